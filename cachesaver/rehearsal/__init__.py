@@ -1,0 +1,1 @@
+"""A simulated provider on loopback, for tests, demos and rehearsals."""
