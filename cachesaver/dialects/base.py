@@ -1,0 +1,100 @@
+"""The dialect that knows nothing: one sample a request, nothing dropped, no conversion.
+
+A real dialect subclasses it, fills the tables, and overrides only what its API does differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
+
+import orjson
+
+from cachesaver.errors import DialectError
+from cachesaver.exchange import Request, Response, without_headers
+from cachesaver.ports import Dialect
+
+__all__ = ["BaseDialect", "json_object", "json_response"]
+
+_FRAMING = ("content-length", "content-type", "transfer-encoding", "content-encoding")
+
+
+class BaseDialect(Dialect):
+    """Every member of `cachesaver.ports.Dialect` with the answer that assumes least."""
+
+    name: str = ""
+    endpoints: tuple[str, ...] = ()
+    volatile: Mapping[str, str] = MappingProxyType({})
+    defaults: Mapping[str, object] = MappingProxyType({})
+    null_is_absent: bool = False
+    headers: frozenset[str] = frozenset()
+    max_count: int | None = 1
+    converts: bool = False
+    last_words: ClassVar[tuple[bytes, ...]] = ()
+    """A stream has said its last word when its tail holds one of these and ends in a blank line."""
+
+    def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
+        return False
+
+    def target(self, path: str, query: str) -> tuple[str, str]:
+        return path, query
+
+    def wants_stream(self, request: Request, body: Mapping[str, object]) -> bool:
+        return body.get("stream") is True
+
+    def count(self, body: Mapping[str, object]) -> int:
+        return 1
+
+    def ask(self, request: Request, body: Mapping[str, object], count: int) -> Request:
+        return request
+
+    def sound(self, response: Response) -> bool:
+        return True
+
+    def finished(self, tail: bytes) -> bool:
+        return tail.endswith((b"\n\n", b"\r\n\r\n")) and any(w in tail for w in self.last_words)
+
+    def split(self, response: Response) -> tuple[Response, ...]:
+        return (response,)
+
+    def join(self, responses: Sequence[Response]) -> Response:
+        (only,) = responses
+        return only
+
+    def whole(self, response: Response) -> Response:
+        raise DialectError("cannot make a whole response of a stream", dialect=self.name)
+
+    def stream(
+        self, response: Response, request: Request, body: Mapping[str, object]
+    ) -> Response:
+        raise DialectError("cannot make a stream of a whole response", dialect=self.name)
+
+    def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
+        return "", MappingProxyType({})
+
+
+def json_object(response: Response, *, dialect: str) -> dict[str, object]:
+    """Return the JSON object that is *response*'s body.
+
+    Raises:
+        DialectError: It is not one.
+    """
+    try:
+        body = orjson.loads(response.body)
+    except orjson.JSONDecodeError as error:
+        raise DialectError("the response body is not JSON", dialect=dialect) from error
+    if not isinstance(body, dict):
+        raise DialectError("the response body is not a JSON object", dialect=dialect)
+    return body
+
+
+def json_response(like: Response, body: Mapping[str, object]) -> Response:
+    """Return a whole JSON response with *body* and the status and other headers of *like*."""
+    return Response(
+        status=like.status,
+        headers=(*without_headers(like.headers, _FRAMING), ("content-type", "application/json")),
+        chunks=(orjson.dumps(body),),
+        offsets=like.offsets[-1:],
+        reason=like.reason,
+    )
