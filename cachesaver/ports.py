@@ -151,6 +151,16 @@ class Dialect(Protocol):
         """Return *request* asking for *count* samples, 1 to `max_count`; itself if it does already."""
         ...
 
+    def streamed(self, response: Response) -> bool:
+        """Tell whether *response* is in the form of a stream."""
+        ...
+
+    def fits(
+        self, response: Response, request: Request, body: Mapping[str, object]
+    ) -> bool:
+        """Tell whether *response* is in the form (stream or whole) that *request* asks for."""
+        ...
+
     def sound(self, response: Response) -> bool:
         """Tell whether a 2xx *response* is complete and holds an answer, not an error."""
         ...
@@ -277,6 +287,13 @@ class Store(Protocol):
 
     def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
         """Give up a lease: the slot is free for the next draw of any run at once."""
+        ...
+
+    def join(self, run: Run, *, owner: str) -> int:
+        """Return the number of process *owner* in *run*: 0 for the first that joins, then 1, 2, ...
+
+        Repeatable: an owner keeps its number.
+        """
         ...
 
     def finish(self, run: Run) -> None:

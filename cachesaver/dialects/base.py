@@ -15,9 +15,18 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
 
-__all__ = ["BaseDialect", "json_object", "json_response"]
+__all__ = ["STREAM_TYPES", "BaseDialect", "json_object", "json_response"]
 
 _FRAMING = ("content-length", "content-type", "transfer-encoding", "content-encoding")
+
+STREAM_TYPES = frozenset(
+    {
+        "text/event-stream",  # WHATWG HTML, section 9.2
+        "application/x-ndjson",  # Ollama, https://github.com/ollama/ollama/blob/main/docs/api.md
+        "application/stream+json",  # Cohere v1
+        "application/vnd.amazon.eventstream",  # Bedrock
+    }
+)
 
 
 class BaseDialect(Dialect):
@@ -48,6 +57,14 @@ class BaseDialect(Dialect):
 
     def ask(self, request: Request, body: Mapping[str, object], count: int) -> Request:
         return request
+
+    def streamed(self, response: Response) -> bool:
+        return response.content_type in STREAM_TYPES
+
+    def fits(
+        self, response: Response, request: Request, body: Mapping[str, object]
+    ) -> bool:
+        return self.streamed(response) == self.wants_stream(request, body)
 
     def sound(self, response: Response) -> bool:
         return True

@@ -1,0 +1,204 @@
+"""A request body in one canonical spelling: JSON, form, multipart, or its raw bytes.
+
+Pure, never raises for what a body is. JSON that our spelling could not carry without loss (numbers
+beyond a double, duplicate keys, lone surrogates, NaN) keeps its raw bytes: it then differs from its
+twin in another spelling, which costs a call, and never equals another question, which would cost
+an experiment.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+import zstandard
+
+from cachesaver.exchange import Request
+
+__all__ = ["Body", "parse_body"]
+
+_EXACT = 2**53
+"""Integers up to here are told apart by every JSON reader (RFC 8259, section 6)."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A request body, read as far as its type allows.
+
+    Attributes:
+        is_json: It is a JSON object that our spelling carries without loss.
+        members: The JSON object's members, also where `is_json` is False for a loss; else empty.
+        canonical: The canonical spelling of the whole body.
+    """
+
+    is_json: bool
+    canonical: bytes
+    members: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+
+    def spell(self, members: object) -> bytes:
+        """Return the canonical spelling of *members*, some of this body's."""
+        return _spell(members)
+
+
+def parse_body(request: Request) -> Body:
+    """Read the body of *request*: compressed ones are decompressed first."""
+    content = _decoded(request)
+    if content is None:
+        return Body(is_json=False, canonical=_raw(request.body))
+    kind = (request.header("content-type") or "").lower()
+    if content[:1] == b"{" or "json" in kind or not kind:
+        return _json(content)
+    if kind.startswith("application/x-www-form-urlencoded"):
+        pairs = parse_qsl(content.decode("latin-1"), keep_blank_values=True)
+        return Body(is_json=False, canonical=b"form\n" + urlencode(sorted(pairs)).encode())
+    if kind.startswith("multipart/"):
+        return Body(is_json=False, canonical=_multipart(content, request))
+    return Body(is_json=False, canonical=_raw(content))
+
+
+def _raw(content: bytes) -> bytes:
+    return b"raw\n" + content
+
+
+def _json(content: bytes) -> Body:
+    try:
+        value = orjson.loads(content)
+        # What our writer gives back byte for byte has lost nothing: no duplicate keys, no odd
+        # numbers. That is how httpx-based SDKs write, and it is all that a hit pays.
+        lossless = orjson.dumps(value) == content
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        return _careful(content)
+    if not lossless:
+        return _careful(content)
+    if not isinstance(value, dict):
+        return Body(is_json=False, canonical=b"json\n" + _spell(value))
+    return Body(is_json=True, members=value, canonical=b"")
+
+
+def _careful(content: bytes) -> Body:
+    """Read JSON with every loss noticed; slower, for other spellings and for odd bodies."""
+    losses = list[str]()
+    try:
+        value = json.loads(
+            content,
+            object_pairs_hook=_unique(losses),
+            parse_int=_exact_int(losses),
+            parse_float=_exact_float(losses),
+            parse_constant=_no_constant(losses),
+        )
+        orjson.dumps(value)  # lone surrogates and integers beyond 64 bits end here
+    except (ValueError, RecursionError, TypeError):
+        return Body(is_json=False, canonical=_raw(content))
+    if losses:
+        members = value if isinstance(value, dict) else _NOTHING
+        return Body(is_json=False, members=members, canonical=_raw(content))
+    if not isinstance(value, dict):
+        return Body(is_json=False, canonical=b"json\n" + _spell(value))
+    return Body(is_json=True, members=value, canonical=b"")
+
+
+def _unique(losses: list[str]) -> Callable[[list[tuple[str, object]]], dict[str, object]]:
+    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            losses.append("a key stands twice")
+        return members
+
+    return build
+
+
+def _exact_int(losses: list[str]) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if len(text) > 20:  # noqa: PLR2004  # beyond 64 bits; int() itself refuses very long ones
+            losses.append("an integer beyond 64 bits")
+            return 0
+        return int(text)
+
+    return read
+
+
+def _exact_float(losses: list[str]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = float(text)
+        try:
+            same = Decimal(text) == Decimal(repr(number))
+        except InvalidOperation:
+            same = False
+        if not same or number in (float("inf"), float("-inf")):
+            losses.append("a number beyond a double")
+        return number
+
+    return read
+
+
+def _no_constant(losses: list[str]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        losses.append(f"{text} is not JSON")
+        return 0.0
+
+    return read
+
+
+def _spell(value: object) -> bytes:
+    return orjson.dumps(_one_number(value), option=orjson.OPT_SORT_KEYS)
+
+
+def _one_number(value: object) -> object:
+    """Return *value* with floats that are integers as integers: 1, 1.0 and 1e0 are one number."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= _EXACT else value
+    if isinstance(value, dict):
+        return {name: _one_number(item) if type(item) in _DEEP else item for name, item in value.items()}
+    if isinstance(value, list):
+        return [_one_number(item) if type(item) in _DEEP else item for item in value]
+    return value
+
+
+_DEEP = frozenset({dict, list, float})
+
+
+def _decoded(request: Request) -> bytes | None:
+    """The body less its content encoding; None when that cannot be undone."""
+    coding = (request.header("content-encoding") or "identity").strip().lower()
+    try:
+        if coding == "gzip":
+            return gzip.decompress(request.body)
+        if coding == "deflate":
+            return zlib.decompress(request.body)
+        if coding == "zstd":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(request.body)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError):
+        return None
+    return request.body if coding in ("identity", "") else None
+
+
+_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+
+
+def _multipart(content: bytes, request: Request) -> bytes:
+    """The parts in order, each by its headers and the digest of its content; no boundary."""
+    found = _BOUNDARY.search(request.header("content-type") or "")
+    if found is None:
+        return _raw(content)
+    delimiter = b"--" + found.group(1).encode("latin-1", "replace")
+    parts = (b"\r\n" + content).split(b"\r\n" + delimiter)
+    if len(parts) < 2 or not parts[-1].startswith(b"--"):  # noqa: PLR2004  # a part and the end
+        return _raw(content)
+    return b"multipart\n" + b"\n".join(_part(part) for part in parts[1:-1])
+
+
+def _part(part: bytes) -> bytes:
+    head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    lines = sorted(line.strip() for line in head.split(b"\r\n"))
+    return orjson.dumps([[line.decode("latin-1") for line in lines], hashlib.sha256(content).hexdigest()])

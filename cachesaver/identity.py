@@ -1,0 +1,269 @@
+"""What makes two requests the same question: canonical form, fingerprint, `explain`.
+
+Pure. Two requests share a fingerprint only if the provider could not tell, from what it reads, that
+they ask for different things; where that is in doubt they do not share one. The rules are
+contract.md's ("Identity"); what a provider ignores stands in the tables of its dialect.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import orjson
+
+from cachesaver.canonical import Body, parse_body
+from cachesaver.exchange import Request
+from cachesaver.ports import Dialect
+from cachesaver.redaction import SECRET_QUERY, redact_text
+
+__all__ = ["VERSION", "Dropped", "Question", "Rules", "difference", "identify", "questions_body"]
+
+VERSION = 1
+"""Of the canonical form. It is part of every fingerprint: changing it leaves old samples readable
+under their old fingerprints and asks every question anew."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a user adds to the rules of the dialects.
+
+    Attributes:
+        ignore: Dotted paths of body fields that are not part of the question (`"metadata.run"`;
+            `*` stands for every item of a list or every key of an object).
+        blank: Regular expressions; what they match in any string of the body becomes empty
+            (dates, temporary directories, memory addresses).
+        aliases: Origins (`"http://127.0.0.1:8000"`) and what to call them, so that one model
+            behind two addresses is one.
+    """
+
+    ignore: tuple[str, ...] = ()
+    blank: tuple[re.Pattern[str], ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """One thing that is not part of the question. *where*: `body.user`, `query.key`, ..."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """A recognised request and what identifies it.
+
+    Attributes:
+        request: As it came.
+        dialect: That recognised it.
+        body: Its parsed JSON object; empty where it is not one.
+        canonical: The bytes that were digested. Secrets of headers, query and userinfo are not in
+            it; what stands in the body is. Store it only through `questions_body`.
+        fingerprint: 64 hex digits (SHA-256).
+        count: How many samples it asks for, at least 1.
+        wants_stream: Whether it asks for a stream.
+    """
+
+    request: Request
+    dialect: Dialect
+    body: Mapping[str, object]
+    canonical: bytes
+    fingerprint: str
+    count: int
+    wants_stream: bool
+
+
+def identify(
+    request: Request,
+    dialect: Dialect,
+    body: Body | None = None,
+    *,
+    rules: Rules | None = None,
+    dropped: list[Dropped] | None = None,
+) -> Question:
+    """Return the question that *request* asks under *dialect*.
+
+    Args:
+        request: Any; this never raises for what its body is.
+        dialect: That recognised it.
+        body: Its body, if `parse_body` has been called on it already.
+        rules: The user's own; none by default.
+        dropped: Filled with what was left out and why, for `explain`.
+    """
+    parsed = parse_body(request) if body is None else body
+    rules = rules or _NO_RULES
+    asked = parsed.members
+    streams = dialect.wants_stream(request, asked)
+    kept = _kept(parsed, dialect, rules, streams=streams, dropped=dropped)
+    canonical = b"\n".join(
+        (
+            b"cachesaver/%d %s %s"
+            % (VERSION, dialect.name.encode(), request.method.upper().encode()),
+            *_target(request, dialect, rules, dropped),
+            *_headers(request, dialect, dropped),
+            b"",
+            kept,
+        )
+    )
+    return Question(
+        request=request,
+        dialect=dialect,
+        body=asked,
+        canonical=canonical,
+        fingerprint=hashlib.sha256(canonical).hexdigest(),
+        count=max(1, dialect.count(asked)),
+        wants_stream=streams,
+    )
+
+
+_NO_RULES = Rules()
+
+
+def _target(
+    request: Request, dialect: Dialect, rules: Rules, dropped: list[Dropped] | None
+) -> Iterator[bytes]:
+    """Origin, path and query, one line each."""
+    parts = urlsplit(request.url)
+    host = (parts.hostname or "").lower()
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    shown = f"[{host}]" if ":" in host else host
+    standard = port == _DEFAULT_PORTS.get(parts.scheme)
+    origin = f"{parts.scheme}://{shown}" if standard else f"{parts.scheme}://{shown}:{port}"
+    yield rules.aliases.get(origin, origin).encode()
+    path, query = dialect.target(parts.path or "/", parts.query)
+    yield _plain_path(path).encode()
+    kept = [pair for pair in query.split("&") if pair and not _is_secret(pair, dropped)]
+    yield "&".join(sorted(kept)).encode()
+
+
+def _plain_path(path: str) -> str:
+    """One spelling for the two ways clients escape the colon of a model version (Bedrock)."""
+    return path.replace("%3A", ":").replace("%3a", ":") if "%" in path else path
+
+
+def _is_secret(pair: str, dropped: list[Dropped] | None) -> bool:
+    name = pair.partition("=")[0].lower()
+    if name not in SECRET_QUERY:
+        return False
+    _note(dropped, f"query.{name}", "a credential")
+    return True
+
+
+def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> Iterator[bytes]:
+    """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
+    for name, value in sorted((name.lower(), value) for name, value in request.headers):
+        if name in dialect.headers:
+            yield f"{name}: {value.strip()}".encode("latin-1", "replace")
+        else:
+            _note(dropped, f"header.{name}", "does not shape the answer")
+
+
+def _kept(
+    parsed: Body,
+    dialect: Dialect,
+    rules: Rules,
+    *,
+    streams: bool,
+    dropped: list[Dropped] | None,
+) -> bytes:
+    """The body less what does not shape the answer, in one canonical spelling."""
+    if not parsed.is_json:
+        return parsed.canonical
+    members = dict(parsed.members)
+    for path, why in dialect.volatile.items():
+        if path in ("stream", "stream_options") and streams and not dialect.converts:
+            continue  # the two forms cannot be turned into each other: they are two questions
+        if _without(members, path.split(".")):
+            _note(dropped, f"body.{path}", why)
+    for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
+        del members[name]
+        _note(dropped, f"body.{name}", "states the documented default")
+    for path in rules.ignore:
+        if _without(members, path.split(".")):
+            _note(dropped, f"body.{path}", "ignored by your rules")
+    blanked = _blank(members, rules.blank) if rules.blank else members
+    return parsed.spell(blanked)
+
+
+def _is_default(dialect: Dialect, name: str, value: object) -> bool:
+    if value is None:
+        return dialect.null_is_absent
+    if name not in dialect.defaults:
+        return False
+    default = dialect.defaults[name]
+    # True == 1 in Python and not in JSON.
+    return isinstance(value, bool) == isinstance(default, bool) and value == default
+
+
+def _without(value: object, path: Sequence[str]) -> bool:
+    """Remove *path* from *value*, copying what is changed below its top; tell if it was there."""
+    head, rest = path[0], path[1:]
+    if isinstance(value, list):
+        return head == "*" and any([_step(value, place, rest) for place in range(len(value))])
+    if not isinstance(value, dict):
+        return False
+    if head == "*":
+        return any([_step(value, name, rest) for name in list(value)])
+    return head in value and _step(value, head, rest)
+
+
+def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequence[str]) -> bool:
+    if not rest:
+        if isinstance(holder, dict):
+            del holder[str(at)]
+            return True
+        return False
+    inner = holder[at]  # type: ignore[index, call-overload]  # at fits its holder
+    if not isinstance(inner, dict | list):
+        return False
+    copy = inner.copy()
+    holder[at] = copy  # type: ignore[index, call-overload]  # at fits its holder
+    return _without(copy, rest)
+
+
+def _blank(value: object, patterns: Sequence[re.Pattern[str]]) -> object:
+    if isinstance(value, str):
+        for pattern in patterns:
+            value = pattern.sub("", value)
+        return value
+    if isinstance(value, list):
+        return [_blank(item, patterns) for item in value]
+    if isinstance(value, dict):
+        return {name: _blank(item, patterns) for name, item in value.items()}
+    return value
+
+
+def _note(dropped: list[Dropped] | None, where: str, why: str) -> None:
+    if dropped is not None:
+        dropped.append(Dropped(where=where, why=why))
+
+
+def questions_body(question: Question) -> bytes:
+    """Return the canonical form with known token shapes and the request's own credentials blanked.
+
+    This is what stores keep to explain and to compare; it is not what was digested.
+    """
+    return redact_text(question.canonical, question.request)
+
+
+def difference(one: bytes, other: bytes, *, names: tuple[str, str] = ("stored", "asked")) -> str:
+    """Return a unified diff of two canonical forms, their JSON bodies one member a line."""
+    lines = difflib.unified_diff(_lines(one), _lines(other), *names, lineterm="", n=2)
+    return "\n".join(lines)
+
+
+def _lines(canonical: bytes) -> list[str]:
+    head, _, body = canonical.partition(b"\n\n")
+    try:
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+    except orjson.JSONDecodeError:
+        pass  # not JSON: shown as it is
+    return [*head.decode("utf-8", "replace").split("\n"), *body.decode("utf-8", "replace").split("\n")]
