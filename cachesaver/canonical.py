@@ -159,7 +159,9 @@ def _one_number(value: object) -> object:
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= _EXACT else value
     if isinstance(value, dict):
-        return {name: _one_number(item) if type(item) in _DEEP else item for name, item in value.items()}
+        return {
+            name: _one_number(item) if type(item) in _DEEP else item for name, item in value.items()
+        }
     if isinstance(value, list):
         return [_one_number(item) if type(item) in _DEEP else item for item in value]
     return value
@@ -201,4 +203,6 @@ def _multipart(content: bytes, request: Request) -> bytes:
 def _part(part: bytes) -> bytes:
     head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
     lines = sorted(line.strip() for line in head.split(b"\r\n"))
-    return orjson.dumps([[line.decode("latin-1") for line in lines], hashlib.sha256(content).hexdigest()])
+    return orjson.dumps(
+        [[line.decode("latin-1") for line in lines], hashlib.sha256(content).hexdigest()]
+    )

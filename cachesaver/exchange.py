@@ -145,6 +145,7 @@ class Reply:
         whole: The response, where all of it is known already (a hit); then `chunks` iterates it.
         native: The client's own response object, if this one was just received by it: the
             pipeline carries it along untouched for the adapter that made it.
+        sent: When its request was sent, by `time.perf_counter`; set by the engine.
     """
 
     status: int
@@ -155,6 +156,7 @@ class Reply:
     http_version: str = "HTTP/1.1"
     whole: Response | None = None
     native: object = None
+    sent: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -169,3 +171,4 @@ class AsyncReply:
     http_version: str = "HTTP/1.1"
     whole: Response | None = None
     native: object = None
+    sent: float = 0.0

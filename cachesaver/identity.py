@@ -7,6 +7,7 @@ contract.md's ("Identity"); what a provider ignores stands in the tables of its 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import re
@@ -207,11 +208,11 @@ def _without(value: object, path: Sequence[str]) -> bool:
     """Remove *path* from *value*, copying what is changed below its top; tell if it was there."""
     head, rest = path[0], path[1:]
     if isinstance(value, list):
-        return head == "*" and any([_step(value, place, rest) for place in range(len(value))])
+        return head == "*" and sum(_step(value, place, rest) for place in range(len(value))) > 0
     if not isinstance(value, dict):
         return False
     if head == "*":
-        return any([_step(value, name, rest) for name in list(value)])
+        return sum(_step(value, name, rest) for name in list(value)) > 0
     return head in value and _step(value, head, rest)
 
 
@@ -221,11 +222,11 @@ def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequenc
             del holder[str(at)]
             return True
         return False
-    inner = holder[at]  # type: ignore[index, call-overload]  # at fits its holder
+    inner = holder[at]  # type: ignore[index]  # at fits its holder
     if not isinstance(inner, dict | list):
         return False
     copy = inner.copy()
-    holder[at] = copy  # type: ignore[index, call-overload]  # at fits its holder
+    holder[at] = copy  # type: ignore[index]  # at fits its holder
     return _without(copy, rest)
 
 
@@ -262,8 +263,9 @@ def difference(one: bytes, other: bytes, *, names: tuple[str, str] = ("stored", 
 
 def _lines(canonical: bytes) -> list[str]:
     head, _, body = canonical.partition(b"\n\n")
-    try:
+    with contextlib.suppress(orjson.JSONDecodeError):  # other bodies are shown as they are
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
-    except orjson.JSONDecodeError:
-        pass  # not JSON: shown as it is
-    return [*head.decode("utf-8", "replace").split("\n"), *body.decode("utf-8", "replace").split("\n")]
+    return [
+        *head.decode("utf-8", "replace").split("\n"),
+        *body.decode("utf-8", "replace").split("\n"),
+    ]

@@ -155,9 +155,7 @@ class Dialect(Protocol):
         """Tell whether *response* is in the form of a stream."""
         ...
 
-    def fits(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> bool:
+    def fits(self, response: Response, request: Request, body: Mapping[str, object]) -> bool:
         """Tell whether *response* is in the form (stream or whole) that *request* asks for."""
         ...
 
@@ -184,9 +182,7 @@ class Dialect(Protocol):
         """Return the recorded stream *response* as the provider would have sent it unstreamed."""
         ...
 
-    def stream(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> Response:
+    def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         """Return the whole *response* as a valid stream, as *request* (with *body*) asks for it."""
         ...
 

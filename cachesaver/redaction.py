@@ -101,9 +101,7 @@ _SHORTEST = 8
 def credentials(request: Request) -> frozenset[bytes]:
     """Return the secrets that *request* carries in headers, query and userinfo, as bytes."""
     return frozenset(
-        value.encode("utf-8", "replace")
-        for value in _secrets(request)
-        if len(value) >= _SHORTEST
+        value.encode("utf-8", "replace") for value in _secrets(request) if len(value) >= _SHORTEST
     )
 
 
@@ -153,7 +151,11 @@ def redact_response(response: Response, request: Request) -> Response:
         # A secret may lie across a seam: the seams go.
         chunks, offsets = (_without(response.body, secrets),), response.offsets[-1:]
     return Response(
-        status=response.status, headers=headers, chunks=chunks, offsets=offsets, reason=response.reason
+        status=response.status,
+        headers=headers,
+        chunks=chunks,
+        offsets=offsets,
+        reason=response.reason,
     )
 
 

@@ -61,9 +61,7 @@ class BaseDialect(Dialect):
     def streamed(self, response: Response) -> bool:
         return response.content_type in STREAM_TYPES
 
-    def fits(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> bool:
+    def fits(self, response: Response, request: Request, body: Mapping[str, object]) -> bool:
         return self.streamed(response) == self.wants_stream(request, body)
 
     def sound(self, response: Response) -> bool:
@@ -82,9 +80,7 @@ class BaseDialect(Dialect):
     def whole(self, response: Response) -> Response:
         raise DialectError("cannot make a whole response of a stream", dialect=self.name)
 
-    def stream(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> Response:
+    def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         raise DialectError("cannot make a stream of a whole response", dialect=self.name)
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:

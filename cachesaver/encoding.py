@@ -1,0 +1,108 @@
+"""Content codings (RFC 9110, section 8.4): taking them off a response, chunk by chunk. Pure."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from dataclasses import replace
+from typing import Any, Protocol
+
+import zstandard
+
+from cachesaver.exchange import Headers, Response, get_header, without_headers
+
+__all__ = ["FRAMING", "Decoder", "decoded", "decoder_for"]
+
+FRAMING = ("content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive")
+"""Headers that describe one transfer, not the response."""
+
+
+class Decoder(Protocol):
+    """Takes one content coding off, piece by piece."""
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """Return what *data* adds to the decoded body, which may be nothing yet."""
+        ...
+
+
+class _Identity:
+    def decompress(self, data: bytes, /) -> bytes:
+        return data
+
+
+class _Deflate:
+    """Both that servers send under this name: zlib (RFC 1950) and raw deflate (RFC 1951)."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj()
+        self._started = False
+
+    def decompress(self, data: bytes, /) -> bytes:
+        if not self._started and data:
+            self._started = True
+            try:
+                return self._inner.decompress(data)
+            except zlib.error:
+                self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
+        return self._inner.decompress(data)
+
+
+class _Brotli:
+    """The brotli library a client in this process needs to have asked for `br` at all."""
+
+    def __init__(self) -> None:
+        for name in ("brotli", "brotlicffi"):
+            try:
+                self._inner: Any = importlib.import_module(name).Decompressor()
+            except ImportError:
+                continue
+            return
+        raise LookupError("br")
+
+    def decompress(self, data: bytes, /) -> bytes:
+        feed = getattr(self._inner, "decompress", None) or self._inner.process
+        return bytes(feed(data))
+
+
+def decoder_for(headers: Headers) -> Decoder | None:
+    """Return a decoder for the `content-encoding` of *headers*; None if it is one we do not know."""
+    coding = (get_header(headers, "content-encoding") or "identity").strip().lower()
+    match coding:
+        case "identity" | "":
+            return _Identity()
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(zlib.MAX_WBITS | 16)
+        case "deflate":
+            return _Deflate()
+        case "zstd":
+            return zstandard.ZstdDecompressor().decompressobj()
+        case "br":
+            try:
+                return _Brotli()
+            except LookupError:
+                return None
+        case _:
+            return None
+
+
+def decoded(response: Response) -> Response | None:
+    """Return *response* with its content coding taken off and framing headers gone.
+
+    Seams and offsets stay, less pieces that decode to nothing. None when the coding is not known or
+    the body is not in it.
+    """
+    decoder = decoder_for(response.headers)
+    if decoder is None:
+        return None
+    try:
+        pieces = [decoder.decompress(chunk) for chunk in response.chunks]
+    except (zlib.error, zstandard.ZstdError, ValueError):
+        return None
+    kept = [place for place, piece in enumerate(pieces) if piece]
+    known = len(response.offsets) == len(pieces)
+    return replace(
+        response,
+        headers=without_headers(response.headers, FRAMING),
+        chunks=tuple(pieces[place] for place in kept),
+        offsets=tuple(response.offsets[place] for place in kept) if known else (),
+    )

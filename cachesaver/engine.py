@@ -1,0 +1,250 @@
+"""Carries out what the pipeline wants: a blocking and an async half of the same few effects.
+
+Store calls, sends, reading and waiting happen here and nowhere above. The halves differ in how they
+send, read and wait; the bookkeeping between is shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from cachesaver import sleeping
+from cachesaver.contexts import inside
+from cachesaver.effects import Acquire, Effect, Fill, Poll, Read, Release, Send, Steps, Wait
+from cachesaver.errors import StoreError
+from cachesaver.exchange import AsyncReply, Reply, Response, Sample
+from cachesaver.flights import Flights
+from cachesaver.ports import AsyncSend, Grant, Store
+from cachesaver.ports import Send as BlockingSend
+
+__all__ = ["Abandoned", "Engine", "Line"]
+
+T = TypeVar("T")
+S = TypeVar("S")
+Resume = Callable[[], Effect[Any]]
+
+_PATIENCE = 0.05
+"""Seconds between two looks at a slot that another process leads."""
+
+
+class Abandoned(BaseException):
+    """Thrown into steps whose caller has gone."""
+
+
+@dataclass(slots=True, eq=False)
+class Line(Generic[S]):
+    """The way to the provider for one request.
+
+    Attributes:
+        send: The adapter's.
+        error: What the client raised while sending or reading: its own, not ours.
+    """
+
+    send: S
+    error: BaseException | None = None
+
+    def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
+        """Return *error*, remembered where it is the client's."""
+        if isinstance(effect, Send | Read):
+            self.error = error
+        return error
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Engine:
+    """Performs effects against one store.
+
+    Attributes:
+        store: Where samples are.
+        owner: This process, as `Store` wants it named.
+        complain: Told of a store that failed after a sample was bought; raises if it should.
+    """
+
+    store: Store
+    owner: str
+    complain: Callable[[StoreError], None]
+    flights: Flights = field(default_factory=Flights)
+
+    def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
+        """Carry *steps* out to their end in this thread, sending through *line*."""
+        resume: Resume = lambda: next(steps)  # noqa: E731  # the first of many
+        while True:
+            try:
+                effect = resume()
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            try:
+                result = self._perform(effect, line.send)
+            except BaseException as error:  # noqa: BLE001  # the steps decide what it means
+                resume = _throwing(steps, line.noted(effect, error))
+            else:
+                resume = _sending(steps, result)
+
+    async def arun(self, steps: Steps[T], line: Line[AsyncSend]) -> T:
+        """Carry *steps* out to their end on the running event loop, sending through *line*."""
+        resume: Resume = lambda: next(steps)  # noqa: E731  # the first of many
+        while True:
+            try:
+                effect = resume()
+            except StopIteration as stop:
+                return cast("T", stop.value)
+            try:
+                result = await self._aperform(effect, line.send)
+            except GeneratorExit:  # nobody awaits us any more, and nothing may be awaited
+                self.abandon(steps)
+                raise
+            except BaseException as error:  # noqa: BLE001  # the steps decide what it means
+                resume = _throwing(steps, line.noted(effect, error))
+            else:
+                resume = _sending(steps, result)
+
+    def abandon(self, steps: Steps[Any]) -> None:
+        """Let *steps* give up what they hold; nothing is sent or waited for any more."""
+        resume: Resume = lambda: steps.throw(Abandoned())  # noqa: E731
+        with contextlib.suppress(Abandoned, StopIteration):
+            while True:
+                resume = _sending(steps, self._book(resume(), None))
+
+    def _perform(self, effect: Effect[Any], send: BlockingSend) -> object:
+        match effect:
+            case Send(request=request):
+                sent = time.perf_counter()
+                with inside():
+                    reply = send(request)
+                return _timed(reply, sent)
+            case Read(reply=reply):
+                return read(reply)
+            case Fill():
+                return self._kept(effect, self._filled(effect).result)
+            case Wait(fingerprint=fingerprint, index=index):
+                if not self.flights.can_wait((fingerprint, index)):
+                    return False
+                sleeping.block(self.flights.landing((fingerprint, index)), _PATIENCE)
+                return True
+            case _:
+                return self._book(effect, None)
+
+    async def _aperform(self, effect: Effect[Any], send: AsyncSend) -> object:
+        match effect:
+            case Send(request=request):
+                sent = time.perf_counter()
+                with inside():
+                    reply = await send(request)
+                return _timed(reply, sent)
+            case Read(reply=reply):
+                return await read_async(reply)
+            case Fill():
+                future = self._filled(effect)
+                await sleeping.until_done(future)
+                return self._kept(effect, future.result)
+            case Wait(fingerprint=fingerprint, index=index):
+                if not self.flights.can_wait((fingerprint, index), sleeping.running_loop()):
+                    return False
+                await sleeping.doze(self.flights.landing((fingerprint, index)), _PATIENCE)
+                return True
+            case _:
+                return self._book(effect, sleeping.running_loop())
+
+    def _book(self, effect: Effect[Any], loop: object) -> object:
+        """The effects that take microseconds and never wait."""
+        match effect:
+            case Acquire():
+                grants = self.store.acquire(
+                    effect.run,
+                    effect.fingerprint,
+                    effect.draws,
+                    owner=self.owner,
+                    policy=effect.policy,
+                )
+                return self._led(effect.fingerprint, grants, loop)
+            case Poll(fingerprint=fingerprint, index=index):
+                grant = self.store.poll(fingerprint, index, owner=self.owner)
+                return self._led(fingerprint, (grant,), loop)[0]
+            case Release(fingerprint=fingerprint, index=index):
+                try:
+                    self.store.release(effect.run, fingerprint, index, effect.token)
+                finally:
+                    self.flights.land((fingerprint, index))
+                return None
+            case _:
+                raise TypeError(f"no one knows how to perform {effect!r}")
+
+    def _led(self, fingerprint: str, grants: tuple[Grant, ...], loop: object) -> tuple[Grant, ...]:
+        for grant in grants:
+            if grant.token:
+                self.flights.start((fingerprint, grant.index), loop)
+        return grants
+
+    def _kept(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
+        """What the slot holds now; the bought sample itself where the store fails to tell."""
+        try:
+            return result()
+        except StoreError as error:
+            self.complain(error)
+            return effect.sample
+
+    def _filled(self, effect: Fill) -> Future[Sample]:
+        slot = (effect.fingerprint, effect.index)
+        try:
+            future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
+        except StoreError as error:
+            future = Future()
+            future.set_exception(error)
+        future.add_done_callback(lambda _: self.flights.land(slot))
+        return future
+
+
+def _sending(steps: Steps[Any], result: object) -> Resume:
+    return lambda: steps.send(result)
+
+
+def _throwing(steps: Steps[Any], error: BaseException) -> Resume:
+    return lambda: steps.throw(error)
+
+
+R = TypeVar("R", Reply, AsyncReply)
+
+
+def _timed(reply: R, sent: float) -> R:
+    """Note when *reply* was asked for, so that its chunks get their offsets."""
+    reply.sent = sent
+    return reply
+
+
+def read(reply: Reply) -> Response:
+    """Read *reply* to its end and close it."""
+    chunks, offsets = list[bytes](), list[float]()
+    try:
+        for chunk in reply.chunks:
+            chunks.append(chunk)
+            offsets.append(time.perf_counter() - reply.sent)
+    finally:
+        reply.close()
+    return _response(reply, chunks, offsets)
+
+
+async def read_async(reply: AsyncReply) -> Response:
+    """Read *reply* to its end and close it."""
+    chunks, offsets = list[bytes](), list[float]()
+    try:
+        async for chunk in reply.chunks:
+            chunks.append(chunk)
+            offsets.append(time.perf_counter() - reply.sent)
+    finally:
+        await reply.close()
+    return _response(reply, chunks, offsets)
+
+
+def _response(reply: Reply | AsyncReply, chunks: list[bytes], offsets: list[float]) -> Response:
+    return Response(
+        status=reply.status,
+        headers=reply.headers,
+        chunks=tuple(chunks),
+        offsets=tuple(offsets),
+        reason=reply.reason,
+    )

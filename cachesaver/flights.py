@@ -1,0 +1,57 @@
+"""Who in this process fetches what, and who waits for it: tasks, threads and event loops mixed."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+__all__ = ["Flights"]
+
+Slot = tuple[str, int]
+"""Fingerprint and index."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    thread: int
+    loop: object
+    """The thread's event loop that leads; None where a blocking call does."""
+    landed: Future[None] = field(default_factory=Future[None])
+
+
+class Flights:
+    """The flights of one store that are up in this process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._up: dict[Slot, _Flight] = {}
+
+    def start(self, slot: Slot, loop: object = None) -> None:
+        """Note that this thread leads *slot*, on its event loop *loop* if it has one."""
+        with self._lock:
+            self._up[slot] = _Flight(thread=threading.get_ident(), loop=loop)
+
+    def land(self, slot: Slot) -> None:
+        """Wake all who wait for *slot*, filled or given up."""
+        with self._lock:
+            flight = self._up.pop(slot, None)
+        if flight is not None:
+            flight.landed.set_result(None)
+
+    def landing(self, slot: Slot) -> Future[None] | None:
+        """Return what is done when the flight of *slot* lands; None if it is not one of ours."""
+        with self._lock:
+            flight = self._up.get(slot)
+        return None if flight is None else flight.landed
+
+    def can_wait(self, slot: Slot, loop: object = None) -> bool:
+        """Tell whether waiting for *slot* here, on *loop* or blocking, can come to an end.
+
+        A thread cannot wait for itself, except a task for another task of the same loop.
+        """
+        with self._lock:
+            flight = self._up.get(slot)
+        if flight is None or flight.thread != threading.get_ident():
+            return True
+        return loop is not None and flight.loop is loop

@@ -1,0 +1,156 @@
+"""A live stream on its way to the caller, recorded as it passes: a blocking and an async half.
+
+Nothing is held back but the very last chunk, until the sample is on disk: a caller who has seen the
+end has a sample that survives whatever happens next, and one who walks away after the last word
+without closing has paid for something.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import zstandard
+
+from cachesaver.encoding import decoder_for
+from cachesaver.exchange import AsyncReply, Reply, Response
+
+__all__ = ["AsyncTee", "Recording", "Tee"]
+
+_TAIL = 4096
+
+
+class Recording:
+    """What has passed so far."""
+
+    def __init__(self, reply: Reply | AsyncReply, finished: Callable[[bytes], bool]) -> None:
+        self._reply = reply
+        self._finished = finished
+        self._decoder = decoder_for(reply.headers)
+        self._tail = b""
+        self._chunks: list[bytes] = []
+        self._offsets: list[float] = []
+
+    def add(self, chunk: bytes) -> bool:
+        """Note *chunk*; tell whether the stream has said its last word."""
+        self._chunks.append(chunk)
+        self._offsets.append(time.perf_counter() - self._reply.sent)
+        if self._decoder is None:
+            return False
+        try:
+            self._tail = (self._tail + self._decoder.decompress(chunk))[-_TAIL:]
+        except (zlib.error, zstandard.ZstdError):
+            self._decoder = None
+            return False
+        return self._finished(self._tail)
+
+    def response(self) -> Response:
+        """Return it as a response."""
+        return Response(
+            status=self._reply.status,
+            headers=self._reply.headers,
+            chunks=tuple(self._chunks),
+            offsets=tuple(self._offsets),
+            reason=self._reply.reason,
+        )
+
+
+class Tee(Iterator[bytes]):
+    """The chunks of a blocking *reply*.
+
+    *keep* is called with the recording before the end is handed on, or *drop* when it is not
+    reached; exactly one of them, once.
+    """
+
+    def __init__(
+        self,
+        reply: Reply,
+        finished: Callable[[bytes], bool],
+        keep: Callable[[Response], None],
+        drop: Callable[[], None],
+    ) -> None:
+        self._reply = reply
+        self._recording = Recording(reply, finished)
+        self._keep = keep
+        self._drop = drop
+        self._over = False
+
+    def __next__(self) -> bytes:
+        try:
+            chunk = next(self._reply.chunks)
+        except StopIteration:
+            self._end()
+            raise
+        except BaseException:
+            self._abort()
+            raise
+        if not self._over and self._recording.add(chunk):
+            self._end()
+        return chunk
+
+    def close(self) -> None:
+        """Stop here, and give the connection back."""
+        self._abort()
+        self._reply.close()
+
+    def __del__(self) -> None:
+        self._abort()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._keep(self._recording.response())
+
+    def _abort(self) -> None:
+        if not self._over:
+            self._over = True
+            self._drop()
+
+
+class AsyncTee(AsyncIterator[bytes]):
+    """The chunks of an async *reply*; as `Tee`, with an awaited *keep*."""
+
+    def __init__(
+        self,
+        reply: AsyncReply,
+        finished: Callable[[bytes], bool],
+        keep: Callable[[Response], Awaitable[None]],
+        drop: Callable[[], None],
+    ) -> None:
+        self._reply = reply
+        self._recording = Recording(reply, finished)
+        self._keep = keep
+        self._drop = drop
+        self._over = False
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._reply.chunks)
+        except StopAsyncIteration:
+            await self._end()
+            raise
+        except BaseException:
+            self._abort()
+            raise
+        if not self._over and self._recording.add(chunk):
+            await self._end()
+        return chunk
+
+    async def close(self) -> None:
+        """Stop here, and give the connection back."""
+        self._abort()
+        await self._reply.close()
+
+    def __del__(self) -> None:
+        self._abort()
+
+    async def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            await self._keep(self._recording.response())
+
+    def _abort(self) -> None:
+        if not self._over:
+            self._over = True
+            self._drop()
