@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import orjson
 
@@ -99,7 +99,7 @@ def json_object(response: Response, *, dialect: str) -> dict[str, object]:
         raise DialectError("the response body is not JSON", dialect=dialect) from error
     if not isinstance(body, dict):
         raise DialectError("the response body is not a JSON object", dialect=dialect)
-    return body
+    return cast("dict[str, object]", body)
 
 
 def json_response(like: Response, body: Mapping[str, object]) -> Response:

@@ -1,0 +1,43 @@
+# What a developer types. Each target sets up what it needs in .venv, and nothing outside this folder;
+# a second run installs nothing unless pyproject.toml changed.
+#
+#     make demo      the demonstration, on a simulated provider: no key, no network
+#     make test      the tests, with branch coverage (ARGS="-k stores" for some of them)
+#     make check     formatting, lint, types, import contracts
+#     make bench     the benchmarks; they report and never gate
+#     make clean     back to a fresh checkout
+#
+# PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
+
+BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN = $(BIN)/python -m
+ARGS =
+
+.PHONY: demo test check bench clean
+.DEFAULT_GOAL = test
+
+# The virtual environment with the dependency group % installed.
+.venv/ready-%: pyproject.toml .ci/setup
+	@sh .ci/setup $*
+
+demo: .venv/ready-demo
+	@$(BIN)/python docs/demo/demo.py $(ARGS)
+
+# Plugins are on by name where one of them would change what is tested.
+test: .venv/ready-test
+	@$(RUN) pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
+
+check: .venv/ready-dev
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) pyright
+	$(BIN)/lint-imports
+
+bench: .venv/ready-bench
+	$(RUN) tests.bench $(ARGS)
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .coverage .coverage.* build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

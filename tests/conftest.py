@@ -1,0 +1,43 @@
+"""What every test may rely on, and what a report must not leave out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+import cachesaver
+
+
+def pytest_report_header() -> str:
+    """Say which cachesaver is tested: the tree or an installed wheel."""
+    return f"cachesaver: {Path(str(cachesaver.__file__)).parent}"
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """List what tests recorded with `record_property("note", …)`: facts a green run would hide."""
+    notes = sorted(
+        {
+            str(value)
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            for name, value in getattr(report, "user_properties", ())
+            if name == "note"
+        }
+    )
+    if notes:
+        terminalreporter.section("notes")
+        for note in notes:
+            terminalreporter.write_line(note)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Return the folder of recorded exchanges: CACHESAVER_CORPUS, or beside the repository."""
+    beside = Path(__file__).parents[2] / "shared" / "corpus"
+    folder = Path(os.environ.get("CACHESAVER_CORPUS") or beside)
+    if not (folder / "index.json").is_file():
+        pytest.skip(f"no corpus of recorded exchanges at {folder} (set CACHESAVER_CORPUS)")
+    return folder

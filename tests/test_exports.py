@@ -1,0 +1,78 @@
+"""What is public: `__all__` of each module is true, and the root's is short."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import cachesaver
+
+HEAVY = {
+    *("aiohttp", "anthropic", "botocore", "google", "httpcore", "httpx", "httpx2", "openai"),
+    *("requests", "urllib3", "lmdb", "redis", "sqlite3", "asyncio", "starlette", "uvicorn"),
+}
+"""What a program that never calls a provider should not pay for."""
+
+
+def module_names() -> list[str]:
+    found = pkgutil.walk_packages(cachesaver.__path__, "cachesaver.")
+    return ["cachesaver", *(module.name for module in found)]
+
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+def test_every_room_is_found() -> None:
+    """Given the two trees, when modules are walked, then those behind the link are among them."""
+    assert {"cachesaver.exchange", "cachesaver.transports"} <= set(module_names())
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_what_a_module_calls_public_exists(name: str) -> None:
+    module = load(name)
+
+    public: list[str] = getattr(module, "__all__", [])
+
+    assert [each for each in public if not hasattr(module, each)] == []
+    assert len(set(public)) == len(public)
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_a_module_with_public_definitions_says_which(name: str) -> None:
+    module = load(name)
+
+    defined = {
+        each
+        for each, value in vars(module).items()
+        if not each.startswith("_") and getattr(value, "__module__", None) == name
+    }
+
+    assert not defined or hasattr(module, "__all__"), f"{name} has no __all__: {sorted(defined)}"
+
+
+def test_the_root_exports_about_a_dozen_names() -> None:
+    public: list[str] = load("cachesaver").__all__
+
+    assert 1 <= len(public) <= 15
+
+
+def test_importing_it_costs_no_client_and_no_backend() -> None:
+    """Given a fresh interpreter, when cachesaver is imported, then nothing heavy came with it."""
+    program = "import cachesaver, sys; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert {name.partition(".")[0] for name in done.stdout.split()} & HEAVY == set()
