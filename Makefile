@@ -13,7 +13,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check lint format types contracts bench clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -23,15 +23,23 @@ ARGS =
 demo: .venv/ready-demo
 	@$(BIN)/python docs/demo/demo.py $(ARGS)
 
-# Plugins are on by name where one of them would change what is tested.
 test: .venv/ready-test
 	@$(RUN) pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
 
-check: .venv/ready-dev
+# `make -k check` goes on after the first that fails.
+check: lint format types contracts
+
+lint: .venv/ready-dev
 	$(RUN) ruff check .
+
+format: .venv/ready-dev
 	$(RUN) ruff format --check .
+
+types: .venv/ready-dev
 	$(RUN) mypy
-	$(RUN) pyright
+	$(RUN) pyright --pythonpath $(BIN)/python
+
+contracts: .venv/ready-dev
 	$(BIN)/lint-imports
 
 bench: .venv/ready-bench

@@ -3,7 +3,7 @@
 For tests only; nothing here may come to know a store or a dialect.
 """
 
-# ruff: noqa: ARG002, D102 - fakes take what the port gives, and the port says what it means
+# ruff: noqa: D102 - fakes take what the port gives, and the port says what it means
 
 from __future__ import annotations
 
