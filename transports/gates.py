@@ -7,7 +7,7 @@ For tests only; nothing here may come to know a store or a dialect.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -67,7 +67,7 @@ class FakeGate(Gate):
         self.passes.append((summary, reason))
 
     @contextmanager
-    def _under_way(self) -> Iterator[None]:
+    def _under_way(self) -> Generator[None, None, None]:
         token = self._sending.set(True)
         try:
             yield

@@ -11,10 +11,10 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from cachesaver.exchange import Headers, get_header
 
@@ -84,27 +84,24 @@ class LoopbackServer:
             server.script("/v1/x", Script(chunks=(b"data: 1\n\n", b"data: 2\n\n")))
             assert client.post(server.url + "/v1/x").status == 200
             assert server.received[0].target == "/v1/x"
-
-    Attributes:
-        received: All requests, in the order their bodies were complete.
-        connections: How many connections were ever accepted.
-        closed: How many of them have ended, from whichever side.
     """
 
     def __init__(self) -> None:
-        self.received: list[Received] = []
-        self.connections = 0
-        self.closed = 0
-        self._scripts: dict[str, Script] = {}
-        self._changed = threading.Condition()
-        self._sockets: set[socket.socket] = set()
-        self._permits, self._permit_giver = socket.socketpair()
-        self._permits.setblocking(False)
-        self._http = _Http(self)
+        self._http = _Http()
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
         self._thread.start()
+
+    @property
+    def received(self) -> list[Received]:
+        """All requests so far, in the order their bodies were complete."""
+        return list(self._http.received)
+
+    @property
+    def connections(self) -> int:
+        """How many connections were ever accepted."""
+        return self._http.connections
 
     @property
     def host(self) -> str:
@@ -123,34 +120,27 @@ class LoopbackServer:
 
     def script(self, path: str, script: Script) -> str:
         """Answer requests for *path* (any query) by *script* from now on; return the full URL."""
-        self._scripts[path] = script
+        self._http.scripts[path] = script
         return self.url + path
 
     def release(self, times: int = 1) -> None:
         """Let *times* held heads or chunks go, now or when they come to be held."""
-        self._permit_giver.sendall(b"." * times)
+        self._http.permit_giver.sendall(b"." * times)
 
     def wait_received(self, count: int) -> bool:
         """Wait until *count* requests are in; False when patience ran out."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self.received) >= count, PATIENCE)
+        return self._http.wait(lambda: len(self._http.received) >= count)
 
     def wait_closed(self, count: int) -> bool:
-        """Wait until *count* connections have ended; False when patience ran out."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self.closed >= count, PATIENCE)
+        """Wait until *count* connections have ended, from either side; False: out of patience."""
+        return self._http.wait(lambda: self._http.closed >= count)
 
     def close(self) -> None:
         """Cut what is open and stop listening; returns when all threads are done."""
         self._http.shutdown()
         self._thread.join()
-        with self._changed:
-            for connection in self._sockets:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        self._http.cut()
         self._http.server_close()
-        self._permits.close()
-        self._permit_giver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -158,25 +148,41 @@ class LoopbackServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _opened(self, connection: socket.socket) -> int:
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.connections = 0
+        self.closed = 0
+        self.scripts: dict[str, Script] = {}
+        self._changed = threading.Condition()
+        self._sockets: set[socket.socket] = set()
+        self._permits, self.permit_giver = socket.socketpair()
+        self._permits.setblocking(False)
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def opened(self, connection: socket.socket) -> int:
         with self._changed:
             self._sockets.add(connection)
             self.connections += 1
             return self.connections
 
-    def _ended(self, connection: socket.socket) -> None:
+    def ended(self, connection: socket.socket) -> None:
         with self._changed:
             self._sockets.discard(connection)
             self.closed += 1
             self._changed.notify_all()
 
-    def _take(self, received: Received) -> Script:
+    def take(self, received: Received) -> Script:
         with self._changed:
             self.received.append(received)
             self._changed.notify_all()
-        return self._scripts.get(received.target.partition("?")[0], Script(echoes=True))
+        return self.scripts.get(received.target.partition("?")[0], Script(echoes=True))
 
-    def _hold(self, connection: socket.socket) -> None:
+    def hold(self, connection: socket.socket) -> None:
         """Return at the next permit; raise when the peer hangs up or patience runs out."""
         while True:
             ready, _, _ = select.select([connection, self._permits], [], [], PATIENCE)
@@ -186,14 +192,20 @@ class LoopbackServer:
                 self._permits.recv(1)
                 return
 
+    def wait(self, reached: Callable[[], bool]) -> bool:
+        with self._changed:
+            return self._changed.wait_for(reached, PATIENCE)
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = False
-    request_queue_size = 128
+    def cut(self) -> None:
+        with self._changed:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
-    def __init__(self, loopback: LoopbackServer) -> None:
-        self.loopback = loopback
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def server_close(self) -> None:
+        super().server_close()
+        self._permits.close()
+        self.permit_giver.close()
 
     def shutdown_request(self, request: Any) -> None:
         """Close without a FIN of our own: a lingering socket then sends its RST alone."""
@@ -206,14 +218,14 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Http
 
     def setup(self) -> None:
         super().setup()
-        self._number = self.server.loopback._opened(self.connection)  # noqa: SLF001 - one module
+        self._http = cast("_Http", self.server)
+        self._number = self._http.opened(self.connection)
 
     def finish(self) -> None:
-        self.server.loopback._ended(self.connection)  # noqa: SLF001 - one module
+        self._http.ended(self.connection)
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
@@ -227,10 +239,10 @@ class _Handler(BaseHTTPRequestHandler):
             body=b"".join(self._read_body()),
             connection=self._number,
         )
-        script = self.server.loopback._take(received)  # noqa: SLF001 - one module
+        script = self._http.take(received)
         chunks = (received.body,) if script.echoes else script.chunks
         if script.holds_head:
-            self.server.loopback._hold(self.connection)  # noqa: SLF001 - one module
+            self._http.hold(self.connection)
         self._write_head(script, chunks)
         if script.status not in _BODILESS and self.command != "HEAD":
             self._write_body(script, chunks)
@@ -262,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
         chunked = len(chunks) != 1
         for position, chunk in enumerate(chunks):
             if position and script.holds_chunks:
-                self.server.loopback._hold(self.connection)  # noqa: SLF001 - one module
+                self._http.hold(self.connection)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if chunked else chunk)
         if script.breaks:
             self._reset()

@@ -28,7 +28,7 @@ import io
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
@@ -144,7 +144,7 @@ class TransportContract(ABC):
         """Return a driver of a new client whose pool has at most *connections* (None: default)."""
 
     @contextmanager
-    def hooked(self, gate: Gate) -> Iterator[None]:
+    def hooked(self, gate: Gate) -> Generator[None, None, None]:
         """Hook *gate* in while the block lasts."""
         unhook = self.transport().hook(self.module(), gate)
         try:
@@ -155,7 +155,7 @@ class TransportContract(ABC):
     @contextmanager
     def scene(
         self, gate: Gate, *, connections: int | None = None
-    ) -> Iterator[tuple[LoopbackServer, Caller]]:
+    ) -> Generator[tuple[LoopbackServer, Caller], None, None]:
         """Bring up a server and a hooked client."""
         with (
             LoopbackServer() as server,

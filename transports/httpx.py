@@ -1,0 +1,313 @@
+"""httpx and httpx2, one code for both: where a client sends a single request, we may answer.
+
+`Client._send_single_request` lies below auth, redirects and event hooks and above every transport.
+It runs as it is, on a view of its client that offers our transport for this one call: cookies,
+`elapsed`, logging and `default_encoding` stay the client's own work. Neither library is imported
+here; whatever is needed of one is taken from the module that is handed in.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.ports import Gate
+from cachesaver.transports.httpx_messages import (
+    LARGEST_BODY,
+    AsyncBody,
+    AsyncRest,
+    Body,
+    Rest,
+    async_reply,
+    obstacle,
+    of,
+    ours,
+    reply,
+    theirs,
+    twin,
+    with_stream,
+)
+from cachesaver.transports.patches import MOCKS, author, is_mock, network_is_mocked, patch
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["LARGEST_BODY", "MODULES", "NAME", "async_transport", "hook", "transport"]
+
+NAME: str = "httpx"
+MODULES: tuple[str, ...] = ("httpx", "httpx2")
+
+_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
+_TOO_LARGE: Final = "its body is too large to be read first"
+
+
+def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
+    """Hook *gate* into all clients of *module*; see `cachesaver.ports.Transport.hook`."""
+    lib = cast("Any", module)
+    undo = patch(lib.Client, "_send_single_request", functools.partial(_blocking, lib, gate))
+    aundo = patch(lib.AsyncClient, "_send_single_request", functools.partial(_async, lib, gate))
+
+    def unhook() -> None:
+        undo()
+        aundo()
+
+    return unhook
+
+
+def transport(
+    module: ModuleType, gate: Gate, inner: httpx.BaseTransport | None = None
+) -> httpx.BaseTransport:
+    """Return a transport of *module* that asks *gate*, and sends through *inner*.
+
+    For those who want one client seen and nothing patched. *inner* is closed with it (None: a new
+    `HTTPTransport`). A client that has one is left to it where `hook` is in play as well.
+    """
+    lib = cast("Any", module)
+    made = of(CachesaverTransport, lib.BaseTransport)(lib, gate, inner or lib.HTTPTransport())
+    return cast("httpx.BaseTransport", made)
+
+
+def async_transport(
+    module: ModuleType, gate: Gate, inner: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncBaseTransport:
+    """Return what `transport` returns, for an `AsyncClient`."""
+    lib = cast("Any", module)
+    make = of(AsyncCachesaverTransport, lib.AsyncBaseTransport)
+    return cast("httpx.AsyncBaseTransport", make(lib, gate, inner or lib.AsyncHTTPTransport()))
+
+
+# --- hooking
+
+
+_SendOne = Callable[..., Any]
+
+
+def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
+    @functools.wraps(original)
+    def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
+        if active() and _wants(gate, request):
+            inner = self._transport_for_url(request.url)
+            if not _is_left_to(lib, gate, inner, original):
+                self = _View(self, _Answering(lib, gate, inner))
+        return cast("httpx.Response", original(self, request))
+
+    return _send_single_request
+
+
+def _async(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
+    @functools.wraps(original)
+    async def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
+        if active() and _wants(gate, request):
+            inner = self._transport_for_url(request.url)
+            if not _is_left_to(lib, gate, inner, original):
+                self = _View(self, _AsyncAnswering(lib, gate, inner))
+        return cast("httpx.Response", await original(self, request))
+
+    return _send_single_request
+
+
+def _wants(gate: Gate, request: httpx.Request) -> bool:
+    if request.method in _UNSEEN:
+        return False
+    url = request.url
+    if not gate.wants(request.method, url.raw_host.decode(), url.raw_path.decode()):
+        return False
+    # A switch of protocols is no exchange of messages; "target" overrides what the URL says.
+    return "upgrade" not in request.headers and "target" not in request.extensions
+
+
+class _View:
+    """A client as it is, but for the transport it offers."""
+
+    __slots__ = ("_cachesaver_client", "_transport_for_url")
+
+    def __init__(self, client: object, transport: object) -> None:
+        def offer(_url: object) -> object:
+            return transport
+
+        object.__setattr__(self, "_cachesaver_client", client)
+        object.__setattr__(self, "_transport_for_url", offer)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "_transport_for_url":
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "_cachesaver_client"), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(object.__getattribute__(self, "_cachesaver_client"), name, value)
+
+
+# --- whose call it is
+
+
+def _is_left_to(lib: Any, gate: Gate, inner: object, original: object) -> bool:
+    """Tell whether the call is *inner*'s alone: it asks a gate by itself, or it is a mock."""
+    if isinstance(inner, CachesaverTransport | AsyncCachesaverTransport):
+        return True
+    return not gate.through_mocks and (
+        is_mock(original, _packages(lib)) or _is_mock_transport(lib, inner) or _mocked(lib, inner)
+    )
+
+
+def _is_mock_transport(lib: Any, inner: object) -> bool:
+    return any(
+        isinstance(layer, lib.MockTransport | lib.ASGITransport | lib.WSGITransport)
+        for layer in _layers(lib, inner)
+    )
+
+
+def _mocked(lib: Any, inner: object) -> bool:
+    """Tell whether a mock has patched itself into *inner* or what it sends through."""
+    return network_is_mocked() or any(
+        _is_patched(lib, layer, name)
+        for layer in _layers(lib, inner)
+        for name in ("handle_request", "handle_async_request")
+    )
+
+
+def _is_patched(lib: Any, layer: object, name: str) -> bool:
+    owner = next((c for c in type(layer).__mro__ if name in vars(c)), type(layer))
+    function: object = getattr(layer, name, None)
+    if function is None:
+        return False
+    if owner.__module__.partition(".")[0] in _packages(lib):
+        return is_mock(function, _packages(lib))
+    # Somebody's own transport answers as it likes; only a mock by name is one.
+    return owner.__module__.partition(".")[0] in MOCKS or author(function) in MOCKS
+
+
+def _layers(lib: Any, inner: object, depth: int = 4) -> Iterator[object]:
+    """Iterate *inner*, the transports it holds, and the connection pool at the bottom."""
+    yield inner
+    held: dict[str, object] = getattr(inner, "__dict__", {})
+    for name, value in tuple(held.items()) if depth else ():
+        if name == "_pool":
+            yield value
+        elif isinstance(value, lib.BaseTransport | lib.AsyncBaseTransport):
+            yield from _layers(lib, value, depth - 1)
+
+
+@functools.cache
+def _packages(lib: ModuleType) -> frozenset[str]:
+    return frozenset({lib.__name__, lib.__name__.replace("httpx", "httpcore")})
+
+
+# --- answering
+
+
+class _Answering:
+    """Asks the gate for every request, and sends through *inner*."""
+
+    def __init__(self, lib: Any, gate: Gate, inner: Any) -> None:
+        self._lib = lib
+        self._gate = gate
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if reason := obstacle(request):
+            return self._pass(request, request, reason)
+        arriving = iter(cast("httpx.SyncByteStream", request.stream))
+        body = bytearray()
+        for chunk in arriving:
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                rest = of(Rest, self._lib.SyncByteStream)(bytes(body), arriving)
+                return self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+        return self._answer(request, ours(request, bytes(body)))
+
+    def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:
+        def send(wanted: Request) -> Reply:
+            return reply(self._inner.handle_request(twin(self._lib, request, asked, wanted)))
+
+        shown = self._gate.answer(asked, send)
+        return theirs(self._lib, shown, of(Body, self._lib.SyncByteStream))
+
+    def _pass(self, request: httpx.Request, going: httpx.Request, reason: str) -> httpx.Response:
+        self._gate.passed(ours(request, b"").summary, reason)
+        return cast("httpx.Response", self._inner.handle_request(going))
+
+
+class _AsyncAnswering:
+    """The same for async clients."""
+
+    def __init__(self, lib: Any, gate: Gate, inner: Any) -> None:
+        self._lib = lib
+        self._gate = gate
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if reason := obstacle(request):
+            return await self._pass(request, request, reason)
+        arriving = aiter(cast("httpx.AsyncByteStream", request.stream))
+        body = bytearray()
+        async for chunk in arriving:
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                rest = of(AsyncRest, self._lib.AsyncByteStream)(bytes(body), arriving)
+                return await self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+        return await self._answer(request, ours(request, bytes(body)))
+
+    async def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:
+        async def send(wanted: Request) -> AsyncReply:
+            going = twin(self._lib, request, asked, wanted)
+            return async_reply(await self._inner.handle_async_request(going))
+
+        shown = await self._gate.aanswer(asked, send)
+        return theirs(self._lib, shown, of(AsyncBody, self._lib.AsyncByteStream))
+
+    async def _pass(
+        self, request: httpx.Request, going: httpx.Request, reason: str
+    ) -> httpx.Response:
+        self._gate.passed(ours(request, b"").summary, reason)
+        return cast("httpx.Response", await self._inner.handle_async_request(going))
+
+
+class CachesaverTransport(_Answering):
+    """What `transport` returns: asks only for what the gate wants, and owns *inner*."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer *request*, or send it through *inner* as it is."""
+        if _wants(self._gate, request) and not self._is_mocked():
+            return super().handle_request(request)
+        return cast("httpx.Response", self._inner.handle_request(request))
+
+    def _is_mocked(self) -> bool:
+        return not self._gate.through_mocks and _mocked(self._lib, self._inner)
+
+    def close(self) -> None:
+        """Close *inner*."""
+        self._inner.close()
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._inner.__exit__(*failure)
+
+
+class AsyncCachesaverTransport(_AsyncAnswering):
+    """What `async_transport` returns: asks only for what the gate wants, and owns *inner*."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer *request*, or send it through *inner* as it is."""
+        if _wants(self._gate, request) and not self._is_mocked():
+            return await super().handle_async_request(request)
+        return cast("httpx.Response", await self._inner.handle_async_request(request))
+
+    def _is_mocked(self) -> bool:
+        return not self._gate.through_mocks and _mocked(self._lib, self._inner)
+
+    async def aclose(self) -> None:
+        """Close *inner*."""
+        await self._inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._inner.__aexit__(*failure)

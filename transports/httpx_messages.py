@@ -1,0 +1,278 @@
+"""Requests and responses of httpx and httpx2 as ours, and ours as theirs.
+
+Translation only: nothing here asks a gate or decides whether a request is ours. Neither library is
+imported; *lib* is the one in question.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from cachesaver.exchange import AsyncReply, Headers, Reply, Request, without_headers
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "LARGEST_BODY",
+    "AsyncBody",
+    "AsyncRest",
+    "Body",
+    "Rest",
+    "async_reply",
+    "obstacle",
+    "of",
+    "ours",
+    "reply",
+    "theirs",
+    "twin",
+    "with_stream",
+]
+
+LARGEST_BODY: Final = 64 * 2**20
+"""Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
+
+_BODILESS: Final = frozenset({204, 304})
+_FRAMING: Final = ("content-length", "transfer-encoding")
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+@functools.cache
+def of(part: type, base: type) -> Any:
+    """Return *part* as a class of the library that *base* belongs to."""
+    return type(part.__name__, (part, base), {"__module__": part.__module__})
+
+
+# --- requests
+
+
+def obstacle(request: httpx.Request) -> str:
+    """Return why the body of *request* cannot be read without harm; empty when it can.
+
+    A pipe or socket may block for as long as its other end likes. What says its length ends; an
+    iterator ends, or outgrows `LARGEST_BODY`.
+    """
+    if hasattr(request, "_content"):
+        return ""
+    length = request.headers.get("content-length")
+    if length is not None:
+        fits = length.isdecimal() and int(length) <= LARGEST_BODY
+        return "" if fits else "its body is too large to be read first"
+    source: object = getattr(request.stream, "_stream", None)
+    if hasattr(source, "read") or hasattr(source, "aread") or hasattr(request.stream, "fields"):
+        return "its body is a file of unknown length"
+    return ""
+
+
+def ours(request: httpx.Request, body: bytes) -> Request:
+    """Return *request* as it goes out, with *body* as the body read from its stream."""
+    url = request.url
+    return Request(
+        method=request.method,
+        # Not str(url): that has userinfo (which went into a header) and fragment.
+        url=(url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii"),
+        headers=_text(request.headers),
+        body=body,
+    )
+
+
+def twin(lib: Any, request: httpx.Request, asked: Request, wanted: Request) -> httpx.Request:
+    """Return the request that sends *wanted*; like *request*, which is *asked*, in all the rest."""
+    same_url, same_headers = wanted.url == asked.url, wanted.headers == asked.headers
+    made: httpx.Request = lib.Request(
+        wanted.method,
+        request.url if same_url else lib.URL(wanted.url),
+        headers=request.headers if same_headers else _raw(wanted.headers),
+        stream=lib.ByteStream(wanted.body),
+        extensions=request.extensions,
+    )
+    made.read()  # transports may look at `content`, as they can with most requests
+    return made
+
+
+def with_stream(lib: Any, request: httpx.Request, stream: object) -> httpx.Request:
+    """Return *request* with the body *stream*."""
+    made = lib.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        stream=stream,
+        extensions=request.extensions,
+    )
+    return cast("httpx.Request", made)
+
+
+class Rest:
+    """A body of which *read* is read and *unread* is not. Mix into SyncByteStream."""
+
+    def __init__(self, read: bytes, unread: Iterator[bytes]) -> None:
+        self._read = read
+        self._unread = unread
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._read
+        yield from self._unread
+
+
+class AsyncRest:
+    """The same for AsyncByteStream."""
+
+    def __init__(self, read: bytes, unread: AsyncIterator[bytes]) -> None:
+        self._read = read
+        self._unread = unread
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._read
+        async for chunk in self._unread:
+            yield chunk
+
+
+# --- responses
+
+
+def reply(native: httpx.Response) -> Reply:
+    """Return *native*, whose body is still to be read, as ours."""
+    return Reply(
+        status=native.status_code,
+        headers=_text(native.headers),
+        chunks=_Chunks(native),
+        close=native.close,
+        reason=native.reason_phrase,
+        http_version=native.http_version,
+        native=native,
+    )
+
+
+def async_reply(native: httpx.Response) -> AsyncReply:
+    """Return *native*, whose body is still to be read, as ours."""
+    chunks = _AsyncChunks(native)
+    return AsyncReply(
+        status=native.status_code,
+        headers=_text(native.headers),
+        chunks=chunks,
+        close=chunks.aclose,
+        reason=native.reason_phrase,
+        http_version=native.http_version,
+        native=native,
+    )
+
+
+def theirs(lib: Any, shown: Reply | AsyncReply, body: Any) -> httpx.Response:
+    """Return *shown* as a response of *lib*; *body* makes its stream."""
+    native = cast("httpx.Response | None", shown.native)
+    if native is not None and shown.status == _SWITCHING_PROTOCOLS:
+        return native
+    made = lib.Response(
+        shown.status,
+        headers=_raw(_framed(shown)),
+        stream=lib.ByteStream(b"") if shown.whole and shown.status in _BODILESS else body(shown),
+        extensions=_extensions(shown) if native is None else native.extensions,
+    )
+    return cast("httpx.Response", made)
+
+
+class Body:
+    """The body of a blocking reply. Mix into SyncByteStream."""
+
+    def __init__(self, shown: Reply) -> None:
+        self._reply = shown
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._reply.chunks
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._reply.close()
+
+
+class AsyncBody:
+    """The body of an async reply. Mix into AsyncByteStream."""
+
+    def __init__(self, shown: AsyncReply) -> None:
+        self._reply = shown
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reply.chunks
+
+    async def aclose(self) -> None:
+        """Give the connection back, also where the reader is being cancelled."""
+        import anyio  # httpx's own dependency for it: at hand wherever an AsyncClient can run
+
+        with anyio.CancelScope(shield=True):
+            await _finish(self._reply.chunks)
+            await self._reply.close()
+
+
+class _Chunks(Iterator[bytes]):
+    """The body of *native* as it arrives; at its end, the connection is given back."""
+
+    def __init__(self, native: httpx.Response) -> None:
+        self._native = native
+        self._chunks = iter(cast("httpx.SyncByteStream", native.stream))
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            self._native.close()
+            raise
+
+
+class _AsyncChunks(AsyncIterator[bytes]):
+    """The same, async. No generator: one that nobody finishes is an error to trio and asyncio."""
+
+    def __init__(self, native: httpx.Response) -> None:
+        self._native = native
+        self._chunks = aiter(cast("httpx.AsyncByteStream", native.stream))
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            await self._native.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Give the connection back before the end."""
+        await _finish(self._chunks)
+        await self._native.aclose()
+
+
+async def _finish(chunks: AsyncIterator[bytes]) -> None:
+    """Finish *chunks* if it is a generator that stands still."""
+    if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
+        await chunks.aclose()
+
+
+class _NoConnection:
+    """Stands in `extensions["network_stream"]` of an answer that came over no connection."""
+
+    def get_extra_info(self, info: str) -> None:  # noqa: ARG002 - httpcore's name for it
+        return None
+
+
+def _extensions(shown: Reply | AsyncReply) -> dict[str, object]:
+    phrase = {"reason_phrase": shown.reason.encode("ascii", "ignore")} if shown.reason else {}
+    version = shown.http_version.encode("ascii", "ignore")
+    return {"http_version": version, "network_stream": _NoConnection(), **phrase}
+
+
+def _framed(shown: Reply | AsyncReply) -> Headers:
+    """Return the headers of *shown* with framing that is true of what will be read."""
+    if shown.whole is None:
+        return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
+    headers = without_headers(shown.headers, _FRAMING)
+    if shown.status in _BODILESS or shown.whole.content_type == "text/event-stream":
+        return headers
+    return (*headers, ("content-length", str(len(shown.whole.body))))
+
+
+def _text(headers: httpx.Headers) -> Headers:
+    return tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.raw)
+
+
+def _raw(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers]

@@ -1,0 +1,101 @@
+"""Attributes of other people's classes: ours put there and taken back, and who wrote what is there.
+
+Shared by the adapters that have to patch. Knows no client; decides nothing about requests.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
+
+__all__ = ["MOCKS", "TRACERS", "author", "is_mock", "network_is_mocked", "patch"]
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+MOCKS: Final = MappingProxyType(
+    {
+        # package: what it puts where
+        "aioresponses": "a function on aiohttp.ClientSession",
+        "betamax": "an adapter on requests.Session",
+        "httpretty": "classes on the socket module",
+        "mocket": "classes on the socket module",
+        "pook": "a transport by httpx.Client._transport_for_url, and its like",
+        "pytest_httpx": "a function on httpx.HTTPTransport",
+        "requests_mock": "a function on requests.Session",
+        "responses": "a function on requests.adapters.HTTPAdapter",
+        "respx": "functions on httpcore's pools and connections",
+        "starlette": "a transport of its TestClient",
+        "unittest": "a Mock anywhere",
+        "vcr": "functions on httpcore's pools, or on httpx.Client",
+    }
+)
+"""Packages that answer instead of the network. Where one is at work, its answer counts."""
+
+TRACERS: Final = frozenset(
+    {"ddtrace", "elasticapm", "logfire", "newrelic", "opentelemetry", "sentry_sdk", "wrapt"}
+)
+"""Packages that watch and pass on, not all of them by a wrapper that names what it wraps."""
+
+_gone: WeakKeyDictionary[object, object] = WeakKeyDictionary()
+"""Layers of ours that were undone while others lay on top, and what each lay on."""
+
+
+def patch(
+    owner: type, name: str, layer: Callable[[_F, Callable[[], bool]], _F]
+) -> Callable[[], None]:
+    """Put *layer(original, active)* in place of *owner*'s own attribute *name*; return the undoing.
+
+    Args:
+        owner: Has *name* itself, not by inheritance.
+        name: Of a function.
+        layer: Makes what is put there. When *active()* is false, what it makes must be *original*
+            in all but identity: somebody has patched on top, and we were asked to leave.
+
+    The undoing puts *original* back if our layer is still what is there. It may be called again.
+    """
+    original: _F = vars(owner)[name]
+    active = [True]
+    ours = layer(original, lambda: bool(active))
+    setattr(owner, name, ours)
+
+    def undo() -> None:
+        active.clear()
+        _gone[ours] = original
+        while (top := vars(owner)[name]) in _gone:
+            setattr(owner, name, _gone[top])
+
+    return undo
+
+
+def author(function: object) -> str:
+    """Return the top-level package whose code *function* runs; empty when nobody can tell.
+
+    `functools.wraps` copies `__module__` and `__name__`; only `__globals__` tells the truth.
+    """
+    names: Mapping[str, object] | None = getattr(function, "__globals__", None)
+    module = type(function).__module__ if names is None else str(names.get("__name__", ""))
+    return module.partition(".")[0]
+
+
+def is_mock(function: object, own: frozenset[str]) -> bool:
+    """Tell whether *function*, found where one of the packages *own* put theirs, answers itself.
+
+    Wrappers that name what they wrap (`__wrapped__`: tracers) are looked through. What names
+    nothing and was written by nobody we know is a replacement, hence a mock.
+    """
+    layer: object = function
+    while True:
+        if (by := author(layer)) in MOCKS:
+            return True
+        beneath: object = getattr(layer, "__wrapped__", None)
+        if beneath is None:
+            return by not in own and by not in TRACERS
+        layer = beneath
+
+
+def network_is_mocked() -> bool:
+    """Tell whether a mock has taken the place of `socket.socket`."""
+    return socket.socket.__module__.partition(".")[0] in MOCKS
