@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,9 +40,12 @@ FAULTS = {
         ARROWS,
         {"cachesaver/planted.py": "import cachesaver.exchange"},
     ),
-    "one transport imports another": (
+    "one transport imports another, on a detour": (
         TRANSPORTS,
-        {"transports/first.py": "import cachesaver.transports.second", "transports/second.py": ""},
+        {
+            "transports/httpx.py": "import cachesaver.transports.patches",
+            "transports/patches.py": "import cachesaver.transports.testing",
+        },
     ),
     "the core imports a clock": (
         CORE,
@@ -116,6 +120,20 @@ def test_the_core_is_every_room_that_is_not_an_outer_one() -> None:
     rooms = {path.stem for path in entries if path.suffix == ".py" or path.is_dir()}
     listed = {name.removeprefix("cachesaver.") for name in core["source_modules"]}
     assert listed == rooms - OUTER_ROOMS
+
+
+def test_every_adapter_is_kept_from_the_others() -> None:
+    """Given the modules that name the clients they hook, then they are those of the contract."""
+    (apart,) = (each for each in contracts() if each["name"] == TRANSPORTS)
+
+    adapters = {
+        path.stem
+        for path in (ROOT / "transports").glob("*.py")
+        if re.search(r"^MODULES\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    listed = {name.removeprefix("cachesaver.transports.") for name in apart["modules"]}
+    assert listed == adapters | {"testing"}
 
 
 def contracts() -> list[dict[str, Any]]:
