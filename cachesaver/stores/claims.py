@@ -1,0 +1,321 @@
+"""Claims in LMDB: one fingerprint as one run sees it, inside one write transaction.
+
+Bookkeeping on the two environments' transactions it is handed; it opens and commits nothing.
+Keys are described in keys.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import lmdb
+
+from cachesaver.assignment import Slot
+from cachesaver.exchange import Sample
+from cachesaver.ports import Run
+from cachesaver.stores import keys, records
+from cachesaver.stores.keys import INDEX
+from cachesaver.stores.leases import Lease
+
+__all__ = [
+    "NUMBER",
+    "Claims",
+    "Slots",
+    "Table",
+    "Tables",
+    "Transaction",
+    "read_index",
+    "read_lease",
+    "read_sample",
+    "write_lease",
+]
+
+if TYPE_CHECKING:  # lmdb's classes are generic, and named, in its stubs only
+    Transaction = lmdb.Transaction[bytes]
+    Table = lmdb._Database  # noqa: SLF001
+else:
+    Transaction = lmdb.Transaction
+    Table = object
+
+_NONE = -1
+
+_HOLD = struct.Struct("<qq")
+"""Index; what the namespace remembered before."""
+
+_HINTS = struct.Struct("<QQQ")
+"""No index below is free but those given up; how many were; where a reader found the last."""
+
+NUMBER = struct.Struct("<q")
+
+_LEASE = struct.Struct("<32sd")
+
+
+class Tables(NamedTuple):
+    """The sub-databases of the environment of samples."""
+
+    samples: Table
+    questions: Table
+    bought: Table
+    memory: Table
+
+
+def read_sample(txn: Transaction, table: Table, fingerprint: str, index: int) -> Sample | None:
+    """Return the sample at *index*, or None when there is none.
+
+    Raises:
+        ValueError: There is a record, but a damaged one.
+    """
+    key = keys.sample_key(fingerprint, index)
+    record = txn.get(key, db=table)
+    return None if record is None else records.decode(records.unseal(key, record))
+
+
+def read_index(txn: Transaction, table: Table, key: bytes) -> int | None:
+    """Return the sealed number under *key*; None when there is none, or a damaged one."""
+    record = txn.get(key, db=table)
+    if record is None:
+        return None
+    try:
+        number: int = NUMBER.unpack(records.unseal(key, record))[0]
+    except (ValueError, struct.error):
+        return None
+    return None if number == _NONE else number
+
+
+def read_lease(txn: Transaction, key: bytes) -> Lease | None:
+    """Return the lease under *key*."""
+    record = txn.get(key)
+    if record is None:
+        return None
+    token, since = _LEASE.unpack_from(record)
+    return Lease(owner=record[_LEASE.size :].decode(), token=token.decode(), since=since)
+
+
+def write_lease(txn: Transaction, key: bytes, lease: Lease) -> None:
+    """Put *lease* under *key*."""
+    owner = lease.owner.encode("utf-8", "surrogatepass")
+    txn.put(key, _LEASE.pack(lease.token.encode("ascii"), lease.since) + owner)
+
+
+class Slots:
+    """One fingerprint, whoever asks: what stands at its indexes, and who is buying.
+
+    Attributes:
+        found: The samples that were read on the way, by index.
+        damaged: Index and clause of the records that did not read back.
+    """
+
+    def __init__(
+        self,
+        claims: Transaction,
+        samples: Transaction,
+        tables: Tables,
+        *,
+        fingerprint: str,
+        owner: str,
+    ) -> None:
+        self._claims = claims
+        self._samples = samples
+        self._tables = tables
+        self._fingerprint = fingerprint
+        self._owner = owner
+        self._print = keys.digest(fingerprint)
+        self.found: dict[int, Sample] = {}
+        self.damaged: list[tuple[int, str]] = []
+
+    def slot(self, index: int) -> Slot:
+        """See `assignment.View.slot`; a damaged record is as good as none."""
+        if index in self.found:
+            return Slot.STORED
+        try:
+            sample = read_sample(self._samples, self._tables.samples, self._fingerprint, index)
+        except ValueError as damage:
+            self.damaged.append((index, str(damage)))
+            sample = None
+        if sample is not None:
+            self.found[index] = sample
+            return Slot.STORED
+        lease = read_lease(self._claims, self._lease_key(index))
+        return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
+
+    def lead(self, index: int) -> str:
+        """Take the lease of *index*; return its token."""
+        lease = Lease(owner=self._owner)
+        write_lease(self._claims, self._lease_key(index), lease)
+        if index >= self._top():
+            self._claims.put(b"X" + self._print, NUMBER.pack(index + 1))
+        return lease.token
+
+    def _lease_key(self, index: int) -> bytes:
+        return b"L%b%b" % (self._print, INDEX.pack(index))
+
+    def _top(self) -> int:
+        """Return what is above every index ever reserved or stored."""
+        reserved = self._claims.get(b"X" + self._print)
+        top: int = 0 if reserved is None else NUMBER.unpack(reserved)[0]
+        head = keys.fingerprint_key(self._fingerprint) + b"\0"
+        with self._samples.cursor(db=self._tables.samples) as cursor:
+            above = cursor.set_range(head + b"\xff" * INDEX.size)
+            if (cursor.prev() if above else cursor.last()) and cursor.key().startswith(head):
+                top = max(top, keys.split_sample_key(cursor.key())[1] + 1)
+        return top
+
+
+class Claims(Slots):
+    """`assignment.View` of two transactions, and what changes the claims of one run.
+
+    Attributes:
+        stale: Whether something is to be mirrored into the environment of samples.
+    """
+
+    def __init__(
+        self,
+        claims: Transaction,
+        samples: Transaction,
+        tables: Tables,
+        *,
+        run: Run,
+        fingerprint: str,
+        owner: str,
+    ) -> None:
+        super().__init__(claims, samples, tables, fingerprint=fingerprint, owner=owner)
+        self._replicate = run.replicate
+        self._run = keys.run_key(run) + self._print
+        self._namespace = b"N" + keys.namespace_key(run) + self._print
+        self._space = b"P" + keys.digest(run.namespace) + self._print
+        self.stale = False
+
+    def held(self, draw: str) -> int | None:
+        """See `assignment.View.held`."""
+        name = keys.digest(draw)
+        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        if hold is None:
+            return None
+        index: int = _HOLD.unpack(hold)[0]
+        ours = self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name
+        return index if ours or self.is_free(index) else None
+
+    def remembered(self, draw: str) -> int | None:
+        """See `assignment.View.remembered`."""
+        return self._mirrored(self._namespace + keys.digest(draw))
+
+    def bought(self, draw: str) -> int | None:
+        """See `assignment.View.bought`."""
+        key = keys.bought_key(self._fingerprint, draw)
+        return read_index(self._samples, self._tables.bought, key)
+
+    def is_free(self, index: int) -> bool:
+        """See `assignment.View.is_free`."""
+        packed = INDEX.pack(index)
+        if self._claims.get(b"%bt%b" % (self._run, packed)) is not None:
+            return False
+        if self._replicate is None:
+            return True
+        return self._mirrored(self._space + packed) in (None, self._replicate)
+
+    def lowest_free(self) -> int:
+        """See `assignment.View.lowest_free`."""
+        before = self._hints()
+        cursor, given_up, readable = before
+        first = None
+        while given_up and (first := self._first_given_up()) is not None:
+            if self.is_free(first):
+                break
+            self._claims.delete(b"%bf%b" % (self._run, INDEX.pack(first)))
+            given_up, first = given_up - 1, None
+        while not self.is_free(cursor):
+            cursor += 1
+        if before != (cursor, given_up, readable):
+            self._put_hints(cursor, given_up, readable)
+        return cursor if first is None else min(cursor, first)
+
+    def lowest_readable(self) -> int | None:
+        """See `assignment.View.lowest_readable`."""
+        cursor, given_up, readable = self._hints()
+        top = self._top()
+        for start, end in ((readable, top), (0, readable)):
+            for index in range(start, end):
+                if self.is_free(index) and self.slot(index) is not Slot.EMPTY:
+                    self._put_hints(cursor, given_up, index)
+                    return index
+        return None
+
+    def next_new(self) -> int:
+        """See `assignment.View.next_new`."""
+        index = self._top()
+        while not self.is_free(index):
+            index += 1
+        return index
+
+    def take(self, draw: str, index: int) -> None:
+        """Assign *index* to *draw*, and let the namespace remember it."""
+        name, packed = keys.digest(draw), INDEX.pack(index)
+        if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
+            return  # a repetition: only its holder is ever given a taken index
+        key = self._namespace + name
+        before = self._mirrored(key)
+        self._claims.put(
+            b"%bh%b" % (self._run, name), _HOLD.pack(index, _NONE if before is None else before)
+        )
+        if before != index:
+            self._remember(key, index)
+        space = self._space + packed
+        if self._replicate is not None and self._mirrored(space) != self._replicate:
+            self._remember(space, self._replicate)
+
+    def name_namespace(self, name: str) -> None:
+        """Note that there is a namespace *name*."""
+        key = b"W" + keys.digest(name)
+        if self._claims.get(key) is None:
+            self._keep(key, name.encode("utf-8", "surrogatepass"))
+
+    def give_up(self, index: int, token: str) -> None:
+        """Undo `lead` and `take`, but for the draw's first right to *index* in this run."""
+        lease = read_lease(self._claims, self._lease_key(index))
+        if lease is None or lease.token != token:
+            return
+        self._claims.delete(self._lease_key(index))
+        packed = INDEX.pack(index)
+        name = self._claims.pop(b"%bt%b" % (self._run, packed))
+        if name is None:
+            return
+        if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
+            cursor, given_up, readable = self._hints()
+            self._put_hints(cursor, given_up + 1, readable)
+        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        before: int = _NONE if hold is None else _HOLD.unpack(hold)[1]
+        self._remember(self._namespace + name, before)
+        if self._replicate is not None and before != index:
+            self._remember(self._space + packed, _NONE)
+
+    def _hints(self) -> tuple[int, int, int]:
+        hints = self._claims.get(self._run + b"s")
+        return (0, 0, 0) if hints is None else _HINTS.unpack(hints)
+
+    def _put_hints(self, cursor: int, given_up: int, readable: int) -> None:
+        self._claims.put(self._run + b"s", _HINTS.pack(cursor, given_up, readable))
+
+    def _first_given_up(self) -> int | None:
+        prefix = self._run + b"f"
+        with self._claims.cursor() as cursor:
+            if not cursor.set_range(prefix) or not cursor.key().startswith(prefix):
+                return None
+            index: int = INDEX.unpack(cursor.key()[len(prefix) :])[0]
+            return index
+
+    def _mirrored(self, key: bytes) -> int | None:
+        """Return the number kept under *key* in the claims, else (a new boot) in the mirror."""
+        value = self._claims.get(key)
+        if value is None:
+            return read_index(self._samples, self._tables.memory, key)
+        number: int = NUMBER.unpack(value)[0]
+        return None if number == _NONE else number
+
+    def _remember(self, key: bytes, number: int) -> None:
+        self._keep(key, NUMBER.pack(number))
+
+    def _keep(self, key: bytes, value: bytes) -> None:
+        self._claims.put(key, value)
+        self._claims.put(b"D" + key, value)
+        self.stale = True

@@ -1,0 +1,141 @@
+"""Opening LMDB environments: one per file and process, never one inherited through a fork.
+
+Bookkeeping of files, maps and locks; what is in the files is for claims.py and writer.py to know.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import lmdb
+
+from cachesaver.errors import StoreDamagedError, StoreError, StoreUnavailableError
+
+__all__ = ["Environment"]
+
+_LARGEST = (1 << 40) if os.name == "posix" else (1 << 28)
+"""Bytes of address space to begin with; the files stay as small as what is in them.
+
+Windows makes the file as large as the map, so there it begins small and grows.
+"""
+
+_SMALLEST = 1 << 20
+
+_READERS = 4096
+"""Slots for read transactions, of all processes together; LMDB's own default is 126."""
+
+
+class Environment:
+    """One LMDB file that grows as needed.
+
+    Not locked: whoever calls `grow` or `adopt` sees to it that no transaction of this process is
+    open on it.
+
+    Attributes:
+        env: What begins transactions.
+    """
+
+    def __init__(self, path: Path, *, durable: bool, tables: int = 0) -> None:
+        self.path = path
+        self.env = _open(path, durable=durable, tables=tables)
+        _check_length(path, self.env)
+        self.env.reader_check()
+
+    def grow(self) -> None:
+        """Double the map.
+
+        Raises:
+            StoreError: There is no more address space; the environment is as it was.
+        """
+        size = self.env.info()["map_size"]
+        try:
+            self.env.set_mapsize(2 * size)
+        except (lmdb.Error, OverflowError) as error:
+            self.env.set_mapsize(size)  # LMDB has let go of the old map by then
+            raise StoreError(
+                f"the store file {self.path} is full at {size} bytes: the process may not map "
+                "more; raise the limit of its address space (`ulimit -v`).",
+                location=str(self.path),
+            ) from error
+
+    def adopt(self) -> None:
+        """Take over the size to which another process has grown the map."""
+        self.env.set_mapsize(0)
+
+    def close(self) -> None:
+        """Close the file; only in the process that opened it."""
+        self.env.close()
+
+    def abandon(self) -> None:
+        """Let go of an environment inherited through a fork, without ever closing it.
+
+        LMDB's closing, which the end of the object would bring about, strikes the *parent's*
+        readers off the list they share, and then its pages are reused under its eyes.
+        """
+        if sys.implementation.name == "cpython":
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.env))
+
+
+def _open(path: Path, *, durable: bool, tables: int) -> lmdb.Environment:
+    size = _first_size()
+    while True:
+        try:
+            return lmdb.open(
+                str(path),
+                map_size=size,
+                subdir=False,
+                sync=durable,
+                metasync=durable,
+                mode=0o600,
+                max_readers=_READERS,
+                max_dbs=tables,
+                max_spare_txns=4,
+                readahead=False,
+            )
+        except lmdb.MemoryError as error:
+            if size <= _SMALLEST:
+                raise _unavailable(path, "no address space is left (`ulimit -v`)") from error
+            size //= 2
+        except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError) as error:
+            raise _damaged(path, "is not an LMDB file of the version we write") from error
+        except lmdb.Error as error:
+            raise _unavailable(path, str(error)) from error
+
+
+def _first_size() -> int:
+    """Return the map size to try first: a fair part where the address space is limited."""
+    if sys.platform == "win32":
+        return _LARGEST
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return _LARGEST
+    fair = max(limit // 16, _SMALLEST)
+    return min(_LARGEST, 1 << (fair.bit_length() - 1))
+
+
+def _check_length(path: Path, env: lmdb.Environment) -> None:
+    """Refuse a file that was cut off: LMDB would kill the process where pages are missing."""
+    pages = env.info()["last_pgno"] + 1
+    wanted, found = pages * env.stat()["psize"], path.stat().st_size
+    # A new file has its two meta pages and nothing else.
+    if found < wanted:
+        env.close()
+        raise _damaged(path, f"has {found} bytes where {wanted} were written")
+
+
+def _unavailable(path: Path, reason: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"the store file {path} cannot be opened: {reason}.", location=str(path)
+    )
+
+
+def _damaged(path: Path, what: str) -> StoreDamagedError:
+    return StoreDamagedError(
+        f"the store file {path} {what}; restore it from a copy, or move it away to begin anew.",
+        location=str(path),
+    )

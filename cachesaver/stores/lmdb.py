@@ -1,0 +1,288 @@
+"""The default store: one directory, any number of processes of one host, no server.
+
+Samples are synced to disk before anyone is told that they are kept; claims (who draws what, and
+leases) live beside them without sync, since they mean nothing after the host went down.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from cachesaver.assignment import Outcome, Slot, assign
+from cachesaver.errors import StoreError
+from cachesaver.exchange import Sample
+from cachesaver.ports import Grant, Policy, Run, StoreSummary
+from cachesaver.stores import keys, records, session
+from cachesaver.stores.claims import (
+    Claims,
+    Slots,
+    Table,
+    Transaction,
+    read_lease,
+    read_sample,
+    write_lease,
+)
+from cachesaver.stores.writer import Filling
+
+__all__ = ["LmdbStore"]
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 256
+"""Records read in one transaction: none stays open while a caller looks at what was found."""
+
+_BYTES = 1 << 23
+"""So much of them at most, but for one."""
+
+_FINISHED = 10_000
+"""Claims deleted in one transaction: others get their turn in between."""
+
+
+class LmdbStore:
+    """`ports.Store` in the directory *path*, which is made if need be.
+
+    Used like::
+
+        store = LmdbStore(Path("~/.cache/cachesaver").expanduser())
+        (grant,) = store.acquire(run, fingerprint, [draw], owner=here(), policy=Policy.RESERVE)
+
+    It may be made before a fork and used on both sides of it.
+
+    Raises:
+        StoreUnavailableError: It cannot be opened; the message says why and what to do.
+        StoreDamagedError: Its files are cut off, or none of LMDB's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._session: session.Session | None = session.open_session(self._path)
+
+    def __repr__(self) -> str:
+        return f"<LmdbStore {self._path}{'' if self._session else ' (closed)'}>"
+
+    def acquire(
+        self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
+    ) -> tuple[Grant, ...]:
+        """See `ports.Store.acquire`."""
+        opened = self._opened()
+        tables = opened.tables
+
+        def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Grant]]:
+            view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
+            if run.namespace not in opened.named:
+                view.name_namespace(run.namespace)
+            return view, [_grant(view, draw, policy) for draw in draws]
+
+        view, grants = opened.claim(work)
+        opened.named.add(run.namespace)
+        if view.stale:
+            opened.writer.remember()
+        for index, damage in view.damaged:
+            _log.warning("%s", _damage(self._path, fingerprint, index, damage))
+        return tuple(grants)
+
+    def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
+        """See `ports.Store.poll`."""
+        opened = self._opened()
+        key = keys.lease_key(fingerprint, index)
+        lease = opened.look(lambda claims: read_lease(claims, key))
+        sample = opened.read(lambda samples: self._readable(samples, fingerprint, index))
+        if sample is not None:
+            return Grant(index=index, sample=sample)
+        if lease is not None and lease.is_up(owner):
+            return Grant(index=index)
+
+        def take_over(claims: Transaction, samples: Transaction) -> Grant:
+            slots = Slots(claims, samples, opened.tables, fingerprint=fingerprint, owner=owner)
+            token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
+            return Grant(index=index, sample=slots.found.get(index), token=token)
+
+        return opened.claim(take_over)
+
+    def renew(self, fingerprint: str, index: int, token: str) -> bool:
+        """See `ports.Store.renew`."""
+        key = keys.lease_key(fingerprint, index)
+
+        def work(claims: Transaction, _: Transaction) -> bool:
+            lease = read_lease(claims, key)
+            if lease is None or lease.token != token:
+                return False
+            write_lease(claims, key, lease.renewed())
+            return True
+
+        return self._opened().claim(work)
+
+    def fill(
+        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
+    ) -> Future[Sample]:
+        """See `ports.Store.fill`; a store that fails says so through the future."""
+        filling = Filling(
+            fingerprint=fingerprint, index=index, token=token, sample=sample, question=question
+        )
+        self._opened().writer.put(filling)
+        return filling.done
+
+    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+        """See `ports.Store.release`."""
+        opened = self._opened()
+
+        def work(claims: Transaction, samples: Transaction) -> bool:
+            view = Claims(
+                claims, samples, opened.tables, run=run, fingerprint=fingerprint, owner=""
+            )
+            view.give_up(index, token)
+            return view.stale
+
+        if opened.claim(work):
+            opened.writer.remember()
+
+    def finish(self, run: Run) -> None:
+        """See `ports.Store.finish`."""
+        prefix = keys.run_key(run)
+        while self._opened().claim(lambda claims, _: _delete(claims, prefix, _FINISHED)):
+            pass
+
+    def questions(self) -> Iterator[tuple[str, bytes]]:
+        """See `ports.Store.questions`."""
+        for key, record in self._records(self._opened().tables.questions):
+            try:
+                yield key.decode("utf-8"), records.unseal(key, record)
+            except ValueError as damage:
+                _log.warning("%s", f"{self._path}: the question {key!r} is damaged: {damage}.")
+
+    def samples(self, fingerprint: str) -> Iterator[tuple[int, Sample]]:
+        """See `ports.Store.samples`; damaged ones are left out too."""
+        head = keys.fingerprint_key(fingerprint) + b"\0"
+        for key, record in self._records(self._opened().tables.samples, head):
+            index = keys.split_sample_key(key)[1]
+            try:
+                yield index, records.decode(records.unseal(key, record))
+            except ValueError as damage:
+                _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
+
+    def summary(self) -> StoreSummary:
+        """See `ports.Store.summary`."""
+        opened = self._opened()
+        tables = opened.tables
+        names = {key for key, _ in self._records(tables.memory, b"W")}
+
+        def named(claims: Transaction) -> set[bytes]:
+            return {key for key, _ in _walk(claims, None, b"W", b"", 1 << 30)}
+
+        names |= opened.look(named)
+        fingerprints, samples = opened.read(
+            lambda txn: (txn.stat(tables.questions)["entries"], txn.stat(tables.samples)["entries"])
+        )
+        return StoreSummary(
+            fingerprints=fingerprints, samples=samples, namespaces=len(names), size=opened.size()
+        )
+
+    def verify(self) -> Iterator[str]:
+        """See `ports.Store.verify`."""
+        tables = self._opened().tables
+        for name, table in zip(tables._fields, tables, strict=True):
+            try:
+                for key, record in self._records(table):
+                    damage = _unreadable(name, key, record)
+                    if damage:
+                        yield f"{self._path}: {_named(name, key)} is damaged: {damage}."
+            except StoreError as error:
+                yield f"{error}"
+
+    def close(self) -> None:
+        """See `ports.Store.close`."""
+        opened, self._session = self._session, None
+        if opened is not None:
+            session.close(opened)
+
+    def _opened(self) -> session.Session:
+        """Return the session of the calling process, which may have been forked since."""
+        opened = self._session
+        if opened is None:
+            raise StoreError(f"the store in {self._path} is closed.", location=str(self._path))
+        if opened.pid != os.getpid():
+            opened = self._session = session.open_session(self._path)
+        return opened
+
+    def _readable(self, samples: Transaction, fingerprint: str, index: int) -> Sample | None:
+        try:
+            return read_sample(samples, self._opened().tables.samples, fingerprint, index)
+        except ValueError as damage:
+            _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
+            return None
+
+    def _records(self, table: Table, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        last = b""
+        while batch := self._opened().read(
+            lambda samples: _walk(samples, table, prefix, last, _BATCH)  # noqa: B023  (called now)
+        ):
+            yield from batch
+            last = batch[-1][0]
+
+
+def _grant(view: Claims, draw: str, policy: Policy) -> Grant:
+    index, outcome = assign(view, draw, policy)
+    if outcome is Outcome.MISSING:
+        return Grant(index=-1)
+    view.take(draw, index)
+    token = view.lead(index) if outcome is Outcome.LEAD else ""
+    return Grant(index=index, sample=view.found.get(index), token=token)
+
+
+def _walk(
+    txn: Transaction, table: Table | None, prefix: bytes, last: bytes, limit: int
+) -> list[tuple[bytes, bytes]]:
+    """Return up to *limit* records whose keys begin with *prefix* and come after *last*."""
+    found: list[tuple[bytes, bytes]] = []
+    size = 0
+    with txn.cursor(db=table) if table is not None else txn.cursor() as cursor:
+        if not cursor.set_range(last + b"\0" if last else prefix or b"\0"):
+            return found
+        for key, record in cursor:
+            if not key.startswith(prefix) or len(found) == limit:
+                break
+            found.append((key, record))
+            size += len(record)
+            if size > _BYTES:
+                break
+    return found
+
+
+def _delete(claims: Transaction, prefix: bytes, limit: int) -> int:
+    """Delete up to *limit* records whose keys begin with *prefix*; return how many it were."""
+    found = _walk(claims, None, prefix, b"", limit)
+    for key, _ in found:
+        claims.delete(key)
+    return len(found)
+
+
+def _damage(path: Path, fingerprint: str, index: int, damage: str) -> str:
+    return f"{path}: sample {index} of {fingerprint[:12]} is damaged: {damage}. It is not used."
+
+
+def _named(name: str, key: bytes) -> str:
+    if name == "questions":
+        return f"the question of {key.decode('utf-8', 'replace')}"
+    if name == "samples":
+        try:
+            fingerprint, index = keys.split_sample_key(key)
+        except ValueError:
+            return f"the sample under {key!r}"
+        return f"sample {index} of {fingerprint}"
+    return f"the record {key.hex()} of {name}"
+
+
+def _unreadable(name: str, key: bytes, record: bytes) -> str:
+    """Return what is wrong with a record of the table *name*; nothing if it reads back."""
+    try:
+        payload = records.unseal(key, record)
+        if name == "samples":
+            keys.split_sample_key(key)
+            records.decode(payload)
+    except ValueError as damage:
+        return str(damage)
+    return ""

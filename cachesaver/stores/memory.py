@@ -1,0 +1,277 @@
+"""A store in memory: for tests, for trying out, and to be read first. Nothing outlives it."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from cachesaver.assignment import Outcome, Slot, assign
+from cachesaver.exchange import Sample
+from cachesaver.ports import Grant, Policy, Run, StoreSummary
+from cachesaver.stores.leases import Lease
+
+__all__ = ["MemoryStore"]
+
+
+@dataclass(slots=True)
+class _Pool:
+    """One fingerprint: its samples, and who is buying what."""
+
+    question: bytes = b""
+    samples: dict[int, Sample] = field(default_factory=dict[int, Sample])
+    leases: dict[int, Lease] = field(default_factory=dict[int, Lease])
+    bought: dict[str, int] = field(default_factory=dict[str, int])
+    top: int = 0
+    """Above every index ever reserved or stored."""
+
+
+@dataclass(slots=True)
+class _Hold:
+    index: int
+    before: int | None
+    """What the namespace remembered before, to be restored when the draw is given up."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one run took of one fingerprint. Only `by_index` says what is taken; the rest is hints."""
+
+    by_draw: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
+    by_index: dict[int, str] = field(default_factory=dict[int, str])
+    cursor: int = 0
+    """No index below is free, but those in `given_up`."""
+    given_up: list[int] = field(default_factory=list[int])
+    """A heap; some may have been taken again."""
+    readable: int = 0
+    """Where the last free sample was found by a run that only reads."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a namespace remembers of one fingerprint."""
+
+    indexes: dict[tuple[int | None, str], int] = field(
+        default_factory=dict[tuple[int | None, str], int]
+    )
+    """By replicate and draw."""
+    replicates: dict[int, int] = field(default_factory=dict[int, int])
+    """Which replicate an index belongs to, for good."""
+
+
+class _View:
+    """`assignment.View` of dictionaries."""
+
+    def __init__(self, run: Run, pool: _Pool, taken: _Taken, memory: _Memory, owner: str) -> None:
+        self._replicate = run.replicate
+        self._pool = pool
+        self._taken = taken
+        self._memory = memory
+        self._owner = owner
+
+    def held(self, draw: str) -> int | None:
+        hold = self._taken.by_draw.get(draw)
+        if hold is None:
+            return None
+        ours = self._taken.by_index.get(hold.index) == draw
+        return hold.index if ours or self.is_free(hold.index) else None
+
+    def remembered(self, draw: str) -> int | None:
+        return self._memory.indexes.get((self._replicate, draw))
+
+    def bought(self, draw: str) -> int | None:
+        return self._pool.bought.get(draw)
+
+    def is_free(self, index: int) -> bool:
+        if index in self._taken.by_index:
+            return False
+        return self._replicate is None or (
+            self._memory.replicates.get(index, self._replicate) == self._replicate
+        )
+
+    def lowest_free(self) -> int:
+        taken = self._taken
+        while taken.given_up and not self.is_free(taken.given_up[0]):
+            heapq.heappop(taken.given_up)
+        while not self.is_free(taken.cursor):
+            taken.cursor += 1
+        return min([taken.cursor, *taken.given_up[:1]])
+
+    def lowest_readable(self) -> int | None:
+        for start, end in ((self._taken.readable, self._pool.top), (0, self._taken.readable)):
+            for index in range(start, end):
+                if self.is_free(index) and self.slot(index) is not Slot.EMPTY:
+                    self._taken.readable = index
+                    return index
+        return None
+
+    def next_new(self) -> int:
+        index = self._pool.top
+        while not self.is_free(index):
+            index += 1
+        return index
+
+    def slot(self, index: int) -> Slot:
+        if index in self._pool.samples:
+            return Slot.STORED
+        lease = self._pool.leases.get(index)
+        return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
+
+    def take(self, draw: str, index: int) -> None:
+        """Assign *index* to *draw*, and let the namespace remember it."""
+        if self._taken.by_index.get(index) == draw:
+            return
+        self._taken.by_index[index] = draw
+        self._taken.by_draw[draw] = _Hold(index, self.remembered(draw))
+        self._memory.indexes[self._replicate, draw] = index
+        if self._replicate is not None:
+            self._memory.replicates[index] = self._replicate
+
+    def give_up(self, index: int) -> None:
+        """Undo `take`, but for the draw's first right to *index* in this run."""
+        draw = self._taken.by_index.pop(index, None)
+        if draw is None:
+            return
+        heapq.heappush(self._taken.given_up, index)
+        before = self._taken.by_draw[draw].before
+        if before is None:
+            self._memory.indexes.pop((self._replicate, draw), None)
+        else:
+            self._memory.indexes[self._replicate, draw] = before
+        if self._replicate is not None and before != index:
+            self._memory.replicates.pop(index, None)
+
+
+class MemoryStore:
+    """`ports.Store` in the memory of this process.
+
+    Used like::
+
+        store = MemoryStore()
+        (grant,) = store.acquire(run, fingerprint, [draw], owner=here(), policy=Policy.RESERVE)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: dict[str, _Pool] = {}
+        self._taken: dict[Run, dict[str, _Taken]] = {}
+        self._memories: dict[str, defaultdict[str, _Memory]] = {}
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore of {len(self._pools)} fingerprints>"
+
+    def acquire(
+        self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
+    ) -> tuple[Grant, ...]:
+        """See `ports.Store.acquire`."""
+        with self._lock:
+            view = self._view(run, fingerprint, owner)
+            return tuple([self._grant(view, fingerprint, draw, owner, policy) for draw in draws])
+
+    def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
+        """See `ports.Store.poll`."""
+        with self._lock:
+            pool = self._pool(fingerprint)
+            if index in pool.samples:
+                return Grant(index=index, sample=pool.samples[index])
+            lease = pool.leases.get(index)
+            if lease is not None and lease.is_up(owner):
+                return Grant(index=index)
+            return self._lead(pool, index, owner)
+
+    def renew(self, fingerprint: str, index: int, token: str) -> bool:
+        """See `ports.Store.renew`."""
+        with self._lock:
+            leases = self._pool(fingerprint).leases
+            lease = leases.get(index)
+            if lease is None or lease.token != token:
+                return False
+            leases[index] = lease.renewed()
+            return True
+
+    def fill(
+        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
+    ) -> Future[Sample]:
+        """See `ports.Store.fill`; the future it returns is done."""
+        del token  # who comes first, comes first: an empty slot takes a late fill too
+        future: Future[Sample] = Future()
+        with self._lock:
+            pool = self._pool(fingerprint)
+            kept = pool.samples.setdefault(index, sample)
+            pool.question = pool.question or question
+            pool.top = max(pool.top, index + 1)
+            pool.leases.pop(index, None)
+            if kept is sample:
+                pool.bought.setdefault(sample.draw, index)
+        future.set_result(kept)
+        return future
+
+    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+        """See `ports.Store.release`."""
+        with self._lock:
+            leases = self._pool(fingerprint).leases
+            if index in leases and leases[index].token == token:
+                del leases[index]
+                self._view(run, fingerprint, "").give_up(index)
+
+    def finish(self, run: Run) -> None:
+        """See `ports.Store.finish`."""
+        with self._lock:
+            self._taken.pop(run, None)
+
+    def questions(self) -> Iterator[tuple[str, bytes]]:
+        """See `ports.Store.questions`."""
+        with self._lock:
+            found = [(key, pool.question) for key, pool in self._pools.items() if pool.samples]
+        yield from sorted(found)
+
+    def samples(self, fingerprint: str) -> Iterator[tuple[int, Sample]]:
+        """See `ports.Store.samples`."""
+        with self._lock:
+            found = sorted(self._pool(fingerprint).samples.items(), key=lambda item: item[0])
+        yield from found
+
+    def summary(self) -> StoreSummary:
+        """See `ports.Store.summary`."""
+        with self._lock:
+            filled = [len(pool.samples) for pool in self._pools.values() if pool.samples]
+            return StoreSummary(
+                fingerprints=len(filled),
+                samples=sum(filled),
+                namespaces=len(self._memories),
+                size=0,
+            )
+
+    def verify(self) -> Iterator[str]:
+        """See `ports.Store.verify`: memory does not rot."""
+        yield from ()
+
+    def close(self) -> None:
+        """See `ports.Store.close`: there is nothing to let go of."""
+
+    def _pool(self, fingerprint: str) -> _Pool:
+        return self._pools.setdefault(fingerprint, _Pool())
+
+    def _view(self, run: Run, fingerprint: str, owner: str) -> _View:
+        taken = self._taken.setdefault(run, {}).setdefault(fingerprint, _Taken())
+        memory = self._memories.setdefault(run.namespace, defaultdict(_Memory))[fingerprint]
+        return _View(run, self._pool(fingerprint), taken, memory, owner)
+
+    def _grant(self, view: _View, fingerprint: str, draw: str, owner: str, policy: Policy) -> Grant:
+        index, outcome = assign(view, draw, policy)
+        if outcome is Outcome.MISSING:
+            return Grant(index=-1)
+        view.take(draw, index)
+        pool = self._pools[fingerprint]
+        if outcome is Outcome.LEAD:
+            return self._lead(pool, index, owner)
+        return Grant(index=index, sample=pool.samples.get(index))
+
+    @staticmethod
+    def _lead(pool: _Pool, index: int, owner: str) -> Grant:
+        lease = pool.leases[index] = Lease(owner=owner)
+        pool.top = max(pool.top, index + 1)
+        return Grant(index=index, token=lease.token)
