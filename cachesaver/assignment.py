@@ -7,7 +7,7 @@ never changes anything, and must not come to know a backend, a lock or a clock.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cachesaver.ports import Policy
 
@@ -74,14 +74,10 @@ class Outcome(enum.Enum):
     MISSING = "missing"
 
 
-class Decision(NamedTuple):
-    """The *index* assigned (-1 when none is) and what becomes of the draw there."""
+Decision = tuple[int, Outcome]
+"""The index assigned (-1 when none is), and what becomes of the draw there."""
 
-    index: int
-    outcome: Outcome
-
-
-_MISSING = Decision(-1, Outcome.MISSING)
+_MISSING = (-1, Outcome.MISSING)
 
 _OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
 
@@ -94,21 +90,23 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
     handed over together are decided one after the other, each seeing what the ones before took.
     """
     index = _index(view, draw, policy)
-    return _MISSING if index is None else Decision(index, _OUTCOMES[view.slot(index)])
+    return _MISSING if index is None else (index, _OUTCOMES[view.slot(index)])
 
 
 def _index(view: View, draw: str, policy: Policy) -> int | None:
     reads = policy is Policy.READ
-    held = view.held(draw)
-    if held is not None and not (reads and view.slot(held) is Slot.EMPTY):
+
+    def serves(index: int | None) -> bool:
+        # An empty slot keeps its draw, so that a crashed run resumes where it was; but not from
+        # those who could not fill it.
+        return index is not None and not (reads and view.slot(index) is Slot.EMPTY)
+
+    if serves(held := view.held(draw)):
         return held
     if policy is Policy.FRESH:
         return view.next_new()
     for recall in (view.remembered, view.bought):
         index = recall(draw)
-        if index is not None and view.is_free(index):
-            # An empty slot keeps its draw (a crashed run resumes where it was), except for
-            # those who could not fill it.
-            if not (reads and view.slot(index) is Slot.EMPTY):
-                return index
+        if index is not None and view.is_free(index) and serves(index):
+            return index
     return view.lowest_readable() if reads else view.lowest_free()

@@ -16,6 +16,8 @@ Keys of the environment of claims::
     R run fingerprint t index   -> the draw that has it: what is taken
     R run fingerprint f index   -> a hint: it was given up
     R run fingerprint s         -> hints: where to look for free indexes
+    J run                       -> how many processes joined
+    J run owner                 -> number of the process
     L fingerprint index         -> lease
     X fingerprint               -> above every index ever reserved
     N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
@@ -37,6 +39,7 @@ __all__ = [
     "bought_key",
     "digest",
     "fingerprint_key",
+    "joined_key",
     "lease_key",
     "namespace_key",
     "run_key",
@@ -68,6 +71,12 @@ def _named(run: Run) -> tuple[str, ...]:
 def run_key(run: Run) -> bytes:
     """Return the prefix of everything one run took."""
     return b"R" + digest(run.id, *_named(run))
+
+
+def joined_key(run: Run, owner: str | None = None) -> bytes:
+    """Return the key of *owner*'s number in a run, or of how many have one."""
+    head = b"J" + run_key(run)[1:]
+    return head if owner is None else head + digest(owner)
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from cachesaver.assignment import Outcome, Slot, assign
@@ -26,6 +27,7 @@ from cachesaver.stores.claims import (
     read_sample,
     write_lease,
 )
+from cachesaver.stores.keys import INDEX
 from cachesaver.stores.writer import Filling
 
 __all__ = ["LmdbStore"]
@@ -39,7 +41,7 @@ _BYTES = 1 << 23
 """So much of them at most, but for one."""
 
 _FINISHED = 10_000
-"""Claims deleted in one transaction: others get their turn in between."""
+"""Claims deleted in one transaction."""
 
 
 class LmdbStore:
@@ -67,7 +69,6 @@ class LmdbStore:
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
-        """See `ports.Store.acquire`."""
         opened = self._opened()
         tables = opened.tables
 
@@ -86,7 +87,6 @@ class LmdbStore:
         return tuple(grants)
 
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
-        """See `ports.Store.poll`."""
         opened = self._opened()
         key = keys.lease_key(fingerprint, index)
         lease = opened.look(lambda claims: read_lease(claims, key))
@@ -104,7 +104,6 @@ class LmdbStore:
         return opened.claim(take_over)
 
     def renew(self, fingerprint: str, index: int, token: str) -> bool:
-        """See `ports.Store.renew`."""
         key = keys.lease_key(fingerprint, index)
 
         def work(claims: Transaction, _: Transaction) -> bool:
@@ -127,7 +126,6 @@ class LmdbStore:
         return filling.done
 
     def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
-        """See `ports.Store.release`."""
         opened = self._opened()
 
         def work(claims: Transaction, samples: Transaction) -> bool:
@@ -140,14 +138,25 @@ class LmdbStore:
         if opened.claim(work):
             opened.writer.remember()
 
+    def join(self, run: Run, *, owner: str) -> int:
+        key, counter = keys.joined_key(run, owner), keys.joined_key(run)
+
+        def work(claims: Transaction, _: Transaction) -> int:
+            known = claims.get(key)
+            number: int = INDEX.unpack(known or claims.get(counter) or INDEX.pack(0))[0]
+            if known is None:
+                claims.put(key, INDEX.pack(number))
+                claims.put(counter, INDEX.pack(number + 1))
+            return number
+
+        return self._opened().claim(work)
+
     def finish(self, run: Run) -> None:
-        """See `ports.Store.finish`."""
-        prefix = keys.run_key(run)
-        while self._opened().claim(lambda claims, _: _delete(claims, prefix, _FINISHED)):
-            pass
+        for prefix in (keys.run_key(run), keys.joined_key(run)):
+            while self._opened().claim(partial(_delete, prefix)):
+                pass  # others get their turn between two transactions
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
-        """See `ports.Store.questions`."""
         for key, record in self._records(self._opened().tables.questions):
             try:
                 yield key.decode("utf-8"), records.unseal(key, record)
@@ -165,7 +174,6 @@ class LmdbStore:
                 _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
 
     def summary(self) -> StoreSummary:
-        """See `ports.Store.summary`."""
         opened = self._opened()
         tables = opened.tables
         names = {key for key, _ in self._records(tables.memory, b"W")}
@@ -182,7 +190,6 @@ class LmdbStore:
         )
 
     def verify(self) -> Iterator[str]:
-        """See `ports.Store.verify`."""
         tables = self._opened().tables
         for name, table in zip(tables._fields, tables, strict=True):
             try:
@@ -194,7 +201,6 @@ class LmdbStore:
                 yield f"{error}"
 
     def close(self) -> None:
-        """See `ports.Store.close`."""
         opened, self._session = self._session, None
         if opened is not None:
             session.close(opened)
@@ -252,12 +258,12 @@ def _walk(
     return found
 
 
-def _delete(claims: Transaction, prefix: bytes, limit: int) -> int:
-    """Delete up to *limit* records whose keys begin with *prefix*; return how many it were."""
-    found = _walk(claims, None, prefix, b"", limit)
-    for key, _ in found:
+def _delete(prefix: bytes, claims: Transaction, _: Transaction) -> int:
+    """Delete some of the records whose keys begin with *prefix*; return how many."""
+    doomed = [key for key, _ in _walk(claims, None, prefix, b"", _FINISHED)]
+    for key in doomed:
         claims.delete(key)
-    return len(found)
+    return len(doomed)
 
 
 def _damage(path: Path, fingerprint: str, index: int, damage: str) -> str:

@@ -38,7 +38,7 @@ class _Hold:
 
 @dataclass(slots=True)
 class _Taken:
-    """What one run took of one fingerprint. Only `by_index` says what is taken; the rest is hints."""
+    """What one run took of one fingerprint. `by_index` says what is taken, the rest is hints."""
 
     by_draw: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
     by_index: dict[int, str] = field(default_factory=dict[int, str])
@@ -158,6 +158,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}
         self._taken: dict[Run, dict[str, _Taken]] = {}
+        self._joined: dict[Run, dict[str, int]] = {}
         self._memories: dict[str, defaultdict[str, _Memory]] = {}
 
     def __repr__(self) -> str:
@@ -166,13 +167,11 @@ class MemoryStore:
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
-        """See `ports.Store.acquire`."""
         with self._lock:
             view = self._view(run, fingerprint, owner)
             return tuple([self._grant(view, fingerprint, draw, owner, policy) for draw in draws])
 
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
-        """See `ports.Store.poll`."""
         with self._lock:
             pool = self._pool(fingerprint)
             if index in pool.samples:
@@ -183,7 +182,6 @@ class MemoryStore:
             return self._lead(pool, index, owner)
 
     def renew(self, fingerprint: str, index: int, token: str) -> bool:
-        """See `ports.Store.renew`."""
         with self._lock:
             leases = self._pool(fingerprint).leases
             lease = leases.get(index)
@@ -210,32 +208,33 @@ class MemoryStore:
         return future
 
     def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
-        """See `ports.Store.release`."""
         with self._lock:
             leases = self._pool(fingerprint).leases
             if index in leases and leases[index].token == token:
                 del leases[index]
                 self._view(run, fingerprint, "").give_up(index)
 
+    def join(self, run: Run, *, owner: str) -> int:
+        with self._lock:
+            numbers = self._joined.setdefault(run, {})
+            return numbers.setdefault(owner, len(numbers))
+
     def finish(self, run: Run) -> None:
-        """See `ports.Store.finish`."""
         with self._lock:
             self._taken.pop(run, None)
+            self._joined.pop(run, None)
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
-        """See `ports.Store.questions`."""
         with self._lock:
             found = [(key, pool.question) for key, pool in self._pools.items() if pool.samples]
         yield from sorted(found)
 
     def samples(self, fingerprint: str) -> Iterator[tuple[int, Sample]]:
-        """See `ports.Store.samples`."""
         with self._lock:
             found = sorted(self._pool(fingerprint).samples.items(), key=lambda item: item[0])
         yield from found
 
     def summary(self) -> StoreSummary:
-        """See `ports.Store.summary`."""
         with self._lock:
             filled = [len(pool.samples) for pool in self._pools.values() if pool.samples]
             return StoreSummary(

@@ -1,4 +1,4 @@
-"""How values become bytes in a store, and back, exactly. No pickle: a stranger's file is safe to open.
+"""How values become bytes in a store, and back. No pickle: a stranger's file is safe to open.
 
 A record is a head and a payload::
 
@@ -13,10 +13,10 @@ import json
 import struct
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import zstandard
@@ -176,15 +176,16 @@ def _dumps(value: list[object]) -> bytes:
 def _listed(value: object) -> object:
     """Return *value* with tuples as lists and mappings as dicts, as JSON gives them back."""
     if isinstance(value, Mapping):
-        return {key: _listed(item) for key, item in value.items()}
+        mapping = cast("Mapping[object, object]", value)
+        return {key: _listed(item) for key, item in mapping.items()}
     if isinstance(value, (list, tuple)):
-        return [_listed(item) for item in value]
+        return [_listed(item) for item in cast("Sequence[object]", value)]
     return value
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(cast("Mapping[object, object]", value))
     raise TypeError(f"a sample cannot keep a {type(value).__name__}")
 
 

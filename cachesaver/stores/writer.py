@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cachesaver.errors import StoreError
@@ -149,10 +150,10 @@ class Writer:
 
     def _mirror(self) -> None:
         while dirty := self._session.look(_dirty):
-            self._session.write(lambda txn, dirty=dirty: self._copy(txn, dirty))
-            self._session.claim(lambda claims, _, dirty=dirty: _clean(claims, dirty))
+            self._session.write(partial(self._copy, dirty))
+            self._session.claim(partial(_clean, dirty))
 
-    def _copy(self, txn: Transaction, dirty: list[tuple[bytes, bytes]]) -> None:
+    def _copy(self, dirty: list[tuple[bytes, bytes]], txn: Transaction) -> None:
         for key, value in dirty:
             txn.put(key, records.seal(key, value), db=self._session.tables.memory)
 
@@ -169,7 +170,7 @@ def _dirty(claims: Transaction) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _clean(claims: Transaction, dirty: list[tuple[bytes, bytes]]) -> None:
+def _clean(dirty: list[tuple[bytes, bytes]], claims: Transaction, _: Transaction) -> None:
     for key, value in dirty:
         if claims.get(b"D" + key) == value:  # else it was changed since
             claims.delete(b"D" + key)
