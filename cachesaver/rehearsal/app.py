@@ -1,0 +1,267 @@
+"""The rehearsal as an ASGI application: routing, faults, pacing. What is said comes from elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal.books import (
+    Books,
+    Received,
+    Tally,
+    shown_body,
+    shown_headers,
+    shown_query,
+)
+from cachesaver.rehearsal.faults import HEADER, Fault, Faults
+from cachesaver.rehearsal.latency import Latency
+from cachesaver.rehearsal.models import models_answer
+from cachesaver.rehearsal.openai_responses import ResponsesApi
+from cachesaver.rehearsal.reading import mapped
+from cachesaver.rehearsal.stage import Stage
+from cachesaver.rehearsal.values import Api, Ask, Frame, RejectedError, Take
+
+__all__ = ["Theatre", "find_api"]
+
+_ROUTES: tuple[tuple[str, str, Api], ...] = (
+    # Matched against the end of the path: any prefix in front is a gateway's or a deployment's.
+    (r"/chat/completions", "openai.chat", openai_chat.ChatApi()),
+    (r"/responses", "openai.responses", ResponsesApi()),
+    (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
+    (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
+    (r"/messages/count_tokens", "anthropic.count_tokens", anthropic_messages.CountTokensApi()),
+    (r"/messages", "anthropic.messages", anthropic_messages.MessagesApi()),
+    (r"/models/[^/:]+:generateContent", "gemini.generate", gemini.GenerateApi()),
+    (r"/models/[^/:]+:streamGenerateContent", "gemini.generate", gemini.ArrayStreamApi()),
+    (r"/models/[^/:]+:countTokens", "gemini.count_tokens", gemini.CountApi()),
+    (r"/query", "plain.query", plain.QueryApi()),
+    (r"/orders", "orders", plain.OrdersApi()),
+)
+_SSE_API = gemini.StreamApi()
+
+
+def find_api(path: str, query: Mapping[str, str]) -> tuple[str, Api] | None:
+    """Return name and API of the endpoint at *path*; None where there is none."""
+    for pattern, name, api in _ROUTES:
+        if re.search(pattern + "$", path):
+            sse = isinstance(api, gemini.ArrayStreamApi) and query.get("alt") == "sse"
+            return name, _SSE_API if sse else api
+    return None
+
+
+class _CutError(Exception):
+    """Leaves the application in the middle of a body, so that the server breaks the connection."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Theatre:
+    """All state of one rehearsal, and the handlers that work on it, on one event loop.
+
+    Attributes:
+        require_key: None: anyone may call; empty: with any key; else with this one.
+        models: The only ones there are; empty where any name will do.
+    """
+
+    stage: Stage
+    latency: Latency = field(default_factory=Latency)
+    faults: Faults = field(default_factory=Faults)
+    books: Books = field(default_factory=Books)
+    require_key: str | None = None
+    models: tuple[str, ...] = ()
+
+    def app(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/rehearsal/calls", self._calls),
+                Route("/rehearsal/reset", self._reset, methods=["POST"]),
+                Route("/rehearsal/faults", self._plan, methods=["POST"]),
+                Route("/{path:path}", self._answer, methods=["GET", "POST"]),
+            ]
+        )
+
+    def reset(self) -> None:
+        """Forget what was asked, what was counted and what was to go wrong."""
+        self.stage.reset()
+        self.faults.reset()
+        self.books.reset()
+
+    async def _calls(self, _: Request) -> Response:
+        return JSONResponse(self.books.calls().to_json())
+
+    async def _reset(self, _: Request) -> Response:
+        self.reset()
+        return JSONResponse({})
+
+    async def _plan(self, request: Request) -> Response:
+        planned = mapped(await _json(request))
+        try:
+            self.faults.plan(str(planned.get("fault")), endpoint=str(planned.get("endpoint") or ""))
+        except RejectedError as error:
+            return JSONResponse({"error": error.message}, status_code=error.status)
+        return JSONResponse({})
+
+    async def _answer(self, request: Request) -> Response:
+        found = (
+            find_api(request.url.path, request.query_params) if request.method == "POST" else None
+        )
+        if found is None:
+            answer = models_answer(request.url.path, request.headers, self.models)
+            return await self._kept(request, "models", JSONResponse(*answer))
+        name, api = found
+        serial, self.books.serial = self.books.serial, self.books.serial + 1
+        try:
+            response = await self._performed(request, name, api, serial)
+        except RejectedError as error:
+            self.books.enter(name, "", Tally(calls=1, failed=1))
+            response = _refusal(api, error, serial)
+        return await self._kept(request, "", response)
+
+    async def _kept(self, request: Request, endpoint: str, response: Response) -> Response:
+        if endpoint:
+            self.books.enter(endpoint, "", Tally(calls=1))
+        query = shown_query(request.url.query)
+        received = Received(
+            method=request.method,
+            path=request.url.path + (f"?{query}" if query else ""),
+            headers=shown_headers(request.headers),
+            body=shown_body(await request.body()),
+            status=response.status_code,
+        )
+        self.books.keep(received)
+        return response
+
+    async def _performed(self, request: Request, name: str, api: Api, serial: int) -> Response:
+        self._admit(request)
+        ask = api.read(request.url.path, mapped(await _json(request)))
+        if self.models and ask.model not in self.models:
+            raise RejectedError(
+                404, f"The model `{ask.model}` does not exist", code="model_not_found"
+            )
+        header = request.headers.get(HEADER)
+        fault = self.faults.strike(
+            header, endpoint=name, question=ask.question, overloaded=api.overloaded
+        )
+        if fault.status or (fault.kind == "error-event" and not ask.stream):
+            raise fault.error()
+        if fault.kind == "hang" and (fault.after is None or not ask.stream):
+            self.books.enter(name, ask.model, Tally(calls=1, failed=1))
+            return await _silence(request)
+
+        takes = self.stage.draw(ask)
+        self._book(name, ask, takes)
+        return await self._spoken(ask, api, takes, fault, serial)
+
+    def _admit(self, request: Request) -> None:
+        if self.require_key is None:
+            return
+        keys = _keys(request)
+        if not keys or self.require_key not in {"", *keys}:
+            raise RejectedError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+    def _book(self, name: str, ask: Ask, takes: tuple[Take, ...]) -> None:
+        tally = Tally(
+            calls=1,
+            samples=len(takes),
+            prompt_tokens=ask.prompt_tokens,
+            completion_tokens=sum(take.tokens for take in takes),
+        )
+        self.books.enter(name, ask.model, tally)
+
+    async def _spoken(
+        self, ask: Ask, api: Api, takes: tuple[Take, ...], fault: Fault, serial: int
+    ) -> Response:
+        start = asyncio.get_running_loop().time()
+        head, per_token = self.latency.schedule(ask.question, takes[0].ordinal if takes else 0)
+        if fault.kind == "slow-head":
+            head += fault.seconds
+        headers = {**api.headers(serial), "x-rehearsal-samples": ",".join(t.tag for t in takes)}
+
+        if ask.stream:
+            await _until(start + head)
+            frames = api.stream(ask, takes)
+            body = _paced(frames, start + head, per_token, fault, api)
+            return StreamingResponse(body, headers={**headers, "content-type": api.event_stream})
+        await _until(start + head + per_token * max((take.tokens for take in takes), default=0))
+        whole = _encoded(api, api.whole(ask, takes))
+        if fault.kind == "cut-stream":
+            return _halved(whole, headers)
+        return Response(whole, headers=headers, media_type="application/json")
+
+
+async def _json(request: Request) -> object:
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise RejectedError(400, "We could not parse the JSON body of your request.") from None
+
+
+def _keys(request: Request) -> set[str]:
+    headers = (request.headers.get(n) for n in ("x-api-key", "api-key", "x-goog-api-key"))
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return {key for key in (*headers, bearer, request.query_params.get("key")) if key}
+
+
+def _encoded(api: Api, body: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2 if api.pretty else 0)
+
+
+def _refusal(api: Api, error: RejectedError, serial: int) -> Response:
+    headers = dict(api.headers(serial))
+    if error.retry_after is not None:
+        headers["retry-after"] = f"{error.retry_after:g}"
+    return Response(
+        _encoded(api, api.error(error)),
+        status_code=error.status,
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+async def _until(moment: float) -> None:
+    delay = moment - asyncio.get_running_loop().time()
+    if delay > 0:
+        await asyncio.sleep(delay)
+
+
+async def _silence(request: Request) -> Response:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return Response(status_code=499)
+
+
+async def _paced(
+    frames: Iterator[Frame], start: float, per_token: float, fault: Fault, api: Api
+) -> AsyncIterator[bytes]:
+    for place, frame in enumerate(frames):
+        if place == fault.pieces:
+            break
+        await _until(start + per_token * frame.step)
+        yield frame.body
+    else:
+        return
+    if fault.kind == "error-event":
+        yield api.error_frame(fault.error(api.overloaded))
+    elif fault.kind == "hang":
+        await asyncio.Event().wait()
+    else:
+        raise _CutError
+
+
+def _halved(whole: bytes, headers: Mapping[str, str]) -> Response:
+    async def half() -> AsyncIterator[bytes]:
+        yield whole[: len(whole) // 2]
+        raise _CutError
+
+    framing = {"content-type": "application/json", "content-length": str(len(whole))}
+    return StreamingResponse(half(), headers={**headers, **framing})

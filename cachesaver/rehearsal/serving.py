@@ -1,0 +1,66 @@
+"""An ASGI application on a socket, in a thread, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import uvicorn
+from starlette.applications import Starlette
+
+__all__ = ["Service"]
+
+
+class _Server(uvicorn.Server):
+    """Tells when it accepts connections, and on which loop."""
+
+    def __init__(self, config: uvicorn.Config, ready: Future[asyncio.AbstractEventLoop]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set_result(asyncio.get_running_loop())
+
+
+class Service:
+    """A running server; its loop lives in a daemon thread."""
+
+    def __init__(self, app: Starlette, sock: socket.socket) -> None:
+        config = uvicorn.Config(
+            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None
+        )
+        config.access_log = False
+        # Broken connections and cancelled handlers are what a rehearsal is for: no news.
+        config.log_level = "critical"
+        ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._server = _Server(config, ready)
+        self._thread = threading.Thread(
+            target=self._run, args=(sock, ready), name="cachesaver-rehearsal", daemon=True
+        )
+        self._thread.start()
+        self._loop = ready.result()
+
+    def _run(self, sock: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
+        try:
+            self._server.run(sockets=[sock])
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    def perform(self, deed: Callable[[], None]) -> None:
+        """Do *deed* on the server's loop; returns when it is done, raises what it raises."""
+
+        async def on_loop() -> None:
+            deed()
+
+        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
+
+    def stop(self) -> None:
+        """Stop listening, break what is under way, and wait for the thread to end."""
+        self._server.force_exit = self._server.should_exit = True
+        self._thread.join()
