@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 import cachesaver
+from cachesaver.rehearsal import Rehearsal
 
 
 def pytest_report_header() -> str:
@@ -41,3 +43,17 @@ def corpus() -> Path:
     if not (folder / "index.json").is_file():
         pytest.skip(f"no corpus of recorded exchanges at {folder} (set CACHESAVER_CORPUS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_rehearsal() -> Iterator[Rehearsal]:
+    """A simulated provider that lives as long as the session; tests take `rehearsal`."""
+    with Rehearsal(seed=0) as provider:
+        yield provider
+
+
+@pytest.fixture
+def rehearsal(running_rehearsal: Rehearsal) -> Rehearsal:
+    """A simulated provider that nobody has asked anything yet: see `cachesaver.rehearsal`."""
+    running_rehearsal.reset()
+    return running_rehearsal

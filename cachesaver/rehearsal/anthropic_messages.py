@@ -34,6 +34,8 @@ __all__ = ["CountTokensApi", "MessagesApi"]
 
 NOT_SHAPING = frozenset({"metadata", "service_tier", "stream"})
 
+_NO_INPUT: dict[str, Any] = {"input": {}}
+
 _COUNTING = "anthropic.count_tokens"
 
 _STOP_REASONS = MappingProxyType(
@@ -94,7 +96,6 @@ class MessagesApi(AnthropicApi):
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is asked."""
-        del path
         ask = _read(body, "anthropic.messages")
         if ask.limit is None:
             raise RejectedError(400, "max_tokens: Field required", "max_tokens")
@@ -123,17 +124,14 @@ class CountTokensApi(AnthropicApi):
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is to be counted."""
-        del path
         return _read(body, _COUNTING)
 
     def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
         """Return the count."""
-        del takes
         return {"input_tokens": ask.prompt.tokens}
 
     def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:
         """Iterate nothing: counts are not streamed."""
-        del ask, takes
         return iter(())
 
 
@@ -239,7 +237,7 @@ def _tool_use(take: Take, place: int, call: Call) -> dict[str, Any]:
 
 def _events(ask: Ask, take: Take) -> Iterator[tuple[int, dict[str, Any]]]:
     ending = {"stop_reason": None, "stop_sequence": None}
-    opening = {**_head(ask, take), "content": [], **ending, "usage": _usage(ask, 1)}
+    opening: dict[str, Any] = {**_head(ask, take), "content": [], **ending, "usage": _usage(ask, 1)}
     closing = {"stop_reason": _STOP_REASONS[take.finish], "stop_sequence": take.stopped_by}
     counted = {k: v for k, v in _usage(ask, take.tokens).items() if k.endswith("tokens")}
 
@@ -251,11 +249,12 @@ def _events(ask: Ask, take: Take) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _blocks(take: Take) -> Iterator[tuple[int, dict[str, Any]]]:
     step, calls = 0, 0
+    empty: dict[str, Any]
     for index, block in enumerate(_content(take)):
         if block["type"] == "text":
             empty, kind, field, pieces = {"text": ""}, "text_delta", "text", take.pieces
         else:
-            empty, kind, field = {"input": {}}, "input_json_delta", "partial_json"
+            empty, kind, field = _NO_INPUT, "input_json_delta", "partial_json"
             pieces, calls = ("", *take.call_pieces[calls]), calls + 1
         yield (
             step,

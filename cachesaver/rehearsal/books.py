@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from cachesaver.rehearsal.reading import listed, mapped
@@ -118,9 +118,9 @@ class Calls:
         entries = map(mapped, listed(body["entries"]))
         received = map(mapped, listed(body["received"]))
         return cls(
-            entries=tuple(Entry(**{**e, "tally": Tally(**e["tally"])}) for e in entries),
+            entries=tuple(replace(Entry(**e), tally=Tally(**e["tally"])) for e in entries),
             received=tuple(
-                Received(**{**r, "headers": tuple((n, v) for n, v in r["headers"])})
+                replace(Received(**r), headers=tuple((n, v) for n, v in r["headers"]))
                 for r in received
             ),
         )

@@ -14,6 +14,7 @@ Options: `times` (how many requests it hits; without it, every one), `after`, `s
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
+from cachesaver.errors import ConfigurationError
 from cachesaver.rehearsal.values import RejectedError, digest
 
 __all__ = ["HEADER", "NO_FAULT", "Fault", "Faults"]
@@ -69,10 +71,11 @@ class Fault:
         """
         kind, *rest = (part.strip() for part in spelling.split(";"))
         options: dict[str, Any] = dict(part.split("=", 1) for part in rest if "=" in part)
-        known = kind in _KINDS or (kind.isdecimal() and 400 <= int(kind) <= 599)  # noqa: PLR2004: HTTP
+        message = f"{spelling!r} is no fault; such are 429;times=2, cut-stream;after=3, hang"
+        known = kind in _KINDS or re.fullmatch(r"[45]\d\d", kind)
+        if not known or len(options) != len(rest) or not options.keys() <= _OPTIONS:
+            raise RejectedError(400, message)
         try:
-            if not known or len(options) != len(rest) or not options.keys() <= _OPTIONS:
-                raise ValueError
             return cls(
                 status=int(kind) if kind.isdecimal() else 0,
                 kind="" if kind.isdecimal() else kind,
@@ -82,7 +85,6 @@ class Fault:
                 retry_after=_maybe(float, options.get("retry-after")),
             )
         except ValueError:
-            message = f"{spelling!r} is no fault; such are 429;times=2, cut-stream;after=3, hang"
             raise RejectedError(400, message) from None
 
     @property
@@ -120,6 +122,10 @@ class Faults:
     _listed: list[tuple[str, Fault]] = field(default_factory=list[tuple[str, Fault]])
     _spent: Counter[str] = field(default_factory=Counter[str])
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.overload <= 1:
+            raise ConfigurationError(f"overload={self.overload} is no share; say 0 to 1")
+
     def plan(self, spelling: str, *, endpoint: str = "") -> None:
         """Let a fault hit the requests to come, of *endpoint* only (such as `openai.chat`) if given."""
         self._listed.append((endpoint, Fault.parse(spelling)))
@@ -151,7 +157,7 @@ class Faults:
         if not self.overload:
             return False
         self._spent[question] += 1
-        rng = Random(digest(self.seed, question, self._spent[question]))  # noqa: S311: reproducible
+        rng = Random(digest(self.seed, question, self._spent[question]))  # noqa: S311  # reproducible
         return rng.random() < self.overload
 
     def _spend(self, fault: Fault, key: str) -> Fault:

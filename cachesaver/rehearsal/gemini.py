@@ -92,7 +92,6 @@ class GeminiApi:
 
     def headers(self, serial: int) -> Mapping[str, str]:
         """Return what Google sends beside the body."""
-        del serial
         return {"server": "scaffolding on HTTPServer2", "vary": "Origin, X-Origin, Referer"}
 
 
@@ -136,7 +135,6 @@ class CountApi(GeminiApi):
 
     def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
         """Return the count."""
-        del takes
         tokens = ask.prompt.tokens
         details = [{"modality": "TEXT", "tokenCount": tokens}]
         return {"totalTokens": tokens, "promptTokensDetails": details}

@@ -64,6 +64,6 @@ class Latency:
         """Return seconds to the head and seconds a token, for the answer with this first sample."""
         if not self.jitter:
             return self.base, self.per_token
-        rng = Random(digest(self.seed, question, ordinal))  # noqa: S311: reproducible on purpose
+        rng = Random(digest(self.seed, question, ordinal))  # noqa: S311  # reproducible on purpose
         stretch = 1 + self.jitter * rng.uniform(-1, 1)
         return self.base * stretch, self.per_token * stretch

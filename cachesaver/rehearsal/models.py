@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cachesaver.rehearsal.openai_common import model_card
@@ -23,14 +23,20 @@ def models_answer(
         return {"error": {"message": f"Unknown request URL: {path}", "code": "unknown_url"}}, 404
     if found[2] is not None and known and found[2] not in known:
         return {"error": {"message": f"The model '{found[2]}' does not exist"}}, 404
-    if found[1]:
-        card, page = _gemini_card, {"models": [_gemini_card(m) for m in models]}
-    elif "anthropic-version" in headers:
-        ends = {"has_more": False, "first_id": models[0], "last_id": models[-1]}
-        card, page = _anthropic_card, {"data": [_anthropic_card(m) for m in models], **ends}
-    else:
-        card, page = model_card, {"object": "list", "data": [model_card(m) for m in models]}
-    return (page if found[2] is None else card(found[2])), 200
+    card = _card(gemini=found[1] is not None, anthropic="anthropic-version" in headers)
+    if found[2] is not None:
+        return card(found[2]), 200
+    cards = [card(model) for model in models]
+    if card is _gemini_card:
+        return {"models": cards}, 200
+    paging = {"object": "list", "has_more": False, "first_id": models[0], "last_id": models[-1]}
+    return {"data": cards, **paging}, 200
+
+
+def _card(*, gemini: bool, anthropic: bool) -> Callable[[str], dict[str, Any]]:
+    if gemini:
+        return _gemini_card
+    return _anthropic_card if anthropic else model_card
 
 
 def _gemini_card(model: str) -> dict[str, Any]:

@@ -21,13 +21,8 @@ EPOCH = 1_760_000_000
 
 _ERROR_TYPES = MappingProxyType(
     {
-        400: "invalid_request_error",
-        401: "invalid_request_error",
-        403: "invalid_request_error",
-        404: "invalid_request_error",
+        **dict.fromkeys((400, 401, 403, 404, 409, 413, 422), "invalid_request_error"),
         429: "requests",
-        500: "server_error",
-        503: "server_error",
     }
 )
 
@@ -85,11 +80,10 @@ class OpenAIApi:
 
     def error(self, error: RejectedError) -> Mapping[str, Any]:
         """Return `{"error": {...}}`."""
-        kind = _ERROR_TYPES.get(error.status, "invalid_request_error")
         return {
             "error": {
                 "message": error.message,
-                "type": "server_error" if error.status >= 500 else kind,  # noqa: PLR2004: HTTP
+                "type": _ERROR_TYPES.get(error.status, "server_error"),
                 "param": error.param,
                 "code": error.code,
             }

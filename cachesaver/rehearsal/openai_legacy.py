@@ -83,7 +83,7 @@ class CompletionsApi(OpenAIApi):
             choice = _choice(index, "", FINISH_REASONS[take.finish])
             yield Frame(body=sse({**head, "choices": [choice], **usual}), step=longest)
         if counted:
-            event = {**head, "choices": [], "usage": _usage(ask, takes)}
+            event: dict[str, Any] = {**head, "choices": [], "usage": _usage(ask, takes)}
             yield Frame(body=sse(event), step=longest)
         yield Frame(body=b"data: [DONE]\n\n", step=longest)
 
@@ -108,7 +108,6 @@ class EmbeddingsApi(OpenAIApi):
 
     def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
         """Return a list of vectors of length 1, as numbers or base64."""
-        del takes
         size = integer(ask.body, "dimensions") or _DIMENSIONS
         packed = ask.body.get("encoding_format") == "base64"
         texts = [message.text for message in ask.prompt.messages]
@@ -125,20 +124,19 @@ class EmbeddingsApi(OpenAIApi):
 
     def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:
         """Iterate nothing: embeddings are not streamed."""
-        del ask, takes
         return iter(())
 
 
-def _inputs(given: object, name: str) -> tuple[str, ...]:
+def _inputs(given: object, name: str) -> list[str]:
     """Return the texts in *given*: a text, token ids, or a list of either."""
     if isinstance(given, str):
-        return (given,)
+        return [given]
     items = listed(given)
     if items and all(isinstance(item, int) for item in items):
-        return (_from_ids(items),)
+        return [_from_ids(items)]
     if not items or not all(isinstance(item, str | list) for item in items):
         raise RejectedError(400, f"'{name}' must be a text, token ids, or a list of these", name)
-    return tuple(item if isinstance(item, str) else _from_ids(item) for item in items)
+    return [item if isinstance(item, str) else _from_ids(item) for item in items]
 
 
 def _from_ids(ids: object) -> str:
@@ -164,7 +162,7 @@ def _usage(ask: Ask, takes: tuple[Take, ...]) -> dict[str, int]:
 
 
 def _vector(model: str, text: str, size: int) -> list[float]:
-    rng = Random(digest(model, text))  # noqa: S311: reproducible on purpose
+    rng = Random(digest(model, text))  # noqa: S311  # reproducible on purpose
     raw = [rng.gauss(0, 1) for _ in range(size)]
     length = math.sqrt(sum(x * x for x in raw))
     return [struct.unpack("<f", struct.pack("<f", x / length))[0] for x in raw]

@@ -14,7 +14,7 @@ from cachesaver.rehearsal.openai_common import (
     read_tools,
     sse,
 )
-from cachesaver.rehearsal.reading import integer, mapped, number, required, texts, without
+from cachesaver.rehearsal.reading import integer, listed, mapped, number, required, texts, without
 from cachesaver.rehearsal.values import (
     Ask,
     Call,
@@ -77,7 +77,6 @@ class ResponsesApi(OpenAIApi):
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is asked."""
-        del path
         model = required(body, "model", str)
         tools, forced = read_choice(body.get("tool_choice"), read_tools(body.get("tools")))
         return Ask(
@@ -125,7 +124,7 @@ class ResponsesApi(OpenAIApi):
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:
     given = required(body, "input", object)
-    turns = given if isinstance(given, list) else [{"role": "user", "content": given}]
+    turns: list[Any] = listed(given) or [{"role": "user", "content": given}]
     instructions = body.get("instructions")
     first = (Message(role="system", text=instructions),) if isinstance(instructions, str) else ()
     return first + tuple(map(_message, map(mapped, turns)))
@@ -232,7 +231,7 @@ def _message_events(take: Take, item: dict[str, Any], output_index: int) -> Iter
         "output_index": output_index,
         "content_index": 0,
     }
-    opening = {**item, "status": "in_progress", "content": []}
+    opening: dict[str, Any] = {**item, "status": "in_progress", "content": []}
 
     yield 0, {"type": "response.output_item.added", "output_index": output_index, "item": opening}
     yield 0, {"type": "response.content_part.added", **place, "part": _part("")}

@@ -37,7 +37,6 @@ class QueryApi(PlainApi):
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is asked; every field but `stream` shapes the answer."""
-        del path
         query = required(body, "query", str)
         return Ask(
             endpoint="plain.query",
@@ -66,7 +65,6 @@ class OrdersApi(PlainApi):
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return the order, as a question that all orders share."""
-        del path
         return Ask(
             endpoint="orders",
             model="",
@@ -84,5 +82,4 @@ class OrdersApi(PlainApi):
 
     def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:
         """Iterate nothing: orders are not streamed."""
-        del ask, takes
         return iter(())

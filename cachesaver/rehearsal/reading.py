@@ -17,7 +17,8 @@ def mapped(value: object) -> dict[str, Any]:
 
 def listed(value: object) -> list[Any]:
     """Return *value* if it is a JSON array, else an empty one."""
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    items: list[Any] = cast("Any", value) if isinstance(value, list) else []
+    return items
 
 
 def without(body: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -81,9 +82,9 @@ def integer(body: Mapping[str, Any], name: str, least: int = 1, most: int = 2**3
 
 def texts(role: str, content: object) -> Message:
     """Return a message of *role*: its text parts joined, everything else counted."""
-    if not isinstance(content, list):
-        return Message(role=role, text=content if isinstance(content, str) else "")
-    parts = [(part, _text_of(part)) for part in listed(cast("object", content))]
+    if isinstance(content, str):
+        return Message(role=role, text=content)
+    parts = [(part, _text_of(part)) for part in listed(content)]
     return Message(
         role=role,
         text="\n".join(text for _, text in parts if text is not None),

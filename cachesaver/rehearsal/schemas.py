@@ -71,7 +71,7 @@ class _Writer:
             "string": self._string,
             "integer": self._integer,
             "number": self._number,
-            "boolean": lambda _schema, _depth: self.rng.random() < 0.5,  # noqa: PLR2004: a coin
+            "boolean": lambda _schema, _depth: self.rng.random() < 0.5,  # noqa: PLR2004  # a coin
             "null": lambda _schema, _depth: None,
         }
 
@@ -117,7 +117,7 @@ class _Writer:
         wanted = {
             name: mapped(part)
             for name, part in mapped(schema.get("properties")).items()
-            if name in needed or (depth < _DEEP and self.rng.random() < 0.5)  # noqa: PLR2004: a coin
+            if name in needed or (depth < _DEEP and self.rng.random() < 0.5)  # noqa: PLR2004  # a coin
         }
         return {name: self.value(part, depth + 1) for name, part in wanted.items()}
 

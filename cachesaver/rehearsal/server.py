@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.rehearsal.books import Calls
@@ -54,7 +54,7 @@ class Rehearsal:
         ConfigurationError: A library is missing, or an argument makes no sense.
     """
 
-    def __init__(  # noqa: PLR0913: one keyword per thing that can be chosen
+    def __init__(  # noqa: PLR0913  # one keyword per thing that can be chosen
         self,
         seed: int = 0,
         *,
@@ -83,7 +83,7 @@ class Rehearsal:
         state = f"at {self.url}" if self._service else "stopped"
         return f"<Rehearsal {state}>"
 
-    def __enter__(self) -> Rehearsal:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -131,7 +131,7 @@ class Rehearsal:
         """Begin again: sample 0 of every question, counters at zero, no faults planned."""
         self._perform(self._theatre.reset)
 
-    def start(self) -> Rehearsal:
+    def start(self) -> Self:
         """Listen; returns when requests are accepted.
 
         Raises:
@@ -177,7 +177,7 @@ def _latency(given: float | str | Latency) -> Latency:
     return Latency.parse(given) if isinstance(given, str) else Latency(base=given)
 
 
-def _key(given: str | bool | None) -> str | None:  # noqa: FBT001: as the caller spells it
+def _key(given: str | bool | None) -> str | None:  # noqa: FBT001  # as the caller spells it
     if isinstance(given, str):
         return given
     return "" if given else None

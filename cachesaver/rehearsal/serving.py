@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -10,8 +11,21 @@ from concurrent.futures import Future
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["Service"]
+
+
+# Broken connections and cancelled handlers are what a rehearsal is for: no news, and nothing of
+# uvicorn's own logging is touched in a process that may run other servers.
+_SILENT = logging.Logger("cachesaver.rehearsal", logging.CRITICAL + 1)  # noqa: LOG001  # in no tree
+
+
+class _Protocol(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
+        self.logger = _SILENT
+        self.access_log = False
+        super().connection_made(transport)
 
 
 class _Server(uvicorn.Server):
@@ -25,17 +39,20 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._ready.set_result(asyncio.get_running_loop())
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Else uvicorn would answer what is under way with a 500 of its own.
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
 
 class Service:
     """A running server; its loop lives in a daemon thread."""
 
     def __init__(self, app: Starlette, sock: socket.socket) -> None:
         config = uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None
+            app, loop="asyncio", http=_Protocol, ws="none", lifespan="off", log_config=None
         )
-        config.access_log = False
-        # Broken connections and cancelled handlers are what a rehearsal is for: no news.
-        config.log_level = "critical"
         ready: Future[asyncio.AbstractEventLoop] = Future()
         self._server = _Server(config, ready)
         self._thread = threading.Thread(

@@ -32,7 +32,7 @@ class Stage:
 
     def take(self, ask: Ask, ordinal: int) -> Take:
         """Return sample *ordinal* of the question; repeatable."""
-        rng = Random(digest(self.seed, ask.question, ordinal))  # noqa: S311: reproducible on purpose
+        rng = Random(digest(self.seed, ask.question, ordinal))  # noqa: S311  # reproducible on purpose
         prompt = replace(ask.prompt, tag=f"{ask.question[:8]}#{ordinal}")
         said = self.voice(prompt, rng)
         text, finish, stopped_by = _cut(said, ask)

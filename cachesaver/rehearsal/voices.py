@@ -13,9 +13,10 @@ from cachesaver.rehearsal.values import Call, Prompt, Tool, Utterance, Voice, du
 __all__ = ["VOICES", "comply", "echo", "find_voice", "prose"]
 
 _WORDS = (
-    "the tree light river stone under seven quiet birds carry old letters across winter fields "
-    "while someone counts slow trains and forgets which number came before another morning opens"
-).split()
+    *("the", "tree", "light", "river", "stone", "under", "seven", "quiet", "birds", "carry"),
+    *("old", "letters", "across", "winter", "fields", "while", "someone", "counts", "slow"),
+    *("trains", "and", "forgets", "which", "number", "came", "before", "another", "morning"),
+)
 
 
 def comply(prompt: Prompt, rng: Random) -> Utterance | None:
