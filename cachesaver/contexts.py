@@ -7,7 +7,6 @@ hangs beside them. Knows asyncio and trio only if the program has imported them.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -77,7 +76,6 @@ class Family:
     """
 
     slot: str
-    _pid: int = field(default_factory=os.getpid)
     _root: Node = field(init=False)
 
     def __post_init__(self) -> None:

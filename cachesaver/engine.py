@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 from cachesaver import sleeping
@@ -69,6 +70,7 @@ class Engine:
     owner: str
     complain: Callable[[StoreError], None]
     flights: Flights = field(default_factory=Flights)
+    _left: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
@@ -102,6 +104,10 @@ class Engine:
                 resume = _throwing(steps, line.noted(effect, error))
             else:
                 resume = _sending(steps, result)
+
+    def leave(self, steps: Steps[Any]) -> None:
+        """Abandon *steps* at the next call: the garbage collector may be the one who says so."""
+        self._left.put(steps)
 
     def abandon(self, steps: Steps[Any]) -> None:
         """Let *steps* give up what they hold; nothing is sent or waited for any more."""
@@ -154,6 +160,7 @@ class Engine:
         """The effects that take microseconds and never wait."""
         match effect:
             case Acquire():
+                self._clear()
                 grants = self.store.acquire(
                     effect.run,
                     effect.fingerprint,
@@ -173,6 +180,11 @@ class Engine:
                 return None
             case _:
                 raise TypeError(f"no one knows how to perform {effect!r}")
+
+    def _clear(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self.abandon(self._left.get_nowait())
 
     def _led(self, fingerprint: str, grants: tuple[Grant, ...], loop: object) -> tuple[Grant, ...]:
         for grant in grants:

@@ -1,0 +1,91 @@
+"""Being told when a module has been imported, now or later, without importing it.
+
+Python offers no event for it: a finder at the head of `sys.meta_path` finds nothing itself, lets
+the others find, and wraps the loader of the modules that are watched (PEP 451).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["ImportWatch"]
+
+Seen = Callable[[ModuleType], None]
+
+
+class ImportWatch(MetaPathFinder):
+    """Calls a function once for each watched module that is imported."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, Seen] = {}
+        self._looking = threading.local()
+
+    def start(self, wanted: Mapping[str, Seen]) -> None:
+        """Call `wanted[name](module)` for what is imported already, and for the rest when it is."""
+        self._wanted = dict(wanted)
+        sys.meta_path.insert(0, self)
+        for name in wanted:
+            module = sys.modules.get(name)
+            spec = getattr(module, "__spec__", None)
+            if module is not None and not getattr(spec, "_initializing", False):
+                self.seen(module)
+
+    def stop(self) -> None:
+        """Leave no trace."""
+        self._wanted.clear()
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def seen(self, module: ModuleType) -> None:
+        """Tell about *module*, if nobody has been told yet."""
+        tell = self._wanted.pop(module.__name__, None)
+        if tell is not None:
+            tell(module)
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return the spec the others find, with a loader that tells us when it is done."""
+        if fullname not in self._wanted or getattr(self._looking, "now", False):
+            return None
+        self._looking.now = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._looking.now = False
+        if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
+            return None
+        spec.loader = _Told(spec.loader, self)
+        return spec
+
+
+class _Told(Loader):
+    """A loader that does what *inner* does, and then tells *watch*."""
+
+    def __init__(self, inner: Loader, watch: ImportWatch) -> None:
+        self._inner = inner
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Do as the inner loader does."""
+        return self._inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do as the inner loader does; then the module is there and gets its own loader back."""
+        self._inner.exec_module(module)
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._inner
+        module.__loader__ = self._inner
+        self._watch.seen(module)

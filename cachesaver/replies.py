@@ -1,0 +1,172 @@
+"""Outcomes of the pipeline as replies for a client: framing, `Cache-Status`, tees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from cachesaver.engine import Engine, Line
+from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers
+from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
+from cachesaver.ports import AsyncSend, Send
+from cachesaver.statistics import Tally
+from cachesaver.tee import AsyncTee, Tee
+
+__all__ = ["async_reply", "cache_status", "reply"]
+
+
+def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> Reply:
+    """Return what a blocking client is to see."""
+    match outcome:
+        case Served():
+            response = _shown(outcome)
+            return _whole(response)
+        case Through(reply=Reply() as live, read=read):
+            if read is not None:
+                return _whole(_marked(read, outcome), native=live.native)
+            live.headers = (*live.headers, cache_status(outcome))
+            return live
+        case Passing(reply=Reply() as live):
+
+            def keep(response: Response) -> None:
+                tally.passed(engine.run(outcome.keep(response), line))
+
+            def drop() -> None:
+                tally.passed(())
+                engine.abandon(outcome.drop())
+
+            tee = Tee(live, outcome.finished, keep, drop)
+            return Reply(
+                status=live.status,
+                headers=(*live.headers, cache_status(outcome)),
+                chunks=tee,
+                close=tee.close,
+                reason=live.reason,
+                http_version=live.http_version,
+                native=live.native,
+            )
+        case _:
+            raise TypeError(f"an async reply for a blocking client: {outcome!r}")
+
+
+def async_reply(
+    outcome: Outcome, engine: Engine, line: Line[AsyncSend], tally: Tally
+) -> AsyncReply:
+    """Return what an async client is to see."""
+    match outcome:
+        case Served():
+            return _async_whole(_shown(outcome))
+        case Through(reply=AsyncReply() as live, read=read):
+            if read is not None:
+                return _async_whole(_marked(read, outcome), native=live.native)
+            live.headers = (*live.headers, cache_status(outcome))
+            return live
+        case Passing(reply=AsyncReply() as live):
+
+            async def keep(response: Response) -> None:
+                tally.passed(await engine.arun(outcome.keep(response), line))
+
+            def drop() -> None:
+                tally.passed(())
+                engine.abandon(outcome.drop())
+
+            tee = AsyncTee(live, outcome.finished, keep, drop)
+            return AsyncReply(
+                status=live.status,
+                headers=(*live.headers, cache_status(outcome)),
+                chunks=tee,
+                close=tee.close,
+                reason=live.reason,
+                http_version=live.http_version,
+                native=live.native,
+            )
+        case _:
+            raise TypeError(f"a blocking reply for an async client: {outcome!r}")
+
+
+def cache_status(outcome: Outcome) -> tuple[str, str]:
+    """Return the `Cache-Status` field (RFC 9211) that says where the answer came from."""
+    match outcome:
+        case Served(sources=sources):
+            if all(source is Source.HIT for source in sources):
+                said = "hit"
+            elif any(source is Source.HIT for source in sources):
+                said = "fwd=partial; stored"
+            elif all(source is Source.COLLAPSED for source in sources):
+                said = "fwd=miss; collapsed"
+            else:
+                said = "fwd=miss; stored"
+            index = ",".join(map(str, outcome.indexes))
+            said += f'; detail="index {index}"'
+        case Passing(indexes=indexes):
+            said = f'fwd=miss; detail="index {",".join(map(str, indexes))}"'
+        case Through(source=Source.ERROR, reply=live):
+            said = f"fwd=miss; fwd-status={live.status}"
+        case _:
+            said = "fwd=bypass"
+    return "cache-status", f"cachesaver; {said}"
+
+
+def _shown(outcome: Served) -> Response:
+    """The response with framing that fits it: a length, unless it is a recorded stream."""
+    response = outcome.response
+    kept = without_headers(response.headers, ("content-length", "cache-status"))
+    framing: Headers = ()
+    if len(response.chunks) <= 1 and response.content_type != "text/event-stream":
+        framing = (("content-length", str(len(response.body))),)
+    return Response(
+        status=response.status,
+        headers=(*kept, *framing, cache_status(outcome)),
+        chunks=response.chunks,
+        offsets=response.offsets,
+        reason=response.reason,
+    )
+
+
+def _marked(read: Response, outcome: Through) -> Response:
+    """A live response that was read to see whether it could be kept, and could not."""
+    kept = without_headers(read.headers, ("content-length", "transfer-encoding"))
+    length = ("content-length", str(len(read.body)))
+    return Response(
+        status=read.status,
+        headers=(*kept, length, cache_status(outcome)),
+        chunks=read.chunks,
+        offsets=read.offsets,
+        reason=read.reason,
+    )
+
+
+def _whole(response: Response, native: object = None) -> Reply:
+    return Reply(
+        status=response.status,
+        headers=response.headers,
+        chunks=iter(response.chunks),
+        close=_nothing,
+        reason=response.reason,
+        whole=response,
+        native=native,
+    )
+
+
+def _async_whole(response: Response, native: object = None) -> AsyncReply:
+    return AsyncReply(
+        status=response.status,
+        headers=response.headers,
+        chunks=_aiter(response.chunks),
+        close=_anothing,
+        reason=response.reason,
+        whole=response,
+        native=native,
+    )
+
+
+async def _aiter(chunks: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def _nothing() -> None:
+    """There is no connection to give back."""
+
+
+async def _anothing() -> None:
+    """There is no connection to give back."""

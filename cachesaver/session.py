@@ -1,0 +1,265 @@
+"""One session: the gate that transports hand requests to, over one store and one set of options.
+
+This is where a client-neutral request meets the dialects, the rules of the user, the pipeline and
+the engine; which clients are hooked is `wiring`'s business.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cachesaver import dialects
+from cachesaver.canonical import parse_body
+from cachesaver.contexts import NAMESPACE, is_inside
+from cachesaver.engine import Engine, Line
+from cachesaver.errors import NotRecordedError, StoreError
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.identity import Question, identify
+from cachesaver.nearest import nearest
+from cachesaver.pipeline import Ask, Outcome, Passing, answer, without_ours
+from cachesaver.ports import AsyncSend, Policy, Send, Store
+from cachesaver.replies import async_reply, reply
+from cachesaver.runs import Runs
+from cachesaver.settings import Mode, Settings
+from cachesaver.statistics import Statistics, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Session"]
+
+_LOG = logging.getLogger("cachesaver")
+
+_POLICIES: Mapping[Mode, Policy] = {
+    Mode.CACHE: Policy.RESERVE,
+    Mode.REPLAY: Policy.READ,
+    Mode.REFRESH: Policy.FRESH,
+    Mode.LIVE: Policy.READ,
+}
+
+
+class Session:
+    """What `cachesaver.install` returns: statistics, and explicit transports for single clients.
+
+    Also a context manager: leaving it uninstalls.
+
+    Attributes:
+        settings: The options in force.
+        store: Where samples are kept.
+    """
+
+    def __init__(self, settings: Settings, store: Store, owner: str) -> None:
+        self.settings = settings
+        self.store = store
+        self._runs = Runs(store, owner, settings.run)
+        self._engine = Engine(store=store, owner=owner, complain=self._complain)
+        self._tally = Tally()
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+        self._leave: Callable[[], None] = self.close
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self.settings.mode.value
+        return f"<Session {self.settings.namespace!r} [{state}] {self.stats()}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leave()
+
+    def stats(self) -> Statistics:
+        """Return what was asked, served and bought so far in this process."""
+        return self._tally.now()
+
+    def uninstall(self) -> None:
+        """Undo what `cachesaver.install` did for this session, and close it."""
+        self._leave()
+
+    @property
+    def run_id(self) -> str:
+        """The run that child processes join."""
+        return self._runs.id
+
+    @property
+    def slot(self) -> str:
+        """The place of this process in the run."""
+        return self._runs.slot
+
+    def forked(self, owner: str) -> None:
+        """Start anew in a child process: its leases and draws are not its parent's."""
+        self._lock = threading.Lock()
+        self._runs.forked(owner)
+        self._engine = Engine(store=self.store, owner=owner, complain=self._complain)
+        self._tally = Tally()
+
+    def close(self) -> None:
+        """Forget the assignments of this session's runs and let the store go. Safe to call twice."""
+        with self._lock:
+            closed, self._closed = self._closed, True
+        if not closed:
+            self._runs.finish()
+            if isinstance(self.settings.store, str):
+                self.store.close()
+
+    def on_leave(self, leave: Callable[[], None]) -> None:
+        """Let *leave* undo this session when its block or program ends."""
+        self._leave = leave
+
+    # --- the gate (cachesaver.ports.Gate) ---
+
+    @property
+    def through_mocks(self) -> bool:
+        """Whether to intercept even where a mocking library owns the network."""
+        return self.settings.through_mocks
+
+    def wants(self, method: str, host: str, path: str) -> bool:
+        """See `Gate.wants`."""
+        if method not in ("POST", "post") or is_inside():
+            return False
+        if self.settings.mode is Mode.LIVE or self._closed:
+            return False
+        if self.settings.match is not None:
+            return True
+        return dialects.wants(host, path, hosts=self.settings.hosts)
+
+    def passed(self, summary: str, reason: str) -> None:
+        """See `Gate.passed`."""
+        self._warn(f"{summary} went out live, unseen: {reason}")
+
+    def answer(self, request: Request, send: Send) -> Reply:
+        """See `Gate.answer`."""
+        ask = self._ask(request)
+        if ask is None:
+            return send(without_ours(request))
+        line = Line(send)
+        try:
+            outcome = self._engine.run(answer(ask), line)
+        except Exception as error:
+            self._judge(error, line.error)
+            return send(ask.upstream)
+        self._count(ask, outcome)
+        return reply(outcome, self._engine, line, self._tally)
+
+    async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
+        """See `Gate.aanswer`."""
+        ask = self._ask(request)
+        if ask is None:
+            return await send(without_ours(request))
+        line = Line(send)
+        try:
+            outcome = await self._engine.arun(answer(ask), line)
+        except Exception as error:
+            self._judge(error, line.error)
+            return await send(ask.upstream)
+        self._count(ask, outcome)
+        return async_reply(outcome, self._engine, line, self._tally)
+
+    def explain(self, request: Request) -> Question | None:
+        """Return the question *request* asks; None if it is no provider call."""
+        body = parse_body(request)
+        verdict = self.settings.match(request) if self.settings.match is not None else None
+        if verdict is False:
+            return None
+        hosts = ("*",) if verdict else self.settings.hosts
+        dialect = dialects.recognise(request, body.members, hosts=hosts)
+        if dialect is None:
+            return None
+        return identify(request, dialect, body, rules=self.settings.rules)
+
+    def _ask(self, request: Request) -> Ask | None:
+        """Return what to ask the pipeline; None if *request* is none of our business."""
+        try:
+            question = self.explain(request)
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
+            self._judge(error, None)
+            return None
+        if question is None:
+            return None
+        namespace = NAMESPACE.get() or self.settings.namespace
+        run, family = self._runs.of(namespace)
+        explicit = request.header("x-cachesaver-request-id")
+        count = question.count
+        drawn = (
+            family.named(explicit, question.fingerprint, count)
+            if explicit
+            else family.draw(question.fingerprint, count)
+        )
+        return Ask(
+            question=question,
+            upstream=without_ours(request),
+            run=run,
+            drawn=drawn,
+            policy=_POLICIES[self.settings.mode],
+            now=time.time(),
+            nearest=lambda canonical: nearest(self.store, canonical),
+        )
+
+    def _judge(self, error: Exception, clients: BaseException | None) -> None:
+        """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
+        if error is clients or isinstance(error, NotRecordedError) or self.settings.strict:
+            raise error
+        if self.settings.mode is Mode.REPLAY:
+            raise error  # nothing may leave the process, whatever has failed
+        self._warn(f"going on live, without the store: {error}")
+
+    def _complain(self, error: StoreError) -> None:
+        if self.settings.strict:
+            raise error
+        self._warn(f"a sample was bought and could not be stored: {error}")
+
+    def _warn(self, message: str) -> None:
+        """Say it once."""
+        with self._lock:
+            if message in self._warned:
+                return
+            self._warned.add(message)
+        _LOG.warning("cachesaver: %s", message)
+
+    def _count(self, ask: Ask, outcome: Outcome) -> None:
+        self._tally.count(ask, outcome)
+        if not isinstance(outcome, Passing) and getattr(outcome, "why", "").startswith("not a"):
+            self._warn(f"{ask.upstream.summary} gave an answer that is not complete: not stored")
+
+    # --- explicit use, for those who refuse global patching ---
+
+    def httpx_transport(self, inner: Any = None) -> Any:
+        """Return a transport for `httpx.Client(transport=...)`, or httpx2's, over *inner*."""
+        from cachesaver.transports import httpx as adapter
+
+        return adapter.transport(_client_module(inner), self, inner)
+
+    def async_httpx_transport(self, inner: Any = None) -> Any:
+        """Return a transport for `httpx.AsyncClient(transport=...)`, or httpx2's, over *inner*."""
+        from cachesaver.transports import httpx as adapter
+
+        return adapter.async_transport(_client_module(inner), self, inner)
+
+
+def _client_module(inner: Any) -> Any:
+    """The client library *inner* belongs to; without one, the one that is imported, httpx2 first."""
+    if inner is not None:
+        for kind in type(inner).__mro__:
+            name = kind.__module__.partition(".")[0]
+            if name in _HTTPX:
+                return sys.modules[name]
+    for name in _HTTPX:
+        if name in sys.modules:
+            return sys.modules[name]
+    return importlib.import_module("httpx")
+
+
+_HTTPX = ("httpx2", "httpx")

@@ -1,0 +1,201 @@
+"""What a session is told to do, checked before anything happens.
+
+Every option has an environment variable, so that `cachesaver run` and child processes can say it.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from cachesaver.errors import ConfigurationError
+from cachesaver.exchange import Request
+from cachesaver.identity import Rules
+from cachesaver.ports import Store
+
+__all__ = ["Match", "Mode", "Settings", "settings"]
+
+Match = Callable[[Request], bool | None]
+"""Asked of every POST: True makes it a provider call, False keeps us out, None leaves it to us."""
+
+ENV = {
+    "namespace": "CACHESAVER_NAMESPACE",
+    "store": "CACHESAVER_STORE",
+    "mode": "CACHESAVER_MODE",
+    "run": "CACHESAVER_RUN",
+    "hosts": "CACHESAVER_HOSTS",
+    "strict": "CACHESAVER_STRICT",
+    "quiet": "CACHESAVER_QUIET",
+}
+
+
+class Mode(enum.Enum):
+    """What may be done about a question."""
+
+    CACHE = "cache"
+    """Answer from the store; buy and store what is missing."""
+    REPLAY = "replay"
+    """Answer from the store; what is missing raises `NotRecordedError`. Nothing goes out."""
+    REFRESH = "refresh"
+    """Buy every sample anew; the namespace remembers the new ones."""
+    LIVE = "live"
+    """Let everything through untouched; nothing is looked up or stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One session's options, all valid. See `cachesaver.install` for what each means."""
+
+    namespace: str = "default"
+    store: str | Store = ""
+    mode: Mode = Mode.CACHE
+    run: str = ""
+    hosts: tuple[str, ...] = ()
+    match: Match | None = None
+    rules: Rules = field(default_factory=Rules)
+    strict: bool = False
+    quiet: bool = False
+    through_mocks: bool = False
+
+
+def settings(
+    *,
+    namespace: str | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
+    mode: str | Mode | None = None,
+    run: str | None = None,
+    hosts: Iterable[str] | None = None,
+    match: Match | None = None,
+    ignore: Iterable[str] = (),
+    blank: Iterable[str | re.Pattern[str]] = (),
+    aliases: Mapping[str, str] | None = None,
+    strict: bool | None = None,
+    quiet: bool | None = None,
+    through_mocks: bool = False,
+) -> Settings:
+    """Return the options given, those of the environment where not given, defaults otherwise.
+
+    Raises:
+        ConfigurationError: One of them cannot be; says which, and what it may be.
+    """
+    return Settings(
+        namespace=_text("namespace", namespace, "default"),
+        store=_store(store),
+        mode=_mode(mode),
+        run=_text("run", run, ""),
+        hosts=tuple(_host(host) for host in _hosts(hosts)),
+        match=_callable(match),
+        rules=Rules(
+            ignore=tuple(_path(path) for path in _listed("ignore", ignore)),
+            blank=tuple(_pattern(each) for each in _listed("blank", blank)),
+            aliases={_origin(key): value for key, value in (aliases or {}).items()},
+        ),
+        strict=_flag("strict", strict),
+        quiet=_flag("quiet", quiet),
+        through_mocks=through_mocks,
+    )
+
+
+def _text(name: str, given: object, default: str) -> str:
+    value = os.environ.get(ENV[name], default) if given is None else given
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{name} must be text, not {type(value).__name__}: pass {name}='exp1'"
+        )
+    if name == "namespace" and not value:
+        raise ConfigurationError(
+            "namespace is empty: name the stream of randomness, as in namespace='exp1'"
+        )
+    return value
+
+
+def _store(given: object) -> str | Store:
+    if given is None:
+        return os.environ.get("CACHESAVER_STORE", "")
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given) if isinstance(os.fspath(given), str) else os.fsdecode(given)
+    if hasattr(given, "acquire") and hasattr(given, "fill"):
+        return given  # type: ignore[return-value]  # looks like a Store, which is all a protocol is
+    raise ConfigurationError(
+        f"store must be a path, a URL such as 'lmdb:///data/llm' or 'memory://', or a Store, "
+        f"not {type(given).__name__}"
+    )
+
+
+def _mode(given: object) -> Mode:
+    value = os.environ.get("CACHESAVER_MODE", "cache") if given is None else given
+    if isinstance(value, Mode):
+        return value
+    try:
+        return Mode(value)
+    except ValueError:
+        known = ", ".join(repr(mode.value) for mode in Mode)
+        raise ConfigurationError(f"mode {value!r} is not known: use one of {known}") from None
+
+
+def _listed(name: str, given: object) -> Iterable[object]:
+    if isinstance(given, str | bytes | re.Pattern) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"{name} must be a list, as in {name}=['...'], not {given!r}")
+    return given
+
+
+def _hosts(given: Iterable[str] | None) -> Iterable[object]:
+    if given is None:
+        return [host for host in os.environ.get("CACHESAVER_HOSTS", "").split(",") if host]
+    return _listed("hosts", given)
+
+
+def _host(given: object) -> str:
+    if not isinstance(given, str) or not given or "/" in given or " " in given:
+        raise ConfigurationError(
+            f"hosts holds {given!r}: give host names such as 'api.acme.test', '*.acme.test' or "
+            f"'localhost:8000', without scheme and path"
+        )
+    return given.lower()
+
+
+def _callable(given: Match | None) -> Match | None:
+    if given is not None and not callable(given):
+        raise ConfigurationError(
+            "match must be a function of a Request that returns True, False or None"
+        )
+    return given
+
+
+def _path(given: object) -> str:
+    if not isinstance(given, str) or not all(given.split(".")):
+        raise ConfigurationError(
+            f"ignore holds {given!r}: give dotted paths of body fields such as 'metadata.run' or 'tools.*.id'"
+        )
+    return given
+
+
+def _pattern(given: object) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(given)  # type: ignore[call-overload]  # what is no pattern raises
+    except (re.error, TypeError) as error:
+        raise ConfigurationError(
+            f"blank holds {given!r}, which is no regular expression: {error}"
+        ) from None
+    if not isinstance(pattern.pattern, str):
+        raise ConfigurationError(f"blank holds {given!r}: give patterns of text, not of bytes")
+    return pattern
+
+
+def _origin(given: str) -> str:
+    parts = urlsplit(given)
+    if not parts.scheme or not parts.netloc or parts.path not in ("", "/"):
+        raise ConfigurationError(
+            f"aliases holds {given!r}: give origins such as 'http://127.0.0.1:8000', without a path"
+        )
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _flag(name: str, given: bool | None) -> bool:
+    if given is not None:
+        return given
+    return os.environ.get(ENV[name], "").lower() in ("1", "true", "yes", "on")

@@ -1,0 +1,251 @@
+"""Installing and uninstalling: the one place that brings transports, sessions and a store together.
+
+Sessions nest: the innermost one answers, and leaving it gives the process back to the one before.
+Client libraries are never imported from here: one that is there is hooked at once, one that comes
+later is hooked the moment it has been imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.importing import ImportWatch
+from cachesaver.ports import AsyncSend, Send, Store, Transport
+from cachesaver.session import Session
+from cachesaver.settings import Match, Mode, settings
+from cachesaver.stores import open_store
+from cachesaver.stores.processes import here
+
+__all__ = ["TRANSPORTS", "current_session", "install", "uninstall"]
+
+_LOG = logging.getLogger("cachesaver")
+
+TRANSPORTS: Mapping[str, str] = {
+    # the import name of a client library: the module that hooks it
+    "httpx": "cachesaver.transports.httpx",
+    "httpx2": "cachesaver.transports.httpx",
+    "aiohttp": "cachesaver.transports.aiohttp",
+    "urllib3": "cachesaver.transports.urllib3",
+}
+
+
+class _Door:
+    """The gate all hooks hold: it leads to the innermost session, or nowhere."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+
+    @property
+    def through_mocks(self) -> bool:
+        return bool(self.sessions) and self.sessions[-1].through_mocks
+
+    def wants(self, method: str, host: str, path: str) -> bool:
+        sessions = self.sessions
+        return bool(sessions) and sessions[-1].wants(method, host, path)
+
+    def passed(self, summary: str, reason: str) -> None:
+        if self.sessions:
+            self.sessions[-1].passed(summary, reason)
+
+    def answer(self, request: Request, send: Send) -> Reply:
+        return self.sessions[-1].answer(request, send) if self.sessions else send(request)
+
+    async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
+        if not self.sessions:
+            return await send(request)
+        return await self.sessions[-1].aanswer(request, send)
+
+
+_DOOR = _Door()
+_LOCK = threading.RLock()
+_HOOKS: dict[str, Callable[[], None]] = {}
+_WATCH = ImportWatch()
+
+
+def install(
+    namespace: str | None = None,
+    *,
+    store: str | os.PathLike[str] | Store | None = None,
+    mode: str | Mode | None = None,
+    run: str | None = None,
+    hosts: Iterable[str] | None = None,
+    match: Match | None = None,
+    ignore: Iterable[str] = (),
+    blank: Iterable[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    strict: bool | None = None,
+    quiet: bool | None = None,
+    through_mocks: bool = False,
+) -> Session:
+    """Answer every provider call of this process from a namespaced store, from now on.
+
+    Used like::
+
+        session = cachesaver.install(namespace="exp1")
+        ...                                   # any SDK, any client, unchanged
+        print(session.stats())
+
+    or, for a while only, `with cachesaver.install(namespace="exp1"):`.
+
+    Args:
+        namespace: The stream of randomness: samples are independent inside it and shared across.
+            Default: `CACHESAVER_NAMESPACE`, else "default".
+        store: A directory, a URL (`lmdb:///data/llm`, `memory://`), or a Store of your own.
+            Default: `CACHESAVER_STORE`, else a directory in the user's cache.
+        mode: "cache" (default), "replay" (never call, raise on a miss), "refresh" (buy anew), or
+            "live" (let everything through).
+        run: The id of a run to join, so that several processes share one (a Slurm job id). A run
+            that `cachesaver run` or a parent process started is joined by itself.
+        hosts: More hosts whose JSON POSTs are provider calls: "api.acme.test", "*.acme.test",
+            "localhost:8000".
+        match: Asked first of every POST: True makes it a provider call, False keeps us out, None
+            leaves it to us.
+        ignore: Dotted paths of body fields that are not part of the question.
+        blank: Regular expressions; what they match in the body is not part of the question.
+        aliases: Origins and what to call them, so that one model behind two addresses is one.
+        strict: Raise when the store fails, instead of going on live with a warning.
+        quiet: Do not log the summary line at the end.
+        through_mocks: Answer even calls that a mocking library would answer.
+
+    Raises:
+        ConfigurationError: An option cannot be.
+        StoreUnavailableError: The store cannot be opened.
+    """
+    chosen = settings(
+        namespace=namespace,
+        store=store,
+        mode=mode,
+        run=run,
+        hosts=hosts,
+        match=match,
+        ignore=ignore,
+        blank=blank,
+        aliases=aliases,
+        strict=strict,
+        quiet=quiet,
+        through_mocks=through_mocks,
+    )
+    opened = open_store(chosen.store) if isinstance(chosen.store, str) else chosen.store
+    session = Session(chosen, opened, here())
+    with _LOCK:
+        _DOOR.sessions.append(session)
+        restore = _announce(session)
+        if len(_DOOR.sessions) == 1:
+            _hook_all()
+    session.on_leave(lambda: _leave(session, restore))
+    return session
+
+
+def uninstall() -> None:
+    """Undo the innermost `install`; without one, do nothing."""
+    with _LOCK:
+        if _DOOR.sessions:
+            _DOOR.sessions[-1].uninstall()
+
+
+def current_session() -> Session | None:
+    """Return the innermost session that is installed, or None."""
+    return _DOOR.sessions[-1] if _DOOR.sessions else None
+
+
+def _leave(session: Session, restore: Callable[[], None]) -> None:
+    with _LOCK:
+        if session not in _DOOR.sessions:
+            return
+        _DOOR.sessions.remove(session)
+        restore()
+        if not _DOOR.sessions:
+            _unhook_all()
+    if not session.settings.quiet and session.stats().requests:
+        _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
+    session.close()
+
+
+def _say(line: str) -> None:
+    """Log *line*; on standard error where the program has set up no logging."""
+    if _LOG.hasHandlers() and _LOG.isEnabledFor(logging.INFO):
+        _LOG.info(line)
+    elif sys.stderr is not None:
+        print(line, file=sys.stderr)  # noqa: T201  # as logging's last resort does for warnings
+
+
+def _announce(session: Session) -> Callable[[], None]:
+    """Tell child processes which run they are in; return what takes it back."""
+    told = {"CACHESAVER_RUN": session.run_id, "CACHESAVER_SLOT": session.slot}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+
+    def restore() -> None:
+        for name, value in before.items():
+            if os.environ.get(name) == told[name]:
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+    return restore
+
+
+def _hook_all() -> None:
+    known = {**TRANSPORTS, **_foreign()}
+    _WATCH.start({name: _hooking(where) for name, where in known.items()})
+
+
+def _foreign() -> dict[str, str]:
+    """Transports of others, by the entry-point group `cachesaver.transports`."""
+    return {point.name: point.value for point in entry_points(group="cachesaver.transports")}
+
+
+def _hooking(where: str) -> Callable[[ModuleType], None]:
+    def hook(client: ModuleType) -> None:
+        try:
+            adapter: Any = importlib.import_module(where)
+            transport: Transport = adapter
+            undo = transport.hook(client, _DOOR)
+        except Exception as error:  # noqa: BLE001  # importing a client must work as without us
+            _LOG.warning(
+                "cachesaver: %s %s cannot be hooked, so its calls go out live: %s",
+                client.__name__,
+                getattr(client, "__version__", ""),
+                error,
+            )
+            return
+        with _LOCK:
+            _HOOKS[client.__name__] = undo
+
+    return hook
+
+
+def _unhook_all() -> None:
+    _WATCH.stop()
+    while _HOOKS:
+        _, undo = _HOOKS.popitem()
+        undo()
+
+
+def _at_exit() -> None:
+    while _DOOR.sessions:
+        _DOOR.sessions[-1].uninstall()
+
+
+def _in_child() -> None:
+    """After a fork: the child's draws, leases and counts are its own."""
+    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _LOCK = threading.RLock()
+    for session in _DOOR.sessions:
+        session.forked(here())
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
