@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from cachesaver.lineage import Drawn, Node, draw, root
 
-__all__ = ["NAMESPACE", "REQUEST_ID", "Family", "current_context", "inside", "is_inside", "setting"]
+__all__ = ["NAMESPACE", "REQUEST_ID", "Family", "current_context", "inside", "is_inside"]
 
 NAMESPACE: ContextVar[str | None] = ContextVar("cachesaver_namespace", default=None)
 REQUEST_ID: ContextVar[str] = ContextVar("cachesaver_request_id", default="")
@@ -49,16 +49,6 @@ def inside() -> Iterator[None]:
         yield
     finally:
         _INSIDE.reset(token)
-
-
-@contextlib.contextmanager
-def setting(variable: ContextVar[str] | ContextVar[str | None], value: str) -> Iterator[None]:
-    """Let *variable* be *value* in this context and those that inherit it."""
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)  # type: ignore[arg-type]  # its own token
 
 
 _NODES: ContextVar[Mapping[Family, Node]] = ContextVar(

@@ -70,7 +70,7 @@ class Engine:
     owner: str
     complain: Callable[[StoreError], None]
     flights: Flights = field(default_factory=Flights)
-    _left: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
+    _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
@@ -105,13 +105,19 @@ class Engine:
             else:
                 resume = _sending(steps, result)
 
-    def leave(self, steps: Steps[Any]) -> None:
-        """Abandon *steps* at the next call: the garbage collector may be the one who says so."""
-        self._left.put(steps)
-
     def abandon(self, steps: Steps[Any]) -> None:
-        """Let *steps* give up what they hold; nothing is sent or waited for any more."""
-        resume: Resume = lambda: steps.throw(Abandoned())  # noqa: E731
+        """Let *steps*, under way, give up what they hold; nothing is sent or waited for any more."""
+        self._settle(lambda: steps.throw(Abandoned()), steps)
+
+    def settle(self, steps: Steps[Any]) -> None:
+        """Carry out *steps* that only book, such as releases."""
+        self._settle(lambda: next(steps), steps)
+
+    def settle_later(self, steps: Steps[Any]) -> None:
+        """Settle *steps* before the next call: for the garbage collector, who may hold any lock."""
+        self._later.put(steps)
+
+    def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
         with contextlib.suppress(Abandoned, StopIteration):
             while True:
                 resume = _sending(steps, self._book(resume(), None))
@@ -184,7 +190,7 @@ class Engine:
     def _clear(self) -> None:
         with contextlib.suppress(Empty):
             while True:
-                self.abandon(self._left.get_nowait())
+                self.settle(self._later.get_nowait())
 
     def _led(self, fingerprint: str, grants: tuple[Grant, ...], loop: object) -> tuple[Grant, ...]:
         for grant in grants:

@@ -32,9 +32,12 @@ def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> R
 
             def drop() -> None:
                 tally.passed(())
-                engine.abandon(outcome.drop())
+                engine.settle(outcome.drop())
 
-            tee = Tee(live, outcome.finished, keep, drop)
+            def lose() -> None:
+                engine.settle_later(outcome.drop())
+
+            tee = Tee(live, outcome.finished, keep, drop, lose)
             return Reply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),
@@ -67,9 +70,12 @@ def async_reply(
 
             def drop() -> None:
                 tally.passed(())
-                engine.abandon(outcome.drop())
+                engine.settle(outcome.drop())
 
-            tee = AsyncTee(live, outcome.finished, keep, drop)
+            def lose() -> None:
+                engine.settle_later(outcome.drop())
+
+            tee = AsyncTee(live, outcome.finished, keep, drop, lose)
             return AsyncReply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),

@@ -2,18 +2,78 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import functools
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from cachesaver.contexts import NAMESPACE, REQUEST_ID, setting
+from cachesaver.contexts import NAMESPACE, REQUEST_ID
 from cachesaver.errors import ConfigurationError
 
-__all__ = ["namespace", "request_id"]
+__all__ = ["Scope", "namespace", "request_id"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@contextlib.contextmanager
-def namespace(name: str) -> Iterator[None]:
-    """Draw in the namespace *name* inside this block or function, and in tasks started from it.
+class Scope:
+    """Sets a context variable inside a `with` block, or inside every call of a function it decorates.
+
+    May be entered again and again, also inside itself, but by one task or thread only.
+    """
+
+    def __init__(self, variable: ContextVar[Any], value: str) -> None:
+        self._variable = variable
+        self._value = value
+        self._tokens: list[Token[Any]] = []
+
+    def __repr__(self) -> str:
+        return f"<Scope {self._variable.name}={self._value!r}>"
+
+    def __enter__(self) -> Self:
+        self._tokens.append(self._variable.set(self._value))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._variable.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Return *function*, plain or `async`, with every call inside a scope of its own.
+
+        Raises:
+            ConfigurationError: It is a generator, whose caller would run inside the scope too.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"{function.__qualname__} is a generator: its caller would run inside the scope too. "
+                "Put the with statement into its body instead, around the calls"
+            )
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaiting(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with Scope(self._variable, self._value):
+                    return await function(*args, **kwargs)
+
+            return cast("Callable[P, T]", awaiting)
+
+        @functools.wraps(function)
+        def calling(*args: P.args, **kwargs: P.kwargs) -> T:
+            with Scope(self._variable, self._value):
+                return function(*args, **kwargs)
+
+        return calling
+
+
+def namespace(name: str) -> Scope:
+    """Draw in the namespace *name* inside a block or a function, and in tasks started from there.
 
     Used like::
 
@@ -21,15 +81,16 @@ def namespace(name: str) -> Iterator[None]:
             solve(puzzle)
 
         @cachesaver.namespace("ablation-2")
-        def solve(puzzle): ...
+        async def solve(puzzle): ...
+
+    Raises:
+        ConfigurationError: *name* is not a non-empty text.
     """
-    with setting(NAMESPACE, _text(name, "a namespace")):
-        yield
+    return Scope(NAMESPACE, _text(name, "a namespace"))
 
 
-@contextlib.contextmanager
-def request_id(name: str) -> Iterator[None]:
-    """Name the draws made inside this block or function by *name* instead of by their causes.
+def request_id(name: str) -> Scope:
+    """Name the draws made inside a block or a function by *name* instead of by their causes.
 
     The second draw of one question under one name is the next ordinal of that name, so loops and
     retries stay distinct. The header `x-cachesaver-request-id` on a call does the same for it.
@@ -38,9 +99,11 @@ def request_id(name: str) -> Iterator[None]:
 
         with cachesaver.request_id("agent-3/step-2"):
             client.chat.completions.create(...)
+
+    Raises:
+        ConfigurationError: *name* is not a non-empty text.
     """
-    with setting(REQUEST_ID, _text(name, "a request id")):
-        yield
+    return Scope(REQUEST_ID, _text(name, "a request id"))
 
 
 def _text(name: object, what: str) -> str:

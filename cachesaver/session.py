@@ -148,7 +148,7 @@ class Session:
         line = Line(send)
         try:
             outcome = self._engine.run(answer(ask), line)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
             return send(ask.upstream)
         self._count(ask, outcome)
@@ -162,7 +162,7 @@ class Session:
         line = Line(send)
         try:
             outcome = await self._engine.arun(answer(ask), line)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
             return await send(ask.upstream)
         self._count(ask, outcome)

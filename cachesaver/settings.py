@@ -62,7 +62,7 @@ class Settings:
     through_mocks: bool = False
 
 
-def settings(
+def settings(  # noqa: PLR0913  # one place knows all options
     *,
     namespace: str | None = None,
     store: str | os.PathLike[str] | Store | None = None,
@@ -169,7 +169,7 @@ def _callable(given: Match | None) -> Match | None:
 def _path(given: object) -> str:
     if not isinstance(given, str) or not all(given.split(".")):
         raise ConfigurationError(
-            f"ignore holds {given!r}: give dotted paths of body fields such as 'metadata.run' or 'tools.*.id'"
+            f"ignore holds {given!r}: give dotted paths such as 'metadata.run' or 'tools.*.id'"
         )
     return given
 
@@ -195,7 +195,7 @@ def _origin(given: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _flag(name: str, given: bool | None) -> bool:
+def _flag(name: str, given: bool | None) -> bool:  # noqa: FBT001  # the value itself
     if given is not None:
         return given
     return os.environ.get(ENV[name], "").lower() in ("1", "true", "yes", "on")

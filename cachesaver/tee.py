@@ -60,7 +60,7 @@ class Tee(Iterator[bytes]):
     """The chunks of a blocking *reply*.
 
     *keep* is called with the recording before the end is handed on, or *drop* when it is not
-    reached; exactly one of them, once.
+    reached, or *lose* when nobody holds this any more; exactly one of them, once.
     """
 
     def __init__(
@@ -69,11 +69,13 @@ class Tee(Iterator[bytes]):
         finished: Callable[[bytes], bool],
         keep: Callable[[Response], None],
         drop: Callable[[], None],
+        lose: Callable[[], None],
     ) -> None:
         self._reply = reply
         self._recording = Recording(reply, finished)
         self._keep = keep
         self._drop = drop
+        self._lose = lose
         self._over = False
 
     def __next__(self) -> bytes:
@@ -95,7 +97,9 @@ class Tee(Iterator[bytes]):
         self._reply.close()
 
     def __del__(self) -> None:
-        self._abort()
+        if not self._over:
+            self._over = True
+            self._lose()
 
     def _end(self) -> None:
         if not self._over:
@@ -117,11 +121,13 @@ class AsyncTee(AsyncIterator[bytes]):
         finished: Callable[[bytes], bool],
         keep: Callable[[Response], Awaitable[None]],
         drop: Callable[[], None],
+        lose: Callable[[], None],
     ) -> None:
         self._reply = reply
         self._recording = Recording(reply, finished)
         self._keep = keep
         self._drop = drop
+        self._lose = lose
         self._over = False
 
     async def __anext__(self) -> bytes:
@@ -143,7 +149,9 @@ class AsyncTee(AsyncIterator[bytes]):
         await self._reply.close()
 
     def __del__(self) -> None:
-        self._abort()
+        if not self._over:
+            self._over = True
+            self._lose()
 
     async def _end(self) -> None:
         if not self._over:

@@ -72,7 +72,7 @@ _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 
 
-def install(
+def install(  # noqa: PLR0913  # the options of the one call that users make
     namespace: str | None = None,
     *,
     store: str | os.PathLike[str] | Store | None = None,

@@ -1,1 +1,59 @@
-"""The command line."""
+"""The command line: `cachesaver run|stats|explain|store|rehearse`. One module per command.
+
+A command module has `NAME`, `HELP`, `add_arguments(parser)` and `run(arguments) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["main", "parser"]
+
+COMMANDS = ("run", "stats", "explain", "store", "rehearse")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line *arguments* (default: the process's); return the exit status.
+
+    0: done. 1: done, and the answer is no (`store verify` found damage). 2: it cannot be done.
+    """
+    from cachesaver.errors import CachesaverError
+
+    given = parser().parse_args(arguments)
+    try:
+        return int(given.command(given))
+    except CachesaverError as error:
+        print(f"cachesaver: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    import cachesaver
+
+    whole = argparse.ArgumentParser(
+        prog="cachesaver",
+        description="Answer every LLM call of a program from a namespaced store of samples.",
+    )
+    whole.add_argument(
+        "--version", action="version", version=f"cachesaver {cachesaver.__version__}"
+    )
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module: Any = importlib.import_module(f"cachesaver.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__.partition("\n\n")[2] or module.HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(command=module.run)
+    return whole

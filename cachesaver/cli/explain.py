@@ -1,0 +1,134 @@
+"""`cachesaver explain`: what makes a request the question it is, or why two differ.
+
+REQUEST is a JSON file (- for standard input) with the keys url, body and, where they matter,
+method and headers; or 8 or more digits of the fingerprint of a question in the store:
+
+    {"url": "https://api.openai.com/v1/chat/completions",
+     "body": {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hi"}]}}
+
+With one REQUEST: its canonical form, what was dropped and why, its fingerprint. With two: a diff.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from cachesaver import dialects
+from cachesaver.canonical import parse_body
+from cachesaver.errors import ConfigurationError
+from cachesaver.exchange import Request
+from cachesaver.identity import Dropped, difference, identify, questions_body
+from cachesaver.settings import settings
+from cachesaver.stores import open_store
+
+HELP = "show what makes a request the question it is, or why two differ"
+
+_SHORTEST = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cachesaver explain` takes."""
+    parser.add_argument(
+        "request", nargs="+", help="a JSON file, -, or a fingerprint", metavar="REQUEST"
+    )
+    parser.add_argument("--store", help="a directory or store URL (for fingerprints)")
+    parser.add_argument(
+        "--host", action="append", help="a further host to answer for", metavar="HOST"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explained:
+    fingerprint: str
+    canonical: bytes
+    dropped: tuple[Dropped, ...] = ()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the explanation; 1 if two requests differ."""
+    if len(arguments.request) > 2:  # noqa: PLR2004
+        raise ConfigurationError("explain takes one request, or two to compare")
+    explained = [_explain(each, arguments) for each in arguments.request]
+    if len(explained) == 1:
+        _print(explained[0])
+        return 0
+    one, other = explained
+    if one.fingerprint == other.fingerprint:
+        print(f"the same question: fingerprint {one.fingerprint}")
+        return 0
+    print(
+        difference(
+            one.canonical, other.canonical, names=(arguments.request[0], arguments.request[1])
+        )
+    )
+    return 1
+
+
+def _print(explained: _Explained) -> None:
+    print(explained.canonical.decode("utf-8", "replace"))
+    for dropped in explained.dropped:
+        print(f"dropped {dropped.where}: {dropped.why}")
+    print(f"fingerprint {explained.fingerprint}")
+
+
+def _explain(given: str, arguments: argparse.Namespace) -> _Explained:
+    if (
+        len(given) >= _SHORTEST
+        and set(given) <= set("0123456789abcdef")
+        and not Path(given).exists()
+    ):
+        return _stored(given, str(settings(store=arguments.store).store))
+    request = _read(given)
+    dropped = list[Dropped]()
+    body = parse_body(request)
+    dialect = dialects.recognise(request, body.members, hosts=settings(hosts=arguments.host).hosts)
+    if dialect is None:
+        raise ConfigurationError(
+            f"{given}: {request.summary} is no provider call we know, and passes through untouched. "
+            "If it is one, name its host: --host, or install(hosts=[...])"
+        )
+    question = identify(request, dialect, body, dropped=dropped)
+    return _Explained(
+        fingerprint=question.fingerprint,
+        canonical=questions_body(question),
+        dropped=tuple(dropped),
+    )
+
+
+def _stored(prefix: str, where: str) -> _Explained:
+    store = open_store(where)
+    try:
+        found = [pair for pair in store.questions() if pair[0].startswith(prefix)]
+    finally:
+        store.close()
+    if len(found) != 1:
+        how = "no" if not found else "more than one"
+        raise ConfigurationError(
+            f"{how} stored question has a fingerprint that begins with {prefix}"
+        )
+    return _Explained(fingerprint=found[0][0], canonical=found[0][1])
+
+
+def _read(given: str) -> Request:
+    try:
+        text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
+        said = orjson.loads(text)
+        url, body = said["url"], said["body"]
+    except OSError as error:
+        raise ConfigurationError(f"{given} cannot be read: {error.strerror}") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f'{given} is not a request: it must be JSON such as {{"url": "https://...", "body": {{...}}}}'
+        ) from error
+    headers = said.get("headers") or {}
+    return Request(
+        method=str(said.get("method", "POST")).upper(),
+        url=str(url),
+        headers=tuple((str(name), str(value)) for name, value in headers.items()),
+        body=body.encode() if isinstance(body, str) else orjson.dumps(body),
+    )

@@ -1,0 +1,24 @@
+"""`cachesaver rehearse`: a simulated provider on loopback, to try things without a key.
+
+Speaks the APIs of OpenAI, Anthropic and Gemini. Needs the extra: pip install 'cachesaver[rehearsal]'
+"""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "serve a simulated provider on loopback"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cachesaver rehearse` takes."""
+    from cachesaver.rehearsal import command
+
+    command.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    from cachesaver.rehearsal import command
+
+    return command.run(arguments)
