@@ -34,17 +34,19 @@ class _Deflate:
     """Both that servers send under this name: zlib (RFC 1950) and raw deflate (RFC 1951)."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj()
-        self._started = False
+        self._start = b""
+        self._inner: Decoder | None = None
 
     def decompress(self, data: bytes, /) -> bytes:
-        if not self._started and data:
-            self._started = True
-            try:
-                return self._inner.decompress(data)
-            except zlib.error:
-                self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-        return self._inner.decompress(data)
+        if self._inner is not None:
+            return self._inner.decompress(data)
+        self._start += data
+        if len(self._start) < 2:  # noqa: PLR2004  # the header of RFC 1950, section 2.2
+            return b""
+        first, second = self._start[:2]
+        has_header = first & 15 == 8 and (first * 256 + second) % 31 == 0  # noqa: PLR2004
+        self._inner = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+        return self._inner.decompress(self._start)
 
 
 class _Brotli:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -151,7 +151,7 @@ def _plain_path(path: str) -> str:
 
 
 def _is_secret(pair: str, dropped: list[Dropped] | None) -> bool:
-    name = pair.partition("=")[0].lower()
+    name = unquote(pair.partition("=")[0]).lower()
     if name not in SECRET_QUERY:
         return False
     _note(dropped, f"query.{name}", "a credential")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from cachesaver.exchange import Headers, Request, Response
 
@@ -115,9 +115,11 @@ def _secrets(request: Request) -> Iterator[str]:
         if secret:
             yield secret
             yield unquote(secret)
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name.lower() in SECRET_QUERY:
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote(name).lower() in SECRET_QUERY:
             yield value
+            yield unquote_plus(value)
 
 
 def redact_text(text: bytes, request: Request) -> bytes:
