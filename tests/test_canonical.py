@@ -34,7 +34,9 @@ values = st.recursive(
     | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 objects = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=6), values, max_size=5)
@@ -111,7 +113,10 @@ def test_no_depth_crashes(depth: int) -> None:
     assert spelling(nested) != spelling(nested[:-1] + b" }x")
 
 
-@given(st.binary(max_size=60), st.sampled_from(["application/json", "", "multipart/form-data; boundary=x"]))
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(["application/json", "", "multipart/form-data; boundary=x"]),
+)
 def test_no_bytes_crash(content: bytes, kind: str) -> None:
     parsed = body(content, kind)
 
@@ -130,7 +135,11 @@ def test_infinities_from_overflow_are_not_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("coding", "encode"),
-    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstandard.ZstdCompressor().compress)],
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("zstd", zstandard.ZstdCompressor().compress),
+    ],
 )
 def test_a_compressed_body_is_the_body(coding: str, encode: Any) -> None:
     plain = body(b'{"a":1}')
@@ -150,7 +159,8 @@ def test_a_body_that_is_not_in_its_coding_keeps_its_bytes(coding: str) -> None:
 
 def multipart(boundary: str, *contents: bytes) -> bytes:
     parts = (
-        b'--%s\r\nContent-Disposition: form-data; name="f"\r\n\r\n%s\r\n' % (boundary.encode(), each)
+        b'--%s\r\nContent-Disposition: form-data; name="f"\r\n\r\n%s\r\n'
+        % (boundary.encode(), each)
         for each in contents
     )
     return b"".join(parts) + b"--" + boundary.encode() + b"--\r\n"
@@ -158,7 +168,9 @@ def multipart(boundary: str, *contents: bytes) -> bytes:
 
 def test_a_multipart_boundary_does_not_count_and_the_order_of_parts_does() -> None:
     def spelled(boundary: str, *contents: bytes) -> bytes:
-        return spelling(multipart(boundary, *contents), f'multipart/form-data; boundary="{boundary}"')
+        return spelling(
+            multipart(boundary, *contents), f'multipart/form-data; boundary="{boundary}"'
+        )
 
     assert spelled("aaa", b"1", b"2") == spelled("b.b", b"1", b"2")
     assert spelled("aaa", b"1", b"2") != spelled("aaa", b"2", b"1")

@@ -26,7 +26,9 @@ class Toy(BaseDialect):
     volatile: Mapping[str, str] = MappingProxyType(
         {"stream": "form", "n": "count", "user": "accounting", "metadata.trace": "accounting"}
     )
-    defaults: Mapping[str, object] = MappingProxyType({"temperature": 1, "top_p": 1.0, "logprobs": False})
+    defaults: Mapping[str, object] = MappingProxyType(
+        {"temperature": 1, "top_p": 1.0, "logprobs": False}
+    )
     null_is_absent = True
     headers = frozenset({"x-version"})
     converts = True
@@ -159,9 +161,10 @@ def test_where_the_forms_cannot_be_turned_into_each_other_they_are_two_questions
     whole, stream = request(ASK), request(ASK | {"stream": True})
 
     assert identify(whole, OneForm()).fingerprint != identify(stream, OneForm()).fingerprint
-    assert identify(request(ASK | {"stream": False}), OneForm()).fingerprint == identify(
-        whole, OneForm()
-    ).fingerprint
+    assert (
+        identify(request(ASK | {"stream": False}), OneForm()).fingerprint
+        == identify(whole, OneForm()).fingerprint
+    )
 
 
 def test_the_users_rules_ignore_blank_and_alias() -> None:

@@ -48,18 +48,14 @@ class Toy(BaseDialect):
     def whole(self, response: Response) -> Response:
         return json_response(response, {"texts": response.body.decode().split()})
 
-    def stream(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> Response:
+    def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         texts = json_object(response, dialect=self.name)["texts"]
         assert isinstance(texts, list)
         return streamed(*texts)
 
 
 class NoWayBack(Toy):
-    def stream(
-        self, response: Response, request: Request, body: Mapping[str, object]
-    ) -> Response:
+    def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         raise DialectError("no", dialect=self.name)
 
 
@@ -69,12 +65,16 @@ RUN = Run(id="r", namespace="ns")
 
 
 def whole(*texts: str) -> Response:
-    return Response(status=200, headers=JSON, chunks=(orjson.dumps({"texts": texts}),), offsets=(1.0,))
+    return Response(
+        status=200, headers=JSON, chunks=(orjson.dumps({"texts": texts}),), offsets=(1.0,)
+    )
 
 
 def streamed(*texts: str) -> Response:
     chunks = tuple(f"{text}\n".encode() for text in texts)
-    return Response(status=200, headers=SSE, chunks=chunks, offsets=tuple(map(float, range(len(chunks)))))
+    return Response(
+        status=200, headers=SSE, chunks=chunks, offsets=tuple(map(float, range(len(chunks))))
+    )
 
 
 def sample(text: str) -> Sample:
@@ -91,7 +91,11 @@ def live(response: Response) -> Reply:
 
 
 def ask(
-    n: int = 1, *, dialect: Dialect | None = None, policy: Policy = Policy.RESERVE, stream: bool = False
+    n: int = 1,
+    *,
+    dialect: Dialect | None = None,
+    policy: Policy = Policy.RESERVE,
+    stream: bool = False,
 ) -> Ask:
     body = orjson.dumps({"q": "?", "n": n, "stream": stream})
     request = Request(method="POST", url="https://x.test/toy", body=body)
@@ -155,7 +159,10 @@ def test_a_hit_is_one_acquire_and_nothing_else() -> None:
     script = Script(asked)
 
     assert script.effect == Acquire(
-        run=RUN, fingerprint=asked.question.fingerprint, draws=asked.drawn.ids, policy=Policy.RESERVE
+        run=RUN,
+        fingerprint=asked.question.fingerprint,
+        draws=asked.drawn.ids,
+        policy=Policy.RESERVE,
     )
     assert script.give((hit(4, "a"),)) is None
 
@@ -409,7 +416,9 @@ class TestReplay:
     def test_a_miss_raises_and_sends_nothing(self) -> None:
         script = Script(ask(2, policy=Policy.READ))
 
-        with pytest.raises(NotRecordedError, match=r"asks for 2 sample.*'ns'.*and 1 of its") as caught:
+        with pytest.raises(
+            NotRecordedError, match=r"asks for 2 sample.*'ns'.*and 1 of its"
+        ) as caught:
             script.give((hit(0, "a"), Grant(index=-1)))
 
         assert caught.value.fingerprint == ask().question.fingerprint

@@ -41,7 +41,9 @@ def test_userinfo_is_a_credential() -> None:
 
 def test_a_short_placeholder_is_no_credential() -> None:
     """Given the key "test", then the word is not cut out of every text."""
-    request = Request(method="POST", url="https://x.test/", headers=(("authorization", "Bearer t"),))
+    request = Request(
+        method="POST", url="https://x.test/", headers=(("authorization", "Bearer t"),)
+    )
 
     assert redact_text(b"a test Bearer of t", request) == b"a test Bearer of t"
 
