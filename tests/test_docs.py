@@ -16,6 +16,7 @@ Output shown is compared; `...` stands for any text in a line, and alone for any
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import os
 import re
@@ -29,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import cachesaver
 
 ROOT = Path(__file__).parents[1]
 RUNNER = Path(__file__).with_name("run_examples.py")
@@ -201,11 +204,11 @@ def provider() -> Iterator[dict[str, str]]:
     rehearsal: Any = pytest.importorskip("cachesaver.rehearsal")
     with rehearsal.Rehearsal() as server:
         yield {
-            "OPENAI_BASE_URL": f"{server.url}/v1",
+            "OPENAI_BASE_URL": server.openai_url,
             "OPENAI_API_KEY": "rehearsal",
-            "ANTHROPIC_BASE_URL": server.url,
+            "ANTHROPIC_BASE_URL": server.anthropic_url,
             "ANTHROPIC_API_KEY": "rehearsal",
-            "GOOGLE_GEMINI_BASE_URL": server.url,
+            "GOOGLE_GEMINI_BASE_URL": server.gemini_url,
             "GEMINI_API_KEY": "rehearsal",
         }
 
@@ -457,15 +460,17 @@ def test_every_example_in_a_docstring_can_be_read() -> None:
             ast.parse("async def example():\n" + textwrap.indent(text, "    "), named(path))
 
 
-@pytest.mark.source_tree
-def test_the_examples_of_the_public_names_run(
-    tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize("name", list[str](vars(cachesaver).get("__all__", ())))
+def test_the_example_of_a_public_name_runs(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Given the package's own root, then its "Used like" blocks run, one after another."""
-    path = ROOT / "cachesaver" / "__init__.py"
-    texts = docstring_examples(path.read_text(encoding="utf-8"))
+    """Given a name of the package's root, then its "Used like" block runs, cachesaver imported."""
+    found = getattr(cachesaver, name)
+    texts = docstring_examples(textwrap.dedent(inspect.getsource(found))) if callable(found) else []
 
-    blocks = [Block(page=path, line=1, language="python", text=t, marks={}) for t in texts]
+    sources = [f"import cachesaver\n{text}" for text in texts]
+    path = ROOT / "cachesaver" / f"{name}.example"
+    blocks = [Block(page=path, line=1, language="python", text=t, marks={}) for t in sources]
 
     run(examples(blocks), tmp_path, request.getfixturevalue("provider") if blocks else {})
 
