@@ -32,6 +32,7 @@ from typing import Any
 import pytest
 
 import cachesaver
+from cachesaver.rehearsal import Rehearsal
 
 ROOT = Path(__file__).parents[1]
 RUNNER = Path(__file__).with_name("run_examples.py")
@@ -199,18 +200,16 @@ def environment(home: Path, providers: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def provider() -> Iterator[dict[str, str]]:
-    """Start the simulated provider; give the variables that lead every SDK to it."""
-    rehearsal: Any = pytest.importorskip("cachesaver.rehearsal")
-    with rehearsal.Rehearsal() as server:
-        yield {
-            "OPENAI_BASE_URL": server.openai_url,
-            "OPENAI_API_KEY": "rehearsal",
-            "ANTHROPIC_BASE_URL": server.anthropic_url,
-            "ANTHROPIC_API_KEY": "rehearsal",
-            "GOOGLE_GEMINI_BASE_URL": server.gemini_url,
-            "GEMINI_API_KEY": "rehearsal",
-        }
+def provider(rehearsal: Rehearsal) -> dict[str, str]:
+    """Return the variables that lead every SDK to the simulated provider."""
+    return {
+        "OPENAI_BASE_URL": rehearsal.openai_url,
+        "OPENAI_API_KEY": "rehearsal",
+        "ANTHROPIC_BASE_URL": rehearsal.anthropic_url,
+        "ANTHROPIC_API_KEY": "rehearsal",
+        "GOOGLE_GEMINI_BASE_URL": rehearsal.gemini_url,
+        "GEMINI_API_KEY": "rehearsal",
+    }
 
 
 def run(todo: list[Example], folder: Path, env: Mapping[str, str]) -> None:
