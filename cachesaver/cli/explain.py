@@ -26,6 +26,8 @@ from cachesaver.identity import Dropped, difference, identify, questions_body
 from cachesaver.settings import settings
 from cachesaver.stores import open_store
 
+__all__ = ["HELP", "add_arguments", "run"]
+
 HELP = "show what makes a request the question it is, or why two differ"
 
 _SHORTEST = 8

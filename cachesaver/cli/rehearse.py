@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+__all__ = ["HELP", "add_arguments", "run"]
+
 HELP = "serve a simulated provider on loopback"
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
 
+__all__ = ["HELP", "add_arguments", "prepared", "run"]
+
 HELP = "run a program with every LLM call answered from the store"
 
 BOOT = Path(__file__).with_name("boot")

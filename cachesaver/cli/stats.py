@@ -13,6 +13,8 @@ from cachesaver.settings import settings
 from cachesaver.statistics import total_tokens
 from cachesaver.stores import open_store
 
+__all__ = ["HELP", "add_arguments", "run"]
+
 HELP = "what the store holds, by dialect and model"
 
 

@@ -7,6 +7,8 @@ import argparse
 from cachesaver.settings import settings
 from cachesaver.stores import location, open_store
 
+__all__ = ["HELP", "add_arguments", "run"]
+
 HELP = "look at a store, or check every record of it"
 
 
