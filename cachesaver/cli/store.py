@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cachesaver.settings import settings
-from cachesaver.stores import location, open_store
+from cachesaver.stores import open_store
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         summary = store.summary()
     finally:
         store.close()
-    print(f"store       {location(where)}")
+    print(f"store       {store!r}")
     print(f"questions   {summary.fingerprints:,}")
     print(f"samples     {summary.samples:,}")
     print(f"namespaces  {summary.namespaces:,}")
