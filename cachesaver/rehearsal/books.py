@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -41,8 +42,14 @@ class Tally:
     completion_tokens: int = 0
 
     def __add__(self, other: Tally) -> Tally:
+        return self._with(other, operator.add)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return self._with(other, operator.sub)
+
+    def _with(self, other: Tally, combine: Callable[[int, int], int]) -> Tally:
         names = (f.name for f in fields(self))
-        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return Tally(**{n: combine(getattr(self, n), getattr(other, n)) for n in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.rehearsal.books import Calls
+from cachesaver.rehearsal.casting import find_voice
 from cachesaver.rehearsal.faults import Faults
 from cachesaver.rehearsal.latency import Latency
 from cachesaver.rehearsal.stage import Stage
 from cachesaver.rehearsal.values import Voice
-from cachesaver.rehearsal.voices import find_voice
 
 if TYPE_CHECKING:
     from cachesaver.rehearsal.app import Theatre
@@ -113,6 +113,15 @@ class Rehearsal:
     def gemini_url(self) -> str:
         """Base URL for `google-genai` (`HttpOptions.base_url`)."""
         return self.url
+
+    @property
+    def latency(self) -> Latency:
+        """How long answers take; can be set at any time, and changes nothing but time and order."""
+        return self._theatre.latency
+
+    @latency.setter
+    def latency(self, latency: float | str | Latency) -> None:
+        self._theatre.latency = _latency(latency)
 
     def calls(self) -> Calls:
         """Return what was asked since the start or the last reset; from any thread."""

@@ -1,16 +1,13 @@
-"""Who speaks: the built-in voices, and what every voice owes to tools and schemas."""
+"""The voices for every purpose, and what a voice owes to tools and schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from random import Random
-from types import MappingProxyType
 
-from cachesaver.errors import ConfigurationError
 from cachesaver.rehearsal.schemas import instance
-from cachesaver.rehearsal.values import Call, Prompt, Tool, Utterance, Voice, dumps
+from cachesaver.rehearsal.values import Call, Prompt, Tool, Utterance, dumps
 
-__all__ = ["VOICES", "comply", "echo", "find_voice", "prose"]
+__all__ = ["comply", "echo", "prose"]
 
 _WORDS = (
     *("the", "tree", "light", "river", "stone", "under", "seven", "quiet", "birds", "carry"),
@@ -53,20 +50,3 @@ def prose(prompt: Prompt, rng: Random) -> Utterance:
 def echo(prompt: Prompt, rng: Random) -> Utterance:
     """Repeat the last message after the sample's tag."""
     return comply(prompt, rng) or Utterance(text=f"[{prompt.tag}] {prompt.text}")
-
-
-VOICES: Mapping[str, Voice] = MappingProxyType({"prose": prose, "echo": echo})
-
-
-def find_voice(voice: str | Voice) -> Voice:
-    """Return the voice called *voice*, or *voice* itself if it is one.
-
-    Raises:
-        ConfigurationError: There is none of that name.
-    """
-    if callable(voice):
-        return voice
-    if voice not in VOICES:
-        known = ", ".join(sorted(VOICES))
-        raise ConfigurationError(f"there is no voice {voice!r}; say one of: {known}")
-    return VOICES[voice]
