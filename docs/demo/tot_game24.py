@@ -60,6 +60,7 @@ Steps:
 Answer:
 """
 
+GOAL = 24
 WORTH = {"sure": 20.0, "likely": 1.0, "impossible": 0.001}
 
 OPERATORS = {
@@ -134,7 +135,7 @@ class Solver:
         }
 
     async def answer(self, puzzle: str, states: list[State]) -> str | None:
-        done = next((state for state in states if state.left == "24"), None)
+        done = next((state for state in states if state.left == str(GOAL)), None)
         if done is None:
             return None
         (text,) = await self.ask(ANSWER.format(numbers=puzzle, steps="\n".join(done.steps)))
@@ -146,7 +147,7 @@ def is_right(puzzle: str, answer: str | None) -> bool:
     expression = (answer or "").partition("=")[0].strip()
     used = re.findall(r"\d+", expression)
     try:
-        return Counter(used) == Counter(puzzle.split()) and calculated(expression) == 24
+        return Counter(used) == Counter(puzzle.split()) and calculated(expression) == GOAL
     except (SyntaxError, ValueError, ZeroDivisionError):
         return False
 
