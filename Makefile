@@ -13,7 +13,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types contracts bench clean
+.PHONY: demo test check lint format types mypy pyright contracts bench clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -35,8 +35,12 @@ lint: .venv/ready-dev
 format: .venv/ready-dev
 	$(RUN) ruff format --check .
 
-types: .venv/ready-dev
+types: mypy pyright
+
+mypy: .venv/ready-dev
 	$(RUN) mypy
+
+pyright: .venv/ready-dev
 	$(RUN) pyright --pythonpath $(BIN)/python
 
 contracts: .venv/ready-dev

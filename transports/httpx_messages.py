@@ -250,7 +250,7 @@ async def _finish(chunks: AsyncIterator[bytes]) -> None:
 class _NoConnection:
     """Stands in `extensions["network_stream"]` of an answer that came over no connection."""
 
-    def get_extra_info(self, info: str) -> None:  # noqa: ARG002 - httpcore's name for it
+    def get_extra_info(self, info: str) -> None:
         return None
 
 
