@@ -98,7 +98,7 @@ def request_id(name: str) -> Scope:
     Used like::
 
         with cachesaver.request_id("agent-3/step-2"):
-            client.chat.completions.create(...)
+            client.chat.completions.create(**question)
 
     Raises:
         ConfigurationError: *name* is not a non-empty text.

@@ -459,15 +459,29 @@ def test_every_example_in_a_docstring_can_be_read() -> None:
             ast.parse("async def example():\n" + textwrap.indent(text, "    "), named(path))
 
 
-@pytest.mark.parametrize("name", list[str](vars(cachesaver).get("__all__", ())))
+READERS_OWN = """\
+import cachesaver, openai
+
+client = openai.OpenAI()
+question = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "Say something."}]}
+puzzle = "4 5 6 10"
+
+def solve(puzzle):
+    return client.chat.completions.create(**question)
+
+"""
+"""What a docstring may take for granted: it stands for the reader's own program."""
+
+
+@pytest.mark.parametrize("name", cachesaver.__all__)
 def test_the_example_of_a_public_name_runs(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Given a name of the package's root, then its "Used like" block runs, cachesaver imported."""
+    """Given a name of the package's root, then its "Used like" block runs in a reader's program."""
     found = getattr(cachesaver, name)
     texts = docstring_examples(textwrap.dedent(inspect.getsource(found))) if callable(found) else []
 
-    sources = [f"import cachesaver\n{text}" for text in texts]
+    sources = [f"{READERS_OWN}{text}" for text in texts]
     path = ROOT / "cachesaver" / f"{name}.example"
     blocks = [Block(page=path, line=1, language="python", text=t, marks={}) for t in sources]
 
