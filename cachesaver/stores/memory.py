@@ -18,7 +18,7 @@ __all__ = ["MemoryStore"]
 
 
 @dataclass(slots=True)
-class _Pool:
+class Pool:
     """One fingerprint: its samples, and who is buying what."""
 
     question: bytes = b""
@@ -30,17 +30,17 @@ class _Pool:
 
 
 @dataclass(slots=True)
-class _Hold:
+class Hold:
     index: int
     before: int | None
     """What the namespace remembered before, to be restored when the draw is given up."""
 
 
 @dataclass(slots=True)
-class _Taken:
+class Taken:
     """What one run took of one fingerprint. `by_index` says what is taken, the rest is hints."""
 
-    by_draw: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
+    by_draw: dict[str, Hold] = field(default_factory=dict[str, Hold])
     by_index: dict[int, str] = field(default_factory=dict[int, str])
     cursor: int = 0
     """No index below is free, but those in `given_up`."""
@@ -51,7 +51,7 @@ class _Taken:
 
 
 @dataclass(slots=True)
-class _Memory:
+class Memory:
     """What a namespace remembers of one fingerprint."""
 
     indexes: dict[tuple[int | None, str], int] = field(
@@ -62,38 +62,38 @@ class _Memory:
     """Which replicate an index belongs to, for good."""
 
 
-class _View:
+class MemoryView:
     """`assignment.View` of dictionaries."""
 
-    def __init__(self, run: Run, pool: _Pool, taken: _Taken, memory: _Memory, owner: str) -> None:
-        self._replicate = run.replicate
-        self._pool = pool
-        self._taken = taken
-        self._memory = memory
-        self._owner = owner
+    def __init__(self, run: Run, pool: Pool, taken: Taken, memory: Memory, owner: str) -> None:
+        self.replicate = run.replicate
+        self.pool = pool
+        self.taken = taken
+        self.memory = memory
+        self.owner = owner
 
     def held(self, draw: str) -> int | None:
-        hold = self._taken.by_draw.get(draw)
+        hold = self.taken.by_draw.get(draw)
         if hold is None:
             return None
-        ours = self._taken.by_index.get(hold.index) == draw
+        ours = self.taken.by_index.get(hold.index) == draw
         return hold.index if ours or self.is_free(hold.index) else None
 
     def remembered(self, draw: str) -> int | None:
-        return self._memory.indexes.get((self._replicate, draw))
+        return self.memory.indexes.get((self.replicate, draw))
 
     def bought(self, draw: str) -> int | None:
-        return self._pool.bought.get(draw)
+        return self.pool.bought.get(draw)
 
     def is_free(self, index: int) -> bool:
-        if index in self._taken.by_index:
+        if index in self.taken.by_index:
             return False
-        return self._replicate is None or (
-            self._memory.replicates.get(index, self._replicate) == self._replicate
+        return self.replicate is None or (
+            self.memory.replicates.get(index, self.replicate) == self.replicate
         )
 
     def lowest_free(self) -> int:
-        taken = self._taken
+        taken = self.taken
         while taken.given_up and not self.is_free(taken.given_up[0]):
             heapq.heappop(taken.given_up)
         while not self.is_free(taken.cursor):
@@ -101,48 +101,48 @@ class _View:
         return min([taken.cursor, *taken.given_up[:1]])
 
     def lowest_readable(self) -> int | None:
-        for start, end in ((self._taken.readable, self._pool.top), (0, self._taken.readable)):
+        for start, end in ((self.taken.readable, self.pool.top), (0, self.taken.readable)):
             for index in range(start, end):
                 if self.is_free(index) and self.slot(index) is not Slot.EMPTY:
-                    self._taken.readable = index
+                    self.taken.readable = index
                     return index
         return None
 
     def next_new(self) -> int:
-        index = self._pool.top
+        index = self.pool.top
         while not self.is_free(index):
             index += 1
         return index
 
     def slot(self, index: int) -> Slot:
-        if index in self._pool.samples:
+        if index in self.pool.samples:
             return Slot.STORED
-        lease = self._pool.leases.get(index)
-        return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
+        lease = self.pool.leases.get(index)
+        return Slot.FLYING if lease is not None and lease.is_up(self.owner) else Slot.EMPTY
 
     def take(self, draw: str, index: int) -> None:
         """Assign *index* to *draw*, and let the namespace remember it."""
-        if self._taken.by_index.get(index) == draw:
+        if self.taken.by_index.get(index) == draw:
             return
-        self._taken.by_index[index] = draw
-        self._taken.by_draw[draw] = _Hold(index, self.remembered(draw))
-        self._memory.indexes[self._replicate, draw] = index
-        if self._replicate is not None:
-            self._memory.replicates[index] = self._replicate
+        self.taken.by_index[index] = draw
+        self.taken.by_draw[draw] = Hold(index, self.remembered(draw))
+        self.memory.indexes[self.replicate, draw] = index
+        if self.replicate is not None:
+            self.memory.replicates[index] = self.replicate
 
     def give_up(self, index: int) -> None:
         """Undo `take`, but for the draw's first right to *index* in this run."""
-        draw = self._taken.by_index.pop(index, None)
+        draw = self.taken.by_index.pop(index, None)
         if draw is None:
             return
-        heapq.heappush(self._taken.given_up, index)
-        before = self._taken.by_draw[draw].before
+        heapq.heappush(self.taken.given_up, index)
+        before = self.taken.by_draw[draw].before
         if before is None:
-            self._memory.indexes.pop((self._replicate, draw), None)
+            self.memory.indexes.pop((self.replicate, draw), None)
         else:
-            self._memory.indexes[self._replicate, draw] = before
-        if self._replicate is not None and before != index:
-            self._memory.replicates.pop(index, None)
+            self.memory.indexes[self.replicate, draw] = before
+        if self.replicate is not None and before != index:
+            self.memory.replicates.pop(index, None)
 
 
 class MemoryStore:
@@ -156,10 +156,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pools: dict[str, _Pool] = {}
-        self._taken: dict[Run, dict[str, _Taken]] = {}
+        self._pools: dict[str, Pool] = {}
+        self._taken: dict[Run, dict[str, Taken]] = {}
         self._joined: dict[Run, dict[str, int]] = {}
-        self._memories: dict[str, defaultdict[str, _Memory]] = {}
+        self._memories: dict[str, defaultdict[str, Memory]] = {}
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._pools)} fingerprints>"
@@ -168,12 +168,12 @@ class MemoryStore:
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         with self._lock:
-            view = self._view(run, fingerprint, owner)
+            view = self.view(run, fingerprint, owner)
             return tuple([self._grant(view, fingerprint, draw, owner, policy) for draw in draws])
 
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
         with self._lock:
-            pool = self._pool(fingerprint)
+            pool = self.pool(fingerprint)
             if index in pool.samples:
                 return Grant(index=index, sample=pool.samples[index])
             lease = pool.leases.get(index)
@@ -183,7 +183,7 @@ class MemoryStore:
 
     def renew(self, fingerprint: str, index: int, token: str) -> bool:
         with self._lock:
-            leases = self._pool(fingerprint).leases
+            leases = self.pool(fingerprint).leases
             lease = leases.get(index)
             if lease is None or lease.token != token:
                 return False
@@ -197,7 +197,7 @@ class MemoryStore:
         del token  # who comes first, comes first: an empty slot takes a late fill too
         future: Future[Sample] = Future()
         with self._lock:
-            pool = self._pool(fingerprint)
+            pool = self.pool(fingerprint)
             kept = pool.samples.setdefault(index, sample)
             pool.question = pool.question or question
             pool.top = max(pool.top, index + 1)
@@ -209,10 +209,10 @@ class MemoryStore:
 
     def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
         with self._lock:
-            leases = self._pool(fingerprint).leases
+            leases = self.pool(fingerprint).leases
             if index in leases and leases[index].token == token:
                 del leases[index]
-                self._view(run, fingerprint, "").give_up(index)
+                self.view(run, fingerprint, "").give_up(index)
 
     def join(self, run: Run, *, owner: str) -> int:
         with self._lock:
@@ -231,7 +231,7 @@ class MemoryStore:
 
     def samples(self, fingerprint: str) -> Iterator[tuple[int, Sample]]:
         with self._lock:
-            found = sorted(self._pool(fingerprint).samples.items(), key=lambda item: item[0])
+            found = sorted(self.pool(fingerprint).samples.items(), key=lambda item: item[0])
         yield from found
 
     def summary(self) -> StoreSummary:
@@ -251,15 +251,15 @@ class MemoryStore:
     def close(self) -> None:
         """See `ports.Store.close`: there is nothing to let go of."""
 
-    def _pool(self, fingerprint: str) -> _Pool:
-        return self._pools.setdefault(fingerprint, _Pool())
+    def pool(self, fingerprint: str) -> Pool:
+        return self._pools.setdefault(fingerprint, Pool())
 
-    def _view(self, run: Run, fingerprint: str, owner: str) -> _View:
-        taken = self._taken.setdefault(run, {}).setdefault(fingerprint, _Taken())
-        memory = self._memories.setdefault(run.namespace, defaultdict(_Memory))[fingerprint]
-        return _View(run, self._pool(fingerprint), taken, memory, owner)
+    def view(self, run: Run, fingerprint: str, owner: str) -> MemoryView:
+        taken = self._taken.setdefault(run, {}).setdefault(fingerprint, Taken())
+        memory = self._memories.setdefault(run.namespace, defaultdict(Memory))[fingerprint]
+        return MemoryView(run, self.pool(fingerprint), taken, memory, owner)
 
-    def _grant(self, view: _View, fingerprint: str, draw: str, owner: str, policy: Policy) -> Grant:
+    def _grant(self, view: MemoryView, fingerprint: str, draw: str, owner: str, policy: Policy) -> Grant:
         index, outcome = assign(view, draw, policy)
         if outcome is Outcome.MISSING:
             return Grant(index=-1)
@@ -270,7 +270,7 @@ class MemoryStore:
         return Grant(index=index, sample=pool.samples.get(index))
 
     @staticmethod
-    def _lead(pool: _Pool, index: int, owner: str) -> Grant:
+    def _lead(pool: Pool, index: int, owner: str) -> Grant:
         lease = pool.leases[index] = Lease(owner=owner)
         pool.top = max(pool.top, index + 1)
         return Grant(index=index, token=lease.token)

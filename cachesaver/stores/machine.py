@@ -1,0 +1,187 @@
+"""A store against a model of twenty lines: hypothesis looks for calls on which they part.
+
+For tests, like testing.py; needs hypothesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from cachesaver.exchange import Sample
+from cachesaver.ports import Grant, Policy, Run, Store
+from cachesaver.stores.processes import here
+from cachesaver.stores.testing import F, QUESTION, a_sample, dead_owner
+
+__all__ = ["Model", "machine"]
+
+_RUNS = [
+    Run(id="1", namespace="n"),
+    Run(id="2", namespace="n"),
+    Run(id="3", namespace="m"),
+    Run(id="4", namespace="r", replicate=0),
+    Run(id="5", namespace="r", replicate=1),
+]
+
+
+class Model:
+    """What a store should do, for one fingerprint; slow, and short enough to be seen right."""
+
+    def __init__(self) -> None:
+        self.samples: dict[int, Sample] = {}
+        self.leases: dict[int, tuple[str, str]] = {}  # owner and token
+        self.asker = here()
+        self.top = 0
+        self.bought: dict[str, int] = {}
+        self.taken: dict[Run, dict[int, str]] = {run: {} for run in _RUNS}
+        self.last: dict[tuple[Run, str], tuple[int, int | None]] = {}
+        self.memory: dict[tuple[str, int | None, str], int] = {}
+        self.belongs: dict[tuple[str, int], int | None] = {}
+
+    def free(self, run: Run, index: int) -> bool:
+        """Tell whether *index* is neither taken in *run* nor a sister replicate's."""
+        owner = self.belongs.get((run.namespace, index), run.replicate)
+        return index not in self.taken[run] and (run.replicate is None or owner == run.replicate)
+
+    def state(self, index: int) -> str:
+        """Return what stands at *index*."""
+        flying = index in self.leases and self.leases[index][0] in {here(), self.asker}
+        return "hit" if index in self.samples else "wait" if flying else "lead"
+
+    def choose(self, run: Run, draw: str, policy: Policy) -> int:
+        """Return the index *draw* is to get; -1 if it gets none."""
+
+        def fits(index: int | None) -> bool:
+            held = index is not None and self.taken[run].get(index) == draw
+            return index is not None and (held or self.free(run, index)) and readable(index)
+
+        def readable(index: int) -> bool:
+            return policy is not Policy.READ or self.state(index) != "lead"
+
+        held = self.last.get((run, draw), (None, None))[0]
+        remembered = self.memory.get((run.namespace, run.replicate, draw))
+        known = [held] if policy is Policy.FRESH else [held, remembered, self.bought.get(draw)]
+        for index in known:
+            if index is not None and fits(index):
+                return index
+        if policy is Policy.READ:
+            return next((i for i in range(self.top) if fits(i)), -1)
+        start = self.top if policy is Policy.FRESH else 0
+        return next(index for index in count(start) if fits(index))
+
+    def take(self, run: Run, draw: str, index: int) -> None:
+        """Assign *index* to *draw*."""
+        if self.taken[run].get(index) != draw:
+            key = (run.namespace, run.replicate, draw)
+            self.last[run, draw] = (index, self.memory.get(key))
+            self.taken[run][index] = draw
+            self.memory[key] = index
+            if run.replicate is not None:
+                self.belongs[run.namespace, index] = run.replicate
+
+    def give_up(self, run: Run, index: int) -> None:
+        """Undo `take`."""
+        draw = self.taken[run].pop(index, None)
+        if draw is None:
+            return
+        before, key = self.last[run, draw][1], (run.namespace, run.replicate, draw)
+        if before is None:
+            del self.memory[key]
+        else:
+            self.memory[key] = before
+        if run.replicate is not None and before != index:
+            del self.belongs[run.namespace, index]
+
+
+def machine(
+    new: Callable[[], Store], reopen: Callable[[Store], Store]
+) -> type[RuleBasedStateMachine]:
+    """Return a state machine that drives a store made by *new* beside the model.
+
+    Args:
+        new: Returns an empty store.
+        reopen: Returns another handle on what a store keeps; the old one is not used again.
+    """
+    runs = st.sampled_from(_RUNS)
+    owners = st.booleans().map(lambda alive: here() if alive else dead_owner())
+    slots = st.integers(0, 7)
+    draws = st.lists(st.sampled_from("abcde"), min_size=1, max_size=4)
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.store = new()
+            self.model = Model()
+
+        def teardown(self) -> None:
+            self.store.close()
+
+        @rule(run=runs, draws=draws, owner=owners, policy=st.sampled_from(Policy))
+        def acquire(self, run: Run, draws: list[str], owner: str, policy: Policy) -> None:
+            self.model.asker = owner
+            grants = self.store.acquire(run, F, draws, owner=owner, policy=policy)
+            for draw, grant in zip(draws, grants, strict=True):
+                index = self.model.choose(run, draw, policy)
+                assert grant.index == index, (draw, grant, index)
+                if index >= 0:
+                    self.model.take(run, draw, index)
+                    self.check(grant, owner)
+
+        @rule(index=slots, owner=owners)
+        def poll(self, index: int, owner: str) -> None:
+            self.model.asker = owner
+            if index < self.model.top:
+                self.check(self.store.poll(F, index, owner=owner), owner)
+
+        @rule(index=slots, right=st.booleans())
+        def renew(self, index: int, right: bool) -> None:  # noqa: FBT001  (hypothesis calls)
+            token = self.model.leases.get(index, ("", "1" * 32))[1]
+            known = right and index in self.model.leases
+            assert self.store.renew(F, index, token if right else "0" * 32) == known
+
+        @rule(index=slots, draw=st.sampled_from("abcde"))
+        def fill(self, index: int, draw: str) -> None:
+            if index < self.model.top:
+                token = self.model.leases.pop(index, ("", "0" * 32))[1]
+                sample = a_sample(draw, b"%d" % len(self.model.samples))
+                won = index not in self.model.samples
+                kept = self.store.fill(F, index, token, sample, question=QUESTION).result(60)
+                assert kept == self.model.samples.setdefault(index, sample)
+                if won:
+                    self.model.bought.setdefault(draw, index)
+
+        @rule(index=slots, run=runs)
+        def release(self, index: int, run: Run) -> None:
+            if index in self.model.leases:
+                self.store.release(run, F, index, self.model.leases.pop(index)[1])
+                self.model.give_up(run, index)
+
+        @rule(run=runs)
+        def finish(self, run: Run) -> None:
+            self.store.finish(run)
+            self.model.taken[run].clear()
+            for key in [key for key in self.model.last if key[0] == run]:
+                del self.model.last[key]
+
+        @rule()
+        def reopen(self) -> None:
+            self.store = reopen(self.store)
+
+        @invariant()
+        def holds_the_same(self) -> None:
+            assert dict(self.store.samples(F)) == self.model.samples
+
+        def check(self, grant: Grant, owner: str) -> None:
+            """Hold *grant* against the model's slot, and let the model lead it too."""
+            index, state = grant.index, self.model.state(grant.index)
+            assert (grant.sample is not None) == (state == "hit")
+            assert (grant.token != "") == (state == "lead")
+            assert grant.sample == self.model.samples.get(index)
+            if grant.token:
+                self.model.leases[index] = (owner, grant.token)
+                self.model.top = max(self.model.top, index + 1)
+
+    return Machine
