@@ -5,7 +5,6 @@ Bookkeeping of files, maps and locks; what is in the files is for claims.py and 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from pathlib import Path
@@ -70,13 +69,13 @@ class Environment:
         self.env.close()
 
     def abandon(self) -> None:
-        """Let go of an environment inherited through a fork, without ever closing it.
+        """Let go, in a forked child, of the inherited environment.
 
-        LMDB's closing, which the end of the object would bring about, strikes the *parent's*
-        readers off the list they share, and then its pages are reused under its eyes.
+        Not `close`: that would strike the *parent's* readers off the list they share, and its
+        pages would be reused under its eyes. An lmdb object that merely ends, in another process
+        than its own, leaves them alone, and lets the child open the file for itself.
         """
-        if sys.implementation.name == "cpython":
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.env))
+        del self.env
 
 
 def _open(path: Path, *, durable: bool, tables: int) -> lmdb.Environment:
@@ -92,7 +91,8 @@ def _open(path: Path, *, durable: bool, tables: int) -> lmdb.Environment:
                 mode=0o600,
                 max_readers=_READERS,
                 max_dbs=tables,
-                max_spare_txns=4,
+                # Spare ones are aborted when a forked child lets go: the parent's slots with them.
+                max_spare_txns=0,
                 readahead=False,
             )
         except lmdb.MemoryError as error:

@@ -22,6 +22,7 @@ from cachesaver.stores.claims import (
     Claims,
     Slots,
     Table,
+    Tables,
     Transaction,
     read_lease,
     read_sample,
@@ -70,9 +71,9 @@ class LmdbStore:
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         opened = self._opened()
-        tables = opened.tables
 
         def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Grant]]:
+            tables = opened.tables
             view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
             if run.namespace not in opened.named:
                 view.name_namespace(run.namespace)
@@ -157,7 +158,7 @@ class LmdbStore:
                 pass  # others get their turn between two transactions
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
-        for key, record in self._records(self._opened().tables.questions):
+        for key, record in self._records("questions"):
             try:
                 yield key.decode("utf-8"), records.unseal(key, record)
             except ValueError as damage:
@@ -166,7 +167,7 @@ class LmdbStore:
     def samples(self, fingerprint: str) -> Iterator[tuple[int, Sample]]:
         """See `ports.Store.samples`; damaged ones are left out too."""
         head = keys.fingerprint_key(fingerprint) + b"\0"
-        for key, record in self._records(self._opened().tables.samples, head):
+        for key, record in self._records("samples", head):
             index = keys.split_sample_key(key)[1]
             try:
                 yield index, records.decode(records.unseal(key, record))
@@ -175,25 +176,21 @@ class LmdbStore:
 
     def summary(self) -> StoreSummary:
         opened = self._opened()
-        tables = opened.tables
-        names = {key for key, _ in self._records(tables.memory, b"W")}
+        names = {key for key, _ in self._records("memory", b"W")}
 
         def named(claims: Transaction) -> set[bytes]:
             return {key for key, _ in _walk(claims, None, b"W", b"", 1 << 30)}
 
         names |= opened.look(named)
-        fingerprints, samples = opened.read(
-            lambda txn: (txn.stat(tables.questions)["entries"], txn.stat(tables.samples)["entries"])
-        )
+        fingerprints, samples = opened.read(partial(_count, opened))
         return StoreSummary(
             fingerprints=fingerprints, samples=samples, namespaces=len(names), size=opened.size()
         )
 
     def verify(self) -> Iterator[str]:
-        tables = self._opened().tables
-        for name, table in zip(tables._fields, tables, strict=True):
+        for name in Tables._fields:
             try:
-                for key, record in self._records(table):
+                for key, record in self._records(name):
                     damage = _unreadable(name, key, record)
                     if damage:
                         yield f"{self._path}: {_named(name, key)} is damaged: {damage}."
@@ -221,13 +218,29 @@ class LmdbStore:
             _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
             return None
 
-    def _records(self, table: Table, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def _records(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Iterate the records of *table* whose keys begin with *prefix*.
+
+        The session is asked for anew for every batch: there may be a fork in between.
+        """
         last = b""
-        while batch := self._opened().read(
-            lambda samples: _walk(samples, table, prefix, last, _BATCH)  # noqa: B023  (called now)
-        ):
+        while batch := self._batch(table, prefix, last):
             yield from batch
             last = batch[-1][0]
+
+    def _batch(self, table: str, prefix: bytes, last: bytes) -> list[tuple[bytes, bytes]]:
+        opened = self._opened()
+
+        def work(samples: Transaction) -> list[tuple[bytes, bytes]]:
+            return _walk(samples, getattr(opened.tables, table), prefix, last, _BATCH)
+
+        return opened.read(work)
+
+
+def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
+    """Return how many fingerprints and samples there are."""
+    tables = opened.tables
+    return samples.stat(tables.questions)["entries"], samples.stat(tables.samples)["entries"]
 
 
 def _grant(view: Claims, draw: str, policy: Policy) -> Grant:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -14,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, Store
 from cachesaver.stores.processes import here
-from cachesaver.stores.testing import F, QUESTION, a_sample, dead_owner
+from cachesaver.stores.testing import QUESTION, F, a_sample, dead_owner
 
-__all__ = ["Model", "machine"]
+__all__ = ["Model", "StoreMachine", "machine"]
 
 _RUNS = [
     Run(id="1", namespace="n"),
@@ -96,92 +97,99 @@ class Model:
             del self.belongs[run.namespace, index]
 
 
-def machine(
-    new: Callable[[], Store], reopen: Callable[[Store], Store]
-) -> type[RuleBasedStateMachine]:
+_runs = st.sampled_from(_RUNS)
+_owners = st.booleans().map(lambda alive: here() if alive else dead_owner())
+_slots = st.integers(0, 7)
+_draws = st.lists(st.sampled_from("abcde"), min_size=1, max_size=4)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives a store beside the model; see `machine`."""
+
+    new: ClassVar[staticmethod[[], Store]]
+    reopened: ClassVar[staticmethod[[Store], Store]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: Store = type(self).new()
+        self.model = Model()
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    @rule(run=_runs, draws=_draws, owner=_owners, policy=st.sampled_from(Policy))
+    def acquire(self, run: Run, draws: list[str], owner: str, policy: Policy) -> None:
+        self.model.asker = owner
+        grants = self.store.acquire(run, F, draws, owner=owner, policy=policy)
+        for draw, grant in zip(draws, grants, strict=True):
+            index = self.model.choose(run, draw, policy)
+            assert grant.index == index, (draw, grant, index)
+            if index >= 0:
+                self.model.take(run, draw, index)
+                self.check(grant, owner)
+
+    @rule(index=_slots, owner=_owners)
+    def poll(self, index: int, owner: str) -> None:
+        self.model.asker = owner
+        if index < self.model.top:
+            self.check(self.store.poll(F, index, owner=owner), owner)
+
+    @rule(index=_slots, right=st.booleans())
+    def renew(self, index: int, right: bool) -> None:  # noqa: FBT001  (hypothesis calls)
+        token = self.model.leases.get(index, ("", "1" * 32))[1]
+        known = right and index in self.model.leases
+        assert self.store.renew(F, index, token if right else "0" * 32) == known
+
+    @rule(index=_slots, draw=st.sampled_from("abcde"))
+    def fill(self, index: int, draw: str) -> None:
+        if index < self.model.top:
+            token = self.model.leases.pop(index, ("", "0" * 32))[1]
+            sample = a_sample(draw, b"%d" % len(self.model.samples))
+            won = index not in self.model.samples
+            kept = self.store.fill(F, index, token, sample, question=QUESTION).result(60)
+            assert kept == self.model.samples.setdefault(index, sample)
+            if won:
+                self.model.bought.setdefault(draw, index)
+
+    @rule(index=_slots, run=_runs)
+    def release(self, index: int, run: Run) -> None:
+        if index in self.model.leases:
+            self.store.release(run, F, index, self.model.leases.pop(index)[1])
+            self.model.give_up(run, index)
+
+    @rule(run=_runs)
+    def finish(self, run: Run) -> None:
+        self.store.finish(run)
+        self.model.taken[run].clear()
+        for key in [key for key in self.model.last if key[0] == run]:
+            del self.model.last[key]
+
+    @rule()
+    def reopen(self) -> None:
+        self.store = type(self).reopened(self.store)
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        assert dict(self.store.samples(F)) == self.model.samples
+
+    def check(self, grant: Grant, owner: str) -> None:
+        """Hold *grant* against the model's slot, and let the model lead it too."""
+        index, state = grant.index, self.model.state(grant.index)
+        assert (grant.sample is not None) == (state == "hit")
+        assert (grant.token != "") == (state == "lead")
+        assert grant.sample == self.model.samples.get(index)
+        if grant.token:
+            self.model.leases[index] = (owner, grant.token)
+            self.model.top = max(self.model.top, index + 1)
+
+
+def machine(new: Callable[[], Store], reopen: Callable[[Store], Store]) -> type[StoreMachine]:
     """Return a state machine that drives a store made by *new* beside the model.
 
     Args:
         new: Returns an empty store.
         reopen: Returns another handle on what a store keeps; the old one is not used again.
     """
-    runs = st.sampled_from(_RUNS)
-    owners = st.booleans().map(lambda alive: here() if alive else dead_owner())
-    slots = st.integers(0, 7)
-    draws = st.lists(st.sampled_from("abcde"), min_size=1, max_size=4)
-
-    class Machine(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.store = new()
-            self.model = Model()
-
-        def teardown(self) -> None:
-            self.store.close()
-
-        @rule(run=runs, draws=draws, owner=owners, policy=st.sampled_from(Policy))
-        def acquire(self, run: Run, draws: list[str], owner: str, policy: Policy) -> None:
-            self.model.asker = owner
-            grants = self.store.acquire(run, F, draws, owner=owner, policy=policy)
-            for draw, grant in zip(draws, grants, strict=True):
-                index = self.model.choose(run, draw, policy)
-                assert grant.index == index, (draw, grant, index)
-                if index >= 0:
-                    self.model.take(run, draw, index)
-                    self.check(grant, owner)
-
-        @rule(index=slots, owner=owners)
-        def poll(self, index: int, owner: str) -> None:
-            self.model.asker = owner
-            if index < self.model.top:
-                self.check(self.store.poll(F, index, owner=owner), owner)
-
-        @rule(index=slots, right=st.booleans())
-        def renew(self, index: int, right: bool) -> None:  # noqa: FBT001  (hypothesis calls)
-            token = self.model.leases.get(index, ("", "1" * 32))[1]
-            known = right and index in self.model.leases
-            assert self.store.renew(F, index, token if right else "0" * 32) == known
-
-        @rule(index=slots, draw=st.sampled_from("abcde"))
-        def fill(self, index: int, draw: str) -> None:
-            if index < self.model.top:
-                token = self.model.leases.pop(index, ("", "0" * 32))[1]
-                sample = a_sample(draw, b"%d" % len(self.model.samples))
-                won = index not in self.model.samples
-                kept = self.store.fill(F, index, token, sample, question=QUESTION).result(60)
-                assert kept == self.model.samples.setdefault(index, sample)
-                if won:
-                    self.model.bought.setdefault(draw, index)
-
-        @rule(index=slots, run=runs)
-        def release(self, index: int, run: Run) -> None:
-            if index in self.model.leases:
-                self.store.release(run, F, index, self.model.leases.pop(index)[1])
-                self.model.give_up(run, index)
-
-        @rule(run=runs)
-        def finish(self, run: Run) -> None:
-            self.store.finish(run)
-            self.model.taken[run].clear()
-            for key in [key for key in self.model.last if key[0] == run]:
-                del self.model.last[key]
-
-        @rule()
-        def reopen(self) -> None:
-            self.store = reopen(self.store)
-
-        @invariant()
-        def holds_the_same(self) -> None:
-            assert dict(self.store.samples(F)) == self.model.samples
-
-        def check(self, grant: Grant, owner: str) -> None:
-            """Hold *grant* against the model's slot, and let the model lead it too."""
-            index, state = grant.index, self.model.state(grant.index)
-            assert (grant.sample is not None) == (state == "hit")
-            assert (grant.token != "") == (state == "lead")
-            assert grant.sample == self.model.samples.get(index)
-            if grant.token:
-                self.model.leases[index] = (owner, grant.token)
-                self.model.top = max(self.model.top, index + 1)
-
-    return Machine
+    return type(
+        "Machine", (StoreMachine,), {"new": staticmethod(new), "reopened": staticmethod(reopen)}
+    )

@@ -259,7 +259,9 @@ class MemoryStore:
         memory = self._memories.setdefault(run.namespace, defaultdict(Memory))[fingerprint]
         return MemoryView(run, self.pool(fingerprint), taken, memory, owner)
 
-    def _grant(self, view: MemoryView, fingerprint: str, draw: str, owner: str, policy: Policy) -> Grant:
+    def _grant(
+        self, view: MemoryView, fingerprint: str, draw: str, owner: str, policy: Policy
+    ) -> Grant:
         index, outcome = assign(view, draw, policy)
         if outcome is Outcome.MISSING:
             return Grant(index=-1)

@@ -22,6 +22,9 @@ from cachesaver.stores.environments import Environment
 from cachesaver.stores.processes import boot_id
 from cachesaver.stores.writer import Writer
 
+_PATIENCE = 10.0
+"""Seconds for which a fork waits for transactions to end."""
+
 __all__ = ["Session", "close", "open_session"]
 
 T = TypeVar("T")
@@ -49,9 +52,9 @@ class Session:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self._forget_earlier_boots()
-        self._samples = Environment(path / directory.SAMPLES, durable=True, tables=8)
+        self.samples = Environment(path / directory.SAMPLES, durable=True, tables=8)
         # Without a boot id a power cut cannot be told from a crash: then claims are synced too.
-        self._claims = Environment(self._claims_path(), durable=not boot_id())
+        self.claims = Environment(self._claims_path(), durable=not boot_id())
         self.tables = self._open_tables()
         self.writer = Writer(self)
 
@@ -59,10 +62,10 @@ class Session:
         """Return what *work* makes of a read transaction on the samples; repeated if need be."""
 
         def attempt() -> T:
-            with self.lock, self._samples.env.begin() as samples:
+            with self.lock, self.samples.env.begin() as samples:
                 return work(samples)
 
-        return self._repeat(attempt, self._samples)
+        return self._repeat(attempt, self.samples)
 
     def claim(self, work: Callable[[Transaction, Transaction], T]) -> T:
         """Return what *work* makes of a write transaction on the claims and a read on the samples.
@@ -74,30 +77,30 @@ class Session:
         def attempt() -> T:
             with (
                 self.lock,
-                self._claims.env.begin(write=True) as claims,
-                self._samples.env.begin() as samples,
+                self.claims.env.begin(write=True) as claims,
+                self.samples.env.begin() as samples,
             ):
                 return work(claims, samples)
 
-        return self._repeat(attempt, self._claims)
+        return self._repeat(attempt, self.claims)
 
     def look(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a read transaction on the claims; repeated if need be."""
 
         def attempt() -> T:
-            with self.lock, self._claims.env.begin() as claims:
+            with self.lock, self.claims.env.begin() as claims:
                 return work(claims)
 
-        return self._repeat(attempt, self._claims)
+        return self._repeat(attempt, self.claims)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a durable transaction on the samples; repeated if need be."""
 
         def attempt() -> T:
-            with self.writing, self._samples.env.begin(write=True) as samples:
+            with self.writing, self.samples.env.begin(write=True) as samples:
                 return work(samples)
 
-        return self._repeat(attempt, self._samples)
+        return self._repeat(attempt, self.samples)
 
     def size(self) -> int:
         """Return the bytes all files take on disk."""
@@ -107,13 +110,29 @@ class Session:
         """Write what is pending and close the files."""
         self.writer.close()
         with self.writing, self.lock:
-            self._claims.close()
-            self._samples.close()
+            self.claims.close()
+            self.samples.close()
+
+    def pause(self) -> None:
+        """Wait until no transaction is open, and let none begin: a fork is coming.
+
+        An inherited transaction would keep the child from opening the files. Not for ever: a
+        signal handler may fork while its own thread is in the middle of one.
+        """
+        self.writing.acquire(timeout=_PATIENCE)
+        self.lock.acquire(timeout=_PATIENCE)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        for lock in (self.lock, self.writing):
+            if lock.locked():
+                lock.release()
 
     def abandon(self) -> None:
         """Let go of everything in a forked child."""
-        self._claims.abandon()
-        self._samples.abandon()
+        self.claims.abandon()
+        self.samples.abandon()
+        del self.tables
 
     def _repeat(self, attempt: Callable[[], T], environment: Environment) -> T:
         while True:
@@ -121,8 +140,8 @@ class Session:
                 return attempt()
             except lmdb.MapResizedError:
                 with self.writing, self.lock:
-                    self._samples.adopt()
-                    self._claims.adopt()
+                    self.samples.adopt()
+                    self.claims.adopt()
             except lmdb.MapFullError:
                 with self.writing, self.lock:
                     environment.grow()
@@ -142,7 +161,7 @@ class Session:
                 entry.unlink(missing_ok=True)
 
     def _open_tables(self) -> Tables:
-        opened = [self._samples.env.open_db(name.encode()) for name in Tables._fields]
+        opened = [self.samples.env.open_db(name.encode()) for name in Tables._fields]
         return Tables(*opened)
 
 
@@ -190,14 +209,28 @@ def _close_all() -> None:
         close(session)
 
 
+def _before_fork() -> None:
+    _registering.acquire(timeout=_PATIENCE)
+    for session in _sessions.values():
+        session.pause()
+
+
 def _after_fork() -> None:
-    global _registering  # noqa: PLW0603  (another thread may have held it)
-    _registering = threading.Lock()
+    for session in _sessions.values():
+        session.resume()
+    if _registering.locked():
+        _registering.release()
+
+
+def _after_fork_in_child() -> None:
     for session in _sessions.values():
         session.abandon()
     _sessions.clear()
+    _registering.release()
 
 
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+    )

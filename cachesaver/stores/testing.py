@@ -16,7 +16,8 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import chain
 from typing import TypeVar
 
 from cachesaver.exchange import Response, Sample
@@ -24,9 +25,9 @@ from cachesaver.ports import Grant, Policy, Run, Store
 from cachesaver.stores.processes import here
 
 __all__ = [
+    "QUESTION",
     "F",
     "G",
-    "QUESTION",
     "StoreContract",
     "a_run",
     "a_sample",
@@ -738,9 +739,9 @@ class StoreContract(ABC):
         def work(mine: list[str]) -> list[int]:
             return [draw(store, a_run(), name)[0].index for name in mine]
 
-        got = at_once(*[lambda m=mine: work(m) for mine in names])
+        got = at_once(*[partial(work, mine) for mine in names])
 
-        assert sorted(sum(got, [])) == list(range(160))
+        assert sorted(chain.from_iterable(got)) == list(range(160))
 
     def test_of_runs_that_want_one_sample_at_once_one_leads(self) -> None:
         store = self.store()

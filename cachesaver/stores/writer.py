@@ -117,9 +117,9 @@ class Writer:
     def _fill(self, group: list[Filling]) -> None:
         sealed = [(filling, _sealed(filling)) for filling in group]
         good = [(filling, record) for filling, record in sealed if isinstance(record, bytes)]
-        tables = self._session.tables
 
         def write(txn: Transaction) -> list[Sample]:
+            tables = self._session.tables
             return [_put(txn, tables, filling, record) for filling, record in good]
 
         try:
