@@ -55,6 +55,12 @@ class Request:
     url: str
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    _named: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the headers once: they are looked up several times on the way of a request."""
+        named = {name.lower(): value for name, value in reversed(self.headers)}
+        object.__setattr__(self, "_named", named)
 
     @property
     def summary(self) -> str:
@@ -63,8 +69,13 @@ class Request:
         return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def header(self, name: str) -> str | None:
-        """Return the first value of the header *name*, or None."""
-        return get_header(self.headers, name)
+        """Return the first value of the header *name* (lower case), or None."""
+        return self._named.get(name)
+
+    @property
+    def header_names(self) -> Iterable[str]:
+        """The names of all headers, in lower case, each once."""
+        return self._named.keys()
 
     def with_body(self, body: bytes) -> Request:
         """Return this request with *body* and a `content-length` that fits it."""

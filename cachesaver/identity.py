@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
@@ -133,16 +134,23 @@ def _target(
 ) -> Iterator[bytes]:
     """Origin, path and query, one line each."""
     parts = urlsplit(request.url)
-    host = (parts.hostname or "").lower()
-    port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-    shown = f"[{host}]" if ":" in host else host
-    standard = port == _DEFAULT_PORTS.get(parts.scheme)
-    origin = f"{parts.scheme}://{shown}" if standard else f"{parts.scheme}://{shown}:{port}"
+    origin = _origin(parts.scheme, parts.netloc)
     yield rules.aliases.get(origin, origin).encode()
     path, query = dialect.target(parts.path or "/", parts.query)
     yield _plain_path(path).encode()
     kept = [pair for pair in query.split("&") if pair and not _is_secret(pair, dropped)]
     yield "&".join(sorted(kept)).encode()
+
+
+@lru_cache(maxsize=1024)
+def _origin(scheme: str, netloc: str) -> str:
+    """Scheme, host and port without userinfo, a scheme's own port left out."""
+    parts = urlsplit(f"{scheme}://{netloc}")
+    host = (parts.hostname or "").lower()
+    shown = f"[{host}]" if ":" in host else host
+    port = netloc.rpartition("@")[2].removeprefix(shown).removeprefix(":")
+    standard = port in ("", str(_DEFAULT_PORTS.get(scheme)))
+    return f"{scheme}://{shown}" if standard else f"{scheme}://{shown}:{port}"
 
 
 def _plain_path(path: str) -> str:
@@ -160,10 +168,13 @@ def _is_secret(pair: str, dropped: list[Dropped] | None) -> bool:
 
 def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> Iterator[bytes]:
     """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
-    for name, value in sorted((name.lower(), value) for name, value in request.headers):
-        if name in dialect.headers:
-            yield f"{name}: {value.strip()}".encode("latin-1", "replace")
-        else:
+    for name in sorted(dialect.headers.intersection(request.header_names)):
+        values = ",".join(
+            value.strip() for named, value in request.headers if named.lower() == name
+        )
+        yield f"{name}: {values}".encode()
+    for name in request.header_names if dropped is not None else ():
+        if name not in dialect.headers:
             _note(dropped, f"header.{name}", "does not shape the answer")
 
 
@@ -182,8 +193,11 @@ def _kept(
     for path, why in dialect.volatile.items():
         if path in ("stream", "stream_options") and streams and not dialect.converts:
             continue  # the two forms cannot be turned into each other: they are two questions
-        if _without(members, path.split(".")):
-            _note(dropped, f"body.{path}", why)
+        if path in members:
+            del members[path]
+        elif "." not in path or not _without(members, path.split(".")):
+            continue
+        _note(dropped, f"body.{path}", why)
     for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")

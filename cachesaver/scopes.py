@@ -78,7 +78,7 @@ def namespace(name: str) -> Scope:
     Used like::
 
         with cachesaver.namespace("ablation-2"):
-            solve(puzzle)
+            ...  # calls made here, and in tasks started here, draw in it
 
         @cachesaver.namespace("ablation-2")
         async def solve(puzzle): ...
@@ -98,7 +98,7 @@ def request_id(name: str) -> Scope:
     Used like::
 
         with cachesaver.request_id("agent-3/step-2"):
-            client.chat.completions.create(**question)
+            ...  # the call
 
     Raises:
         ConfigurationError: *name* is not a non-empty text.
