@@ -148,7 +148,7 @@ def _origin(scheme: str, netloc: str) -> str:
     parts = urlsplit(f"{scheme}://{netloc}")
     host = (parts.hostname or "").lower()
     shown = f"[{host}]" if ":" in host else host
-    port = netloc.rpartition("@")[2].removeprefix(shown).removeprefix(":")
+    port = netloc.lower().rpartition("@")[2].removeprefix(shown).removeprefix(":")
     standard = port in ("", str(_DEFAULT_PORTS.get(scheme)))
     return f"{scheme}://{shown}" if standard else f"{scheme}://{shown}:{port}"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Wait
 from cachesaver.encoding import decoded
 from cachesaver.errors import DialectError, NotRecordedError
-from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
+from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
 from cachesaver.identity import Question, difference, questions_body
 from cachesaver.lineage import Drawn
 from cachesaver.ports import Grant, Policy, Run
@@ -385,7 +385,5 @@ def _not_recorded(ask: Ask, grants: Sequence[Grant]) -> NotRecordedError:
 
 def without_ours(request: Request) -> Request:
     """Return *request* less the headers that are meant for us (`x-cachesaver-...`)."""
-    kept = tuple(
-        pair for pair in request.headers if not pair[0].lower().startswith("x-cachesaver-")
-    )
-    return request if len(kept) == len(request.headers) else replace(request, headers=kept)
+    ours = [name for name in request.header_names if name.startswith("x-cachesaver-")]
+    return replace(request, headers=without_headers(request.headers, ours)) if ours else request
