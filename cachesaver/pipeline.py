@@ -339,6 +339,8 @@ def _show(
     try:
         response = _in_form(ask.question, [sample.response for sample in shown])
     except DialectError as error:
+        if ask.policy is Policy.READ:
+            raise
         # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
         reply = yield from Send(request=ask.upstream)
         return Through(reply=reply, source=Source.BYPASSED, why=str(error))

@@ -19,7 +19,7 @@ from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, is_inside
 from cachesaver.engine import Engine, Line
-from cachesaver.errors import NotRecordedError, StoreError
+from cachesaver.errors import CachesaverError, NotRecordedError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.identity import Question, identify
 from cachesaver.nearest import nearest
@@ -138,6 +138,10 @@ class Session:
 
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
+        if self.settings.mode is Mode.REPLAY:
+            raise CachesaverError(
+                f"{summary} may not go out in mode='replay', and cannot be read: {reason}"
+            )
         self._warn(f"{summary} went out live, unseen: {reason}")
 
     def answer(self, request: Request, send: Send) -> Reply:

@@ -26,7 +26,6 @@ ENV = {
     "namespace": "CACHESAVER_NAMESPACE",
     "store": "CACHESAVER_STORE",
     "mode": "CACHESAVER_MODE",
-    "run": "CACHESAVER_RUN",
     "hosts": "CACHESAVER_HOSTS",
     "strict": "CACHESAVER_STRICT",
     "quiet": "CACHESAVER_QUIET",
@@ -86,7 +85,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
         namespace=_text("namespace", namespace, "default"),
         store=_store(store),
         mode=_mode(mode),
-        run=_text("run", run, ""),
+        run=_text("run", run or "", ""),
         hosts=tuple(_host(host) for host in _hosts(hosts)),
         match=_callable(match),
         rules=Rules(

@@ -21,6 +21,7 @@ from typing import Any
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.ports import AsyncSend, Send, Store, Transport
+from cachesaver.runs import announce
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode, settings
 from cachesaver.stores import open_store
@@ -139,7 +140,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     session = Session(chosen, opened, here())
     with _LOCK:
         _DOOR.sessions.append(session)
-        restore = _announce(session)
+        restore = announce(session.run_id, session.slot)
         if len(_DOOR.sessions) == 1:
             _hook_all()
     session.on_leave(lambda: _leave(session, restore))
@@ -177,23 +178,6 @@ def _say(line: str) -> None:
         _LOG.info(line)
     elif sys.stderr is not None:
         print(line, file=sys.stderr)  # noqa: T201  # as logging's last resort does for warnings
-
-
-def _announce(session: Session) -> Callable[[], None]:
-    """Tell child processes which run they are in; return what takes it back."""
-    told = {"CACHESAVER_RUN": session.run_id, "CACHESAVER_SLOT": session.slot}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-
-    def restore() -> None:
-        for name, value in before.items():
-            if os.environ.get(name) == told[name]:
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-    return restore
 
 
 def _hook_all() -> None:
