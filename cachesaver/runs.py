@@ -33,8 +33,11 @@ def inherited() -> str:
 
     What this very process has announced is for its children, not for its own next session.
     """
-    ours = os.environ.get(_TELLER) == str(os.getpid())
-    return "" if ours else os.environ.get(_RUN, "")
+    return "" if _is_told_here() else os.environ.get(_RUN, "")
+
+
+def _is_told_here() -> bool:
+    return os.environ.get(_TELLER) == str(os.getpid())
 
 
 def announce(run: str, slot: str) -> Callable[[], None]:
@@ -60,22 +63,30 @@ class Runs:
 
     Attributes:
         id: Of the run.
-        slot: The place of this process in the run: the same when the program is run again.
     """
 
     def __init__(self, store: Store, owner: str, joined: str = "") -> None:
         self._started = not (joined or inherited())
         self.id = joined or inherited() or uuid.uuid4().hex
         self._store = store
+        self._owner = owner
         self._known: dict[str, tuple[Run, Family]] = {}
-        self.slot = self._place(owner)
+        self._slot = ""
+
+    @property
+    def slot(self) -> str:
+        """The place of this process in the run: the same when the program is run again."""
+        if not self._slot:
+            self._slot = self._place()
+        return self._slot
 
     def of(self, namespace: str) -> tuple[Run, Family]:
         """Return the run of *namespace* and the family of its draws in this process."""
         known = self._known.get(namespace)
         if known is None:
+            slot = self.slot
             with _LOCK:
-                family = _FAMILIES.setdefault((self.id, namespace), Family(self.slot))
+                family = _FAMILIES.setdefault((self.id, namespace), Family(slot))
             known = self._known[namespace] = (Run(id=self.id, namespace=namespace), family)
         return known
 
@@ -88,18 +99,19 @@ class Runs:
     def forked(self, owner: str) -> None:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
         self._started = False
-        self._known = {}
-        self.slot = self._place(owner)
+        self._owner, self._known = owner, {}
+        self._slot = ""  # told at the first draw: multiprocessing numbers a child after its fork
 
-    def _place(self, owner: str) -> str:
-        for name in RANKS:
-            if rank := os.environ.get(name):
-                return f"rank {rank}"
+    def _place(self) -> str:
+        parent = "" if _is_told_here() else os.environ.get(_SLOT, "")
         workers = sys.modules.get("multiprocessing.process")
         identity = getattr(workers.current_process(), "_identity", ()) if workers else ()
         if identity:
-            return f"{os.environ.get(_SLOT, '0')}/{'.'.join(map(str, identity))}"
-        return str(self._store.join(Run(id=self.id, namespace=""), owner=owner))
+            return f"{parent or '0'}/{'.'.join(map(str, identity))}"
+        rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
+        if rank and not parent:  # a child of a rank inherits its number, and is not it
+            return f"rank {rank}"
+        return str(self._store.join(Run(id=self.id, namespace=""), owner=self._owner))
 
 
 def _in_child() -> None:
