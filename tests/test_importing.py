@@ -1,0 +1,110 @@
+"""A watched module is told about once, whenever it comes, and nothing stays behind."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cachesaver.importing import ImportWatch
+
+NAME = "cachesaver_watched_module"
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    (tmp_path / f"{NAME}.py").write_text("VALUE = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield NAME
+    sys.modules.pop(NAME, None)
+
+
+@pytest.fixture
+def watch() -> Iterator[ImportWatch]:
+    watch = ImportWatch()
+    yield watch
+    watch.stop()
+
+
+def test_a_module_that_is_there_is_told_at_once(module: str, watch: ImportWatch) -> None:
+    importlib.import_module(module)
+    seen = list[ModuleType]()
+
+    watch.start({module: seen.append})
+
+    assert [each.__name__ for each in seen] == [module]
+
+
+def test_a_module_that_comes_later_is_told_complete_and_once(module: str, watch: ImportWatch) -> None:
+    seen = list[int]()
+    watch.start({module: lambda each: seen.append(each.VALUE)})
+    assert seen == []
+
+    imported = importlib.import_module(module)
+    importlib.reload(imported)
+
+    assert seen == [1]
+
+
+def test_the_module_keeps_no_trace_of_being_watched(module: str, watch: ImportWatch) -> None:
+    watch.start({module: lambda each: None})
+
+    imported = importlib.import_module(module)
+
+    plain = importlib.util.find_spec(module)
+    assert plain is not None
+    assert imported.__spec__ is not None
+    assert type(imported.__spec__.loader) is type(plain.loader)
+    assert type(imported.__loader__) is type(plain.loader)
+
+
+def test_stopping_leaves_no_trace(module: str) -> None:
+    before = list(sys.meta_path)
+    watch, seen = ImportWatch(), list[ModuleType]()
+    watch.start({module: seen.append})
+
+    watch.stop()
+    importlib.import_module(module)
+
+    assert sys.meta_path == before
+    assert seen == []
+
+
+def test_a_module_that_is_not_there_is_missing_as_ever(watch: ImportWatch) -> None:
+    watch.start({"cachesaver_no_such_module": lambda each: None})
+
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("cachesaver_no_such_module")
+
+
+def test_a_module_that_fails_to_import_fails_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: ImportWatch
+) -> None:
+    (tmp_path / "cachesaver_broken_module.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen = list[ModuleType]()
+    watch.start({"cachesaver_broken_module": seen.append})
+
+    with pytest.raises(ZeroDivisionError):
+        importlib.import_module("cachesaver_broken_module")
+
+    assert seen == []
+
+
+def test_threads_that_import_together_are_told_once(module: str, watch: ImportWatch) -> None:
+    seen = list[ModuleType]()
+    watch.start({module: seen.append})
+    threads = [threading.Thread(target=importlib.import_module, args=(module,)) for _ in range(8)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(seen) == 1

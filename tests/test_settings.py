@@ -1,0 +1,89 @@
+"""Options are checked before anything happens, and each refusal says what to write."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cachesaver.errors import ConfigurationError
+from cachesaver.settings import Mode, settings
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NAMESPACE", "STORE", "MODE", "RUN", "HOSTS", "STRICT", "QUIET"):
+        monkeypatch.delenv(f"CACHESAVER_{name}", raising=False)
+
+
+def test_the_defaults() -> None:
+    chosen = settings()
+
+    assert (chosen.namespace, chosen.store, chosen.mode) == ("default", "", Mode.CACHE)
+    assert not (chosen.strict or chosen.quiet or chosen.through_mocks or chosen.hosts)
+
+
+def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "NAMESPACE": "env",
+        "STORE": "memory://",
+        "MODE": "replay",
+        "HOSTS": "A.test,b.test",
+        "STRICT": "1",
+        "QUIET": "true",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(f"CACHESAVER_{name}", value)
+
+    chosen = settings()
+
+    assert (chosen.namespace, chosen.store, chosen.mode) == ("env", "memory://", Mode.REPLAY)
+    assert (chosen.hosts, chosen.strict, chosen.quiet) == (("a.test", "b.test"), True, True)
+    assert settings(namespace="given", mode="live", strict=False).namespace == "given"
+    assert settings(mode="live").mode is Mode.LIVE
+    assert settings(strict=False).strict is False
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"namespace": ""}, "namespace is empty: name the stream"),
+        ({"namespace": 3}, "namespace must be text, not int"),
+        ({"mode": "cahce"}, "mode 'cahce' is not known: use one of 'cache', 'replay', 'refresh', 'live'"),
+        ({"store": 3}, "store must be a path, a URL such as"),
+        ({"hosts": "api.x.test"}, "hosts must be a list, as in hosts="),
+        ({"hosts": ["https://api.x.test"]}, "without scheme and path"),
+        ({"hosts": [""]}, "give host names such as"),
+        ({"match": 3}, "match must be a function"),
+        ({"ignore": "user"}, "ignore must be a list"),
+        ({"ignore": ["a..b"]}, "give dotted paths"),
+        ({"blank": ["("]}, "no regular expression"),
+        ({"blank": [b"x"]}, "give patterns of text, not of bytes"),
+        ({"blank": [3]}, "no regular expression"),
+        ({"aliases": {"x.test": "y"}}, "give origins such as"),
+        ({"aliases": {"http://x.test/v1": "y"}}, "without a path"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        settings(**given)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_patterns_and_origins_are_taken() -> None:
+    chosen = settings(
+        store=Path("/tmp/x"),
+        ignore=["metadata.run", "tools.*.id"],
+        blank=[r"\d+", re.compile("a")],
+        aliases={"HTTP://X.test:80/": "http://y.test"},
+        hosts=["*.acme.test", "LOCALHOST:8000"],
+    )
+
+    assert chosen.store == "/tmp/x"
+    assert chosen.rules.ignore == ("metadata.run", "tools.*.id")
+    assert [each.pattern for each in chosen.rules.blank] == [r"\d+", "a"]
+    assert chosen.rules.aliases == {"http://x.test:80": "http://y.test"}
+    assert chosen.hosts == ("*.acme.test", "localhost:8000")
