@@ -27,8 +27,10 @@ from cachesaver.pipeline import Ask, Outcome, Passing, answer, without_ours
 from cachesaver.ports import AsyncSend, Policy, Send, Store
 from cachesaver.replies import async_reply, reply
 from cachesaver.runs import Runs
-from cachesaver.settings import Mode, Settings
+from cachesaver.settings import Mode, Settings, settings
 from cachesaver.statistics import Statistics, Tally
+from cachesaver.stores import open_store
+from cachesaver.stores.processes import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,16 +57,30 @@ class Session:
         store: Where samples are kept.
     """
 
-    def __init__(self, settings: Settings, store: Store, owner: str) -> None:
-        self.settings = settings
+    def __init__(self, chosen: Settings, store: Store, owner: str) -> None:
+        self.settings = chosen
         self.store = store
-        self._runs = Runs(store, owner, settings.run)
+        self._runs = Runs(store, owner, chosen.run)
         self._engine = Engine(store=store, owner=owner, complain=self._complain)
         self._tally = Tally()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
         self._leave: Callable[[], None] = self.close
         self._closed = False
+
+    @classmethod
+    def open(cls, namespace: str | None = None, **options: Any) -> Session:
+        """Return a session that hooks nothing, for the transports it gives to single clients.
+
+        Takes what `cachesaver.install` takes. Close it when done.
+
+        Raises:
+            ConfigurationError: An option cannot be.
+            StoreUnavailableError: The store cannot be opened.
+        """
+        chosen = settings(namespace=namespace, **options)
+        store = open_store(chosen.store) if isinstance(chosen.store, str) else chosen.store
+        return cls(chosen, store, here())
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else self.settings.mode.value

@@ -23,8 +23,7 @@ from cachesaver.importing import ImportWatch
 from cachesaver.ports import AsyncSend, Send, Store, Transport
 from cachesaver.runs import announce
 from cachesaver.session import Session
-from cachesaver.settings import Match, Mode, settings
-from cachesaver.stores import open_store
+from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
 
 __all__ = ["TRANSPORTS", "current_session", "install", "uninstall"]
@@ -122,8 +121,8 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         ConfigurationError: An option cannot be.
         StoreUnavailableError: The store cannot be opened.
     """
-    chosen = settings(
-        namespace=namespace,
+    session = Session.open(
+        namespace,
         store=store,
         mode=mode,
         run=run,
@@ -136,8 +135,6 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         quiet=quiet,
         through_mocks=through_mocks,
     )
-    opened = open_store(chosen.store) if isinstance(chosen.store, str) else chosen.store
-    session = Session(chosen, opened, here())
     with _LOCK:
         _DOOR.sessions.append(session)
         restore = announce(session.run_id, session.slot)
