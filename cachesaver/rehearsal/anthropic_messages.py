@@ -79,7 +79,7 @@ class AnthropicApi:
             "request_id": f"req_{digest(error.message)[:24]}",
         }
 
-    def error_frame(self, error: RejectedError) -> bytes:
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return an `error` event."""
         return sse(self.error(error), name="error")
 
@@ -109,6 +109,7 @@ class MessagesApi(AnthropicApi):
             "content": _content(take),
             "stop_reason": _STOP_REASONS[take.finish],
             "stop_sequence": take.stopped_by,
+            "stop_details": None,
             "usage": _usage(ask, take.tokens),
         }
 
@@ -236,9 +237,10 @@ def _tool_use(take: Take, place: int, call: Call) -> dict[str, Any]:
 
 
 def _events(ask: Ask, take: Take) -> Iterator[tuple[int, dict[str, Any]]]:
-    ending = {"stop_reason": None, "stop_sequence": None}
+    ending = {"stop_reason": None, "stop_sequence": None, "stop_details": None}
     opening: dict[str, Any] = {**_head(ask, take), "content": [], **ending, "usage": _usage(ask, 1)}
-    closing = {"stop_reason": _STOP_REASONS[take.finish], "stop_sequence": take.stopped_by}
+    reason = {"stop_reason": _STOP_REASONS[take.finish], "stop_sequence": take.stopped_by}
+    closing: dict[str, Any] = {**ending, **reason}
     counted = {k: v for k, v in _usage(ask, take.tokens).items() if k.endswith("tokens")}
 
     yield 0, {"type": "message_start", "message": opening}

@@ -243,6 +243,7 @@ async def _silence(request: Request) -> Response:
 async def _paced(
     frames: Iterator[Frame], start: float, per_token: float, fault: Fault, api: Api
 ) -> AsyncIterator[bytes]:
+    place = 0
     for place, frame in enumerate(frames):
         if place == fault.pieces:
             break
@@ -251,7 +252,7 @@ async def _paced(
     else:
         return
     if fault.kind == "error-event":
-        yield api.error_frame(fault.error(api.overloaded))
+        yield api.error_frame(fault.error(api.overloaded), place)
     elif fault.kind == "hang":
         await asyncio.Event().wait()
     else:

@@ -54,6 +54,9 @@ _STATUSES = MappingProxyType(
     }
 )
 
+# Protocol buffers read either spelling of a field; the SDK sends both.
+_PARAMETERS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+
 _ROLES = MappingProxyType({"model": "assistant", "function": "tool"})
 
 
@@ -86,7 +89,7 @@ class GeminiApi:
         status = _STATUSES.get(error.status, "UNKNOWN")
         return {"error": {"code": error.status, "message": error.message, "status": status}}
 
-    def error_frame(self, error: RejectedError) -> bytes:
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return an event that holds an error body."""
         return sse(self.error(error), end=b"\r\n")
 
@@ -120,7 +123,7 @@ class ArrayStreamApi(StreamApi):
             lead = b"\n,\r\n"
         yield Frame(body=b"\n]\n", step=step)
 
-    def error_frame(self, error: RejectedError) -> bytes:
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return an array element that holds an error body, and the array's end."""
         return b"\n,\r\n" + orjson.dumps(self.error(error), option=orjson.OPT_INDENT_2) + b"\n]\n"
 
@@ -209,15 +212,16 @@ def _tools(body: Mapping[str, Any]) -> tuple[tuple[Tool, ...], str | None]:
         Tool(
             name=str(function.get("name")),
             description=str(function.get("description") or ""),
-            parameters=mapped(pick(function, "parametersJsonSchema", "parameters")),
+            parameters=mapped(pick(function, *_PARAMETERS)),
         )
         for function in declared
     )
-    calling = mapped(mapped(body.get("toolConfig")).get("functionCallingConfig"))
+    config = mapped(pick(body, "toolConfig", "tool_config"))
+    calling = mapped(pick(config, "functionCallingConfig", "function_calling_config"))
     mode = calling.get("mode")
     if mode == "NONE":
         return (), None
-    allowed = listed(calling.get("allowedFunctionNames"))
+    allowed = listed(pick(calling, "allowedFunctionNames", "allowed_function_names"))
     return tools, (str(allowed[0]) if allowed else "*") if mode == "ANY" else None
 
 

@@ -10,7 +10,7 @@ from cachesaver.rehearsal.openai_common import model_card
 
 __all__ = ["DEFAULT_MODELS", "models_answer"]
 
-DEFAULT_MODELS = ("claude-sonnet-4-5", "gemini-2.5-flash", "gpt-4o-mini", "text-embedding-3-small")
+DEFAULT_MODELS = ("claude-sonnet-5-5", "gemini-2.5-flash", "gpt-4o-mini", "text-embedding-3-small")
 
 
 def models_answer(

@@ -89,7 +89,7 @@ class OpenAIApi:
             }
         }
 
-    def error_frame(self, error: RejectedError) -> bytes:
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return a data event with an `error`; the SDK raises on it."""
         return sse(self.error(error))
 

@@ -110,16 +110,9 @@ class ResponsesApi(OpenAIApi):
             event["sequence_number"] = number_
             yield Frame(body=sse(event, name=event["type"]), step=step)
 
-    def error_frame(self, error: RejectedError) -> bytes:
-        """Return an `error` event, as it looks outside a response."""
-        event = {
-            "type": "error",
-            "sequence_number": 0,
-            "code": error.code or "server_error",
-            "message": error.message,
-            "param": error.param,
-        }
-        return sse(event, name="error")
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
+        """Return an `error` event."""
+        return sse({"type": "error", "sequence_number": place, **self.error(error)}, name="error")
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:

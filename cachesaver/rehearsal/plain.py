@@ -23,7 +23,7 @@ class PlainApi:
         """Return `{"error": MESSAGE}`."""
         return {"error": error.message}
 
-    def error_frame(self, error: RejectedError) -> bytes:
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return an event that holds an error body."""
         return sse(self.error(error))
 

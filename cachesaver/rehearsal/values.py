@@ -279,8 +279,8 @@ class Api(Protocol):
         """Return the body of an error answer."""
         ...
 
-    def error_frame(self, error: RejectedError) -> bytes:
-        """Return the piece of a stream that says that something went wrong half way."""
+    def error_frame(self, error: RejectedError, place: int) -> bytes:
+        """Return the piece of a stream that says that something went wrong after *place* pieces."""
         ...
 
     def headers(self, serial: int) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import builtins
 import socket
 import threading
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 import pytest
@@ -17,14 +17,17 @@ from cachesaver.rehearsal import Latency, Prompt, Rehearsal, Utterance
 ASK: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say something."}]}
 
 
-def post(url: str, body: object, **headers: str) -> httpx2.Response:
-    with httpx2.Client() as client:
-        return client.post(url, json=body, headers=headers)
+class Sayer(Protocol):
+    def __call__(self, provider: Rehearsal, **more: object) -> list[str]: ...
 
 
-def say(provider: Rehearsal, **more: object) -> list[str]:
-    body = post(f"{provider.openai_url}/chat/completions", ASK | more).json()
-    return [choice["message"]["content"] for choice in body["choices"]]
+@pytest.fixture
+def say(http: httpx2.Client) -> Sayer:
+    def ask(provider: Rehearsal, **more: object) -> list[str]:
+        answer = http.post(f"{provider.openai_url}/chat/completions", json=ASK | more)
+        return [choice["message"]["content"] for choice in answer.json()["choices"]]
+
+    return ask
 
 
 def test_each_sdk_finds_its_api_at_its_url(
@@ -42,7 +45,9 @@ def test_each_sdk_finds_its_api_at_its_url(
     ]
 
 
-def test_no_sample_is_said_twice_and_a_reset_says_them_again(rehearsal: Rehearsal) -> None:
+def test_no_sample_is_said_twice_and_a_reset_says_them_again(
+    rehearsal: Rehearsal, say: Sayer
+) -> None:
     first = say(rehearsal) + say(rehearsal, n=3)
 
     rehearsal.reset()
@@ -51,7 +56,7 @@ def test_no_sample_is_said_twice_and_a_reset_says_them_again(rehearsal: Rehearsa
     assert len(set(first)) == 4
 
 
-def test_samples_depend_on_seed_and_question_and_on_nothing_else() -> None:
+def test_samples_depend_on_seed_and_question_and_on_nothing_else(say: Sayer) -> None:
     """Given servers with other pasts and other latencies, then only the seed changes the answer."""
     said: list[list[str]] = []
     for seed, latency, past in ((1, 0.0, 0), (1, "0.001~0.5@3", 2), (2, 0.0, 0)):
@@ -63,12 +68,12 @@ def test_samples_depend_on_seed_and_question_and_on_nothing_else() -> None:
     assert said[0] == said[1] != said[2]
 
 
-def test_a_seed_in_the_request_is_another_question(rehearsal: Rehearsal) -> None:
+def test_a_seed_in_the_request_is_another_question(rehearsal: Rehearsal, say: Sayer) -> None:
     assert say(rehearsal, seed=1) != say(rehearsal, seed=2)
 
 
 def test_how_many_for_whom_and_in_what_form_is_no_part_of_the_question(
-    rehearsal: Rehearsal,
+    rehearsal: Rehearsal, say: Sayer
 ) -> None:
     plain = say(rehearsal)
 
@@ -77,7 +82,7 @@ def test_how_many_for_whom_and_in_what_form_is_no_part_of_the_question(
     assert say(rehearsal, n=1, user="someone", metadata={"a": "b"}, stop=None) == plain
 
 
-def test_a_voice_of_ones_own_is_asked() -> None:
+def test_a_voice_of_ones_own_is_asked(say: Sayer) -> None:
     def shout(prompt: Prompt, rng: object) -> Utterance:
         return Utterance(text=prompt.text.upper())
 
@@ -85,7 +90,7 @@ def test_a_voice_of_ones_own_is_asked() -> None:
         assert say(provider) == ["SAY SOMETHING."]
 
 
-def test_a_stopped_port_can_be_had_again_at_once() -> None:
+def test_a_stopped_port_can_be_had_again_at_once(say: Sayer, http: httpx2.Client) -> None:
     """Given a connection left open by a client, when the server stops, then the port is free."""
     with httpx2.Client() as client:
         first = Rehearsal().start()
@@ -103,7 +108,7 @@ def test_a_taken_port_is_an_error_at_start() -> None:
         Rehearsal(port=taken.getsockname()[1]).start()
 
 
-def test_a_stop_ends_answers_under_way_and_leaves_no_thread() -> None:
+def test_a_stop_ends_answers_under_way_and_leaves_no_thread(say: Sayer) -> None:
     """Given a request that hangs, when the server stops, then its client learns it."""
     before = threading.active_count()
     provider = Rehearsal().start()
@@ -157,26 +162,25 @@ def test_repr_tells_where_it_is() -> None:
         assert repr(provider) == f"<Rehearsal at {provider.url}>"
 
 
-def test_keys_are_asked_for_on_request() -> None:
+def test_keys_are_asked_for_on_request(http: httpx2.Client) -> None:
     with Rehearsal(require_key="right") as provider:
         for key, status in (("right", 200), ("wrong", 401)):
-            answer = post(
-                f"{provider.openai_url}/chat/completions", ASK, authorization=f"Bearer {key}"
-            )
+            headers = {"authorization": f"Bearer {key}"}
+            answer = http.post(f"{provider.openai_url}/chat/completions", json=ASK, headers=headers)
             assert answer.status_code == status
     with Rehearsal(require_key=True) as provider:
         url = f"{provider.url}/v1beta/models/m:generateContent"
         ask = {"contents": [{"parts": [{"text": "Hi"}]}]}
-        assert post(url, ask).status_code == 401
-        assert post(f"{url}?key=any", ask).status_code == 200
+        assert http.post(url, json=ask).status_code == 401
+        assert http.post(f"{url}?key=any", json=ask).status_code == 200
         assert "any" not in provider.calls().received[-1].path
 
 
-def test_an_overloaded_provider_refuses_a_share_in_its_own_words() -> None:
+def test_an_overloaded_provider_refuses_a_share_in_its_own_words(http: httpx2.Client) -> None:
     """Given a share of one half, then about half are refused, each with the provider's status."""
     with Rehearsal(overload=0.5) as provider:
         url = f"{provider.anthropic_url}/v1/messages"
-        statuses = [post(url, {**ASK, "max_tokens": 5}).status_code for _ in range(40)]
+        statuses = [http.post(url, json={**ASK, "max_tokens": 5}).status_code for _ in range(40)]
 
     assert set(statuses) == {200, 529}
     assert 10 < statuses.count(529) < 30
