@@ -28,6 +28,9 @@ _HOSTS = frozenset({"api.anthropic.com"})
 
 _ROLES = frozenset({"user", "assistant", "system"})
 
+_DONE = "[DONE]"
+"""What OpenRouter closes its streams with, after `message_stop`."""
+
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)(?:\r\n|\r|\n)\Z")
 
 
@@ -98,16 +101,15 @@ class AnthropicMessages(BaseDialect):
     def finished(self, tail: bytes) -> bool:
         if not _BLANK_LINE.search(tail):
             return False
+        told = [event.data for event in decode(tail) if event.data != _DONE]
         try:
-            *_, last = decode(tail)
-            event = forms.read_json(last.data, dialect=self.name)
-        except (ValueError, DialectError):
+            event = forms.read_json(told[-1] if told else "", dialect=self.name)
+        except DialectError:
             return False
         return forms.is_object(event) and event.get("type") == "message_stop"
 
     def whole(self, response: Response) -> Response:
-        events = forms.read_events(response, dialect=self.name)
-        message = anthropic_whole.message_of(events)
+        message = anthropic_whole.message_of(_events(response))
         return forms.json_document(response, message, dialect=self.name)
 
     def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
@@ -117,8 +119,7 @@ class AnthropicMessages(BaseDialect):
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
         if forms.is_stream(response):
-            events = forms.read_events(response, dialect=self.name)
-            return anthropic_whole.usage_of(events)
+            return anthropic_whole.usage_of(_events(response))
         message = forms.read_object(response, dialect=self.name)
         model, usage = message.get("model"), message.get("usage")
         return (
@@ -143,12 +144,12 @@ def _host(request: Request) -> str:
         return ""
 
 
+def _events(response: Response) -> list[dict[str, object]]:
+    return forms.read_events(response, dialect=anthropic_whole.NAME, closing=_DONE)
+
+
 def _ends_well(response: Response) -> bool:
-    kinds = [
-        event.get("type")
-        for event in forms.read_events(response, dialect=anthropic_whole.NAME)
-        if event.get("type") != "ping"
-    ]
+    kinds = [kind for event in _events(response) if (kind := event.get("type")) != "ping"]
     return (
         kinds[:1] == ["message_start"] and kinds[-1:] == ["message_stop"] and "error" not in kinds
     )

@@ -16,6 +16,7 @@ from cachesaver.exchange import Headers, Response, without_headers
 
 __all__ = [
     "event_stream",
+    "first_byte",
     "is_list",
     "is_object",
     "is_stream",
@@ -27,6 +28,8 @@ __all__ = [
     "rebuilt",
     "write_json",
 ]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _REPLACED = ("content-length", "content-type", "transfer-encoding", "content-encoding")
 
@@ -69,9 +72,19 @@ def write_json(value: object, *, dialect: str) -> bytes:
         raise DialectError("a value cannot be written as JSON", dialect=dialect) from error
 
 
+def first_byte(response: Response) -> bytes:
+    """Return the first byte of the body that is no white space; empty when there is none."""
+    seen = b""
+    for chunk in response.chunks:
+        seen = (seen + chunk).removeprefix(_BYTE_ORDER_MARK).lstrip()
+        if seen and not _BYTE_ORDER_MARK.startswith(seen):
+            break
+    return seen[:1]
+
+
 def is_stream(response: Response) -> bool:
     """Tell whether the body is server-sent events; recordings often lack the content type."""
-    return response.body.lstrip()[:1] not in b"{["
+    return first_byte(response) not in b"{["
 
 
 def read_object(response: Response, *, dialect: str) -> dict[str, object]:
@@ -96,15 +109,22 @@ def read_list(response: Response, *, dialect: str) -> list[dict[str, object]]:
     return _objects(value if is_list(value) else [value], dialect)
 
 
-def read_events(response: Response, *, dialect: str) -> list[dict[str, object]]:
+def read_events(response: Response, *, dialect: str, closing: str = "") -> list[dict[str, object]]:
     """Return the JSON objects that the events of *response* carry, in order.
+
+    Args:
+        response: Its body is server-sent events.
+        dialect: Whose body it is.
+        closing: What a last event may carry that says no more than that it is the last.
 
     Raises:
         DialectError: An event carries something else.
     """
     _text(response, dialect)
-    events = decode(response.body)
-    return _objects([read_json(event.data, dialect=dialect) for event in events], dialect)
+    told = [event.data for event in decode(response.body)]
+    if closing and told[-1:] == [closing]:
+        del told[-1]
+    return _objects([read_json(each, dialect=dialect) for each in told], dialect)
 
 
 def json_document(like: Response, value: object, *, dialect: str) -> Response:

@@ -168,8 +168,7 @@ class Gemini(BaseDialect):
 
 
 def _form(response: Response) -> str:
-    start = response.body.lstrip()[:1]
-    return {b"{": "whole", b"[": "array"}.get(start, "events")
+    return {b"{": "whole", b"[": "array"}.get(forms.first_byte(response), "events")
 
 
 def _chunks(response: Response) -> list[dict[str, object]]:

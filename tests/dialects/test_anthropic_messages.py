@@ -256,6 +256,17 @@ def test_a_stream_has_a_chunk_for_each_named_event() -> None:
     assert DIALECT.finished(made.body[-4096:])
 
 
+def test_a_gateway_may_close_a_stream_in_its_own_way() -> None:
+    """As OpenRouter does, after `message_stop`."""
+    closed = response(streamed().body + b"event: data\ndata: [DONE]\n\n")
+
+    assert DIALECT.sound(closed)
+    assert DIALECT.finished(closed.body)
+    assert json.loads(DIALECT.whole(closed).body) == MESSAGE
+    assert not DIALECT.finished(b"data: [DONE]\n\n")
+    assert not DIALECT.sound(response(b"data: [DONE]\n\n" + streamed().body))
+
+
 def test_a_sample_is_the_response_itself() -> None:
     whole = response(MESSAGE)
 

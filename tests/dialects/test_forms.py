@@ -74,11 +74,15 @@ def test_a_nesting_too_deep_to_write_is_a_dialect_error() -> None:
         (b"data: {}\n\n", True),
         (b": comment\n\ndata: {}\n\n", True),
         (b"\n\nevent: x\ndata: {}\n\n", True),
+        (b"\xef\xbb\xbf{}", False),
         (b"", False),
     ],
 )
 def test_events_are_told_from_json_without_a_content_type(body: bytes, *, streamed: bool) -> None:
+    one_by_one = tuple(body[at : at + 1] for at in range(len(body)))
+
     assert forms.is_stream(Response(status=200, chunks=(body,))) is streamed
+    assert forms.is_stream(Response(status=200, chunks=one_by_one)) is streamed
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'{"a":"\xff"}', b"", b"data: {}\n\n"])
