@@ -30,7 +30,7 @@ from cachesaver.transports.httpx_messages import (
     twin,
     with_stream,
 )
-from cachesaver.transports.patches import MOCKS, author, is_mock, network_is_mocked, patch
+from cachesaver.transports.patches import MOCKS, is_mock, network_is_mocked, patch
 
 if TYPE_CHECKING:
     import httpx
@@ -173,10 +173,10 @@ def _is_patched(lib: Any, layer: object, name: str) -> bool:
     function: object = getattr(layer, name, None)
     if function is None:
         return False
-    if owner.__module__.partition(".")[0] in _packages(lib):
-        return is_mock(function, _packages(lib))
-    # Somebody's own transport answers as it likes; only a mock by name is one.
-    return owner.__module__.partition(".")[0] in MOCKS or author(function) in MOCKS
+    package = owner.__module__.partition(".")[0]
+    # Somebody's own transport may answer as it likes; only one that is a mock by name is a mock.
+    own = _packages(lib) if package in _packages(lib) else None
+    return package in MOCKS or is_mock(function, own)
 
 
 def _layers(lib: Any, inner: object, depth: int = 4) -> Iterator[object]:

@@ -7,7 +7,7 @@ imported; *lib* is the one in question.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -57,14 +57,16 @@ def obstacle(request: httpx.Request) -> str:
     """
     if hasattr(request, "_content"):
         return ""
+    source: object = getattr(request.stream, "_stream", None)
+    seekable: Callable[[], bool] | None = getattr(source, "seekable", None)
+    if hasattr(source, "read") and not (seekable and seekable()):
+        return "its body is a file that cannot be rewound"
     length = request.headers.get("content-length")
     if length is not None:
         fits = length.isdecimal() and int(length) <= LARGEST_BODY
         return "" if fits else "its body is too large to be read first"
-    source: object = getattr(request.stream, "_stream", None)
-    if hasattr(source, "read") or hasattr(source, "aread") or hasattr(request.stream, "fields"):
-        return "its body is a file of unknown length"
-    return ""
+    unknown = hasattr(source, "aread") or hasattr(request.stream, "fields")  # async file, multipart
+    return "its body is a file of unknown length" if unknown else ""
 
 
 def ours(request: httpx.Request, body: bytes) -> Request:
@@ -138,7 +140,7 @@ def reply(native: httpx.Response) -> Reply:
     return Reply(
         status=native.status_code,
         headers=_text(native.headers),
-        chunks=_Chunks(native),
+        chunks=iter(cast("httpx.SyncByteStream", native.stream)),
         close=native.close,
         reason=native.reason_phrase,
         http_version=native.http_version,
@@ -148,12 +150,17 @@ def reply(native: httpx.Response) -> Reply:
 
 def async_reply(native: httpx.Response) -> AsyncReply:
     """Return *native*, whose body is still to be read, as ours."""
-    chunks = _AsyncChunks(native)
+    chunks = aiter(cast("httpx.AsyncByteStream", native.stream))
+
+    async def close() -> None:
+        await _finish(chunks)
+        await native.aclose()
+
     return AsyncReply(
         status=native.status_code,
         headers=_text(native.headers),
         chunks=chunks,
-        close=chunks.aclose,
+        close=close,
         reason=native.reason_phrase,
         http_version=native.http_version,
         native=native,
@@ -206,43 +213,8 @@ class AsyncBody:
             await self._reply.close()
 
 
-class _Chunks(Iterator[bytes]):
-    """The body of *native* as it arrives; at its end, the connection is given back."""
-
-    def __init__(self, native: httpx.Response) -> None:
-        self._native = native
-        self._chunks = iter(cast("httpx.SyncByteStream", native.stream))
-
-    def __next__(self) -> bytes:
-        try:
-            return next(self._chunks)
-        except StopIteration:
-            self._native.close()
-            raise
-
-
-class _AsyncChunks(AsyncIterator[bytes]):
-    """The same, async. No generator: one that nobody finishes is an error to trio and asyncio."""
-
-    def __init__(self, native: httpx.Response) -> None:
-        self._native = native
-        self._chunks = aiter(cast("httpx.AsyncByteStream", native.stream))
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            await self._native.aclose()
-            raise
-
-    async def aclose(self) -> None:
-        """Give the connection back before the end."""
-        await _finish(self._chunks)
-        await self._native.aclose()
-
-
 async def _finish(chunks: AsyncIterator[bytes]) -> None:
-    """Finish *chunks* if it is a generator that stands still."""
+    """Finish *chunks* if it is a generator that stands still: trio and asyncio insist on it."""
     if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
         await chunks.aclose()
 

@@ -80,20 +80,24 @@ def author(function: object) -> str:
     return module.partition(".")[0]
 
 
-def is_mock(function: object, own: frozenset[str]) -> bool:
-    """Tell whether *function*, found where one of the packages *own* put theirs, answers itself.
+def is_mock(function: object, own: frozenset[str] | None) -> bool:
+    """Tell whether *function* answers instead of the network.
 
     Wrappers that name what they wrap (`__wrapped__`: tracers) are looked through. What names
     nothing and was written by nobody we know is a replacement, hence a mock.
+
+    Args:
+        function: What stands where a client's own function belongs.
+        own: The packages that may have written what stands there; None if anyone may, so that
+            only what is in `MOCKS` is one.
     """
     layer: object = function
-    while True:
-        if (by := author(layer)) in MOCKS:
-            return True
+    while (by := author(layer)) not in MOCKS:
         beneath: object = getattr(layer, "__wrapped__", None)
         if beneath is None:
-            return by not in own and by not in TRACERS
+            return own is not None and by not in own and by not in TRACERS
         layer = beneath
+    return True
 
 
 def network_is_mocked() -> bool:
