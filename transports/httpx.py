@@ -90,7 +90,7 @@ def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], boo
     def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
         if active() and _wants(gate, request):
             inner = self._transport_for_url(request.url)
-            if not _is_left_to(lib, gate, inner, original):
+            if not _is_left_to(lib, gate, inner):
                 self = _View(self, _Answering(lib, gate, inner))
         return cast("httpx.Response", original(self, request))
 
@@ -102,7 +102,7 @@ def _async(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool])
     async def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
         if active() and _wants(gate, request):
             inner = self._transport_for_url(request.url)
-            if not _is_left_to(lib, gate, inner, original):
+            if not _is_left_to(lib, gate, inner):
                 self = _View(self, _AsyncAnswering(lib, gate, inner))
         return cast("httpx.Response", await original(self, request))
 
@@ -143,13 +143,11 @@ class _View:
 # --- whose call it is
 
 
-def _is_left_to(lib: Any, gate: Gate, inner: object, original: object) -> bool:
+def _is_left_to(lib: Any, gate: Gate, inner: object) -> bool:
     """Tell whether the call is *inner*'s alone: it asks a gate by itself, or it is a mock."""
     if isinstance(inner, CachesaverTransport | AsyncCachesaverTransport):
         return True
-    return not gate.through_mocks and (
-        is_mock(original, _packages(lib)) or _is_mock_transport(lib, inner) or _mocked(lib, inner)
-    )
+    return not gate.through_mocks and (_is_mock_transport(lib, inner) or _mocked(lib, inner))
 
 
 def _is_mock_transport(lib: Any, inner: object) -> bool:

@@ -215,16 +215,19 @@ class TestAsyncHttpx2(AsyncHttpxContract):
     lib = httpx2
 
 
-# trio, unlike asyncio, says so when httpx (live as well) leaves generators of its own unfinished.
-@pytest.mark.filterwarnings("ignore:Async generator 'http(x|core):ResourceWarning")
-class TestTrioHttpx(AsyncHttpxContract):
-    lib = httpx
-
+class TrioHttpxContract(AsyncHttpxContract):
     def runner(self) -> Runner:
         return TrioRunner()
 
 
-class TestTrioHttpx2(TestTrioHttpx):
+# trio, unlike asyncio, says so when a client (live as well) leaves generators of its own unfinished.
+@pytest.mark.filterwarnings("ignore:Async generator 'http(x|core)[.]:ResourceWarning")
+class TestTrioHttpx(TrioHttpxContract):
+    lib = httpx
+
+
+@pytest.mark.filterwarnings("ignore:Async generator 'httpcore2[.]:ResourceWarning")
+class TestTrioHttpx2(TrioHttpxContract):
     lib = httpx2
 
 

@@ -513,6 +513,41 @@ def test_one_gate_at_both_places_sees_a_call_once(lib: Any, server: LoopbackServ
     assert (len(gate.asked), len(server.received)) == (1, 1)
 
 
+def test_an_explicit_transport_opens_and_closes_what_it_sends_through(lib: Any) -> None:
+    steps: list[str] = []
+
+    def note(step: str) -> Callable[..., None]:
+        return lambda *_: steps.append(step)
+
+    def anote(step: str) -> Callable[..., Any]:
+        async def run(*_: object) -> None:
+            steps.append(step)
+
+        return run
+
+    blocking: Any = {"__enter__": note("enter"), "__exit__": note("exit"), "close": note("close")}
+    inner = type("Inner", (lib.BaseTransport,), blocking)()
+    with lib.Client(transport=adapter.transport(lib, FakeGate(), inner)):
+        pass
+    lib.Client(transport=adapter.transport(lib, FakeGate(), inner)).close()
+
+    awaited: Any = {
+        "__aenter__": anote("aenter"),
+        "__aexit__": anote("aexit"),
+        "aclose": anote("aclose"),
+    }
+    ainner = type("AsyncInner", (lib.AsyncBaseTransport,), awaited)()
+
+    async def run() -> None:
+        async with lib.AsyncClient(transport=adapter.async_transport(lib, FakeGate(), ainner)):
+            pass
+        await lib.AsyncClient(transport=adapter.async_transport(lib, FakeGate(), ainner)).aclose()
+
+    asyncio.run(run())
+
+    assert steps == ["enter", "exit", "close", "aenter", "aexit", "aclose"]
+
+
 # --- cancellation
 
 

@@ -182,7 +182,7 @@ def test_a_function_that_replaces_the_clients_answers(
     assert (aask(lib), gate.asked) == (b"mocked", [])
 
 
-def test_a_function_that_replaces_what_we_wrap_answers(
+def test_a_function_that_replaces_what_we_wrap_answers_by_itself(
     lib: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a mock in the very place of the hook, when we hook over it, then it still answers."""
