@@ -87,7 +87,8 @@ def client(body: bytes, kind: str) -> Client:
     """The official client, and a provider that answers everything with *body*."""
 
     # With `$alt=json;enum-encoding=int` enums are numbers, which this SDK cannot read.
-    named = re.sub(rb'"finishReason": ?1\b', b'"finishReason": "STOP"', body)
+    named = re.sub(rb'("finishReason": ?)1\b', rb'\1"STOP"', body)
+    named = re.sub(rb'("modality": ?)1\b', rb'\1"TEXT"', named)
 
     def answer(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, content=named, headers={"content-type": kind})
