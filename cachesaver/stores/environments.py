@@ -5,6 +5,7 @@ Bookkeeping of files, maps and locks; what is in the files is for claims.py and 
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ Windows makes the file as large as the map, so there it begins small and grows.
 """
 
 _SMALLEST = 1 << 20
+
+_PAGES = 1 << 16
+"""Bytes; a multiple of every page size in use."""
 
 _READERS = 4096
 """Slots for read transactions, of all processes together; LMDB's own default is 126."""
@@ -44,21 +48,21 @@ class Environment:
         self.env.reader_check()
 
     def grow(self) -> None:
-        """Double the map.
+        """Enlarge the map: to twice its size, or less where that does not fit.
 
         Raises:
             StoreError: There is no more address space; the environment is as it was.
         """
         size = self.env.info()["map_size"]
-        try:
-            self.env.set_mapsize(2 * size)
-        except (lmdb.Error, OverflowError) as error:
-            self.env.set_mapsize(size)  # LMDB has let go of the old map by then
+        larger = (size * quarters // 4 // _PAGES * _PAGES for quarters in (8, 6, 5))
+        fitting = next(filter(_fits, larger), None)
+        if fitting is None:
             raise StoreError(
                 f"the store file {self.path} is full at {size} bytes: the process may not map "
                 "more; raise the limit of its address space (`ulimit -v`).",
                 location=str(self.path),
-            ) from error
+            )
+        self.env.set_mapsize(fitting)
 
     def adopt(self) -> None:
         """Take over the size to which another process has grown the map."""
@@ -103,6 +107,18 @@ def _open(path: Path, *, durable: bool, tables: int) -> lmdb.Environment:
             raise _damaged(path, "is not an LMDB file of the version we write") from error
         except lmdb.Error as error:
             raise _unavailable(path, str(error)) from error
+
+
+def _fits(size: int) -> bool:
+    """Tell whether *size* bytes can be mapped. Tried out beforehand: lmdb closes what fails."""
+    if sys.platform == "win32":
+        return True
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    try:
+        mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
 
 
 def _first_size() -> int:
