@@ -37,6 +37,14 @@ REFUSED = {
 """Recordings that are not to be made whole. This table only ever shrinks."""
 
 
+NUMBERED = {
+    b"finishReason": b'"finishReason":"STOP"',
+    b"modality": b'"modality":"TEXT"',
+    b"trafficType": b'"trafficType":"ON_DEMAND"',
+}
+"""With `$alt=json;enum-encoding=int` enums are numbers, which the SDK cannot read: here they are 1."""
+
+
 def texts(node: yaml.Node) -> Iterator[str]:
     """Every string anywhere in a cassette, whatever library's objects it is made of."""
     if isinstance(node, yaml.ScalarNode):
@@ -86,9 +94,7 @@ pytestmark = pytest.mark.skipif(not RECORDINGS, reason=f"no recorded traffic at 
 def client(body: bytes, kind: str) -> Client:
     """The official client, and a provider that answers everything with *body*."""
 
-    # With `$alt=json;enum-encoding=int` enums are numbers, which this SDK cannot read.
-    named = re.sub(rb'("finishReason": ?)1\b', rb'\1"STOP"', body)
-    named = re.sub(rb'("modality": ?)1\b', rb'\1"TEXT"', named)
+    named = re.sub(rb'"(\w+)": ?1\b', lambda found: NUMBERED.get(found[1], found[0]), body)
 
     def answer(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, content=named, headers={"content-type": kind})
