@@ -2,9 +2,10 @@
 
 A record is a head and a payload::
 
-    version u8 | flags u8 | CRC-32 u32 | length u32 | payload        (little-endian)
+    version u8 | flags u8 | length u32 | CRC-32 u32 | payload        (little-endian)
 
-The checksum covers the record's key too, so that a record found in another's place is noticed.
+The checksum covers the record's key, what stands before it in the head, and the payload: a record
+found in another's place is noticed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["decode", "encode", "seal", "unseal"]
 
 VERSION = 1
 
+_FRONT = struct.Struct("<BBI")
+
 _HEAD = struct.Struct("<BBII")
 
 _ZSTD = 1
@@ -41,8 +44,6 @@ _COMPRESS_TO = 1 << 28
 _SAMPLE = struct.Struct("<HIIIddd")
 """Status; lengths of the texts, chunks and offsets; created, latency, first_byte."""
 
-_local = threading.local()  # zstandard's objects are not for several threads at once
-
 
 def seal(key: bytes, payload: bytes) -> bytes:
     """Return the record that holds *payload* under *key*.
@@ -54,10 +55,11 @@ def seal(key: bytes, payload: bytes) -> bytes:
     if length >= 1 << 32:
         raise OverflowError(f"a record holds less than 4 GiB, this one has {length} bytes")
     if _COMPRESS_FROM < length <= _COMPRESS_TO:
-        smaller = _compressor().compress(payload)
+        smaller = _zstd.compressor.compress(payload)
         if len(smaller) < length:
             flags, payload = _ZSTD, smaller
-    return _HEAD.pack(VERSION, flags, _checksum(key, flags, length, payload), length) + payload
+    front = _FRONT.pack(VERSION, flags, length)
+    return front + _checksum(key, front, payload).to_bytes(4, "little") + payload
 
 
 def unseal(key: bytes, record: bytes) -> bytes:
@@ -68,11 +70,11 @@ def unseal(key: bytes, record: bytes) -> bytes:
     """
     if len(record) < _HEAD.size:
         raise ValueError("it is cut off")
-    version, flags, checksum, length = _HEAD.unpack_from(record)
+    version, flags, length, checksum = _HEAD.unpack_from(record)
     if version != VERSION:
         raise ValueError(f"it has the record version {version}, not {VERSION}")
     payload = record[_HEAD.size :]
-    if checksum != _checksum(key, flags, length, payload):
+    if checksum != _checksum(key, record[: _FRONT.size], payload):
         raise ValueError("its checksum does not fit")
     return _decompressed(payload, length) if flags & _ZSTD else payload
 
@@ -139,7 +141,7 @@ def _decode(payload: bytes) -> Sample:
         raise ValueError("its parts do not add up")
     response = Response(
         status=status,
-        headers=tuple([(name, value) for name, value in headers]),
+        headers=tuple(map(tuple, headers)),
         chunks=_cut(payload, at, lengths),
         offsets=times,
         reason=reason,
@@ -196,24 +198,25 @@ def _loads(text: bytes) -> Any:
         return json.loads(text)  # what orjson does not know: NaN, lone surrogates
 
 
-def _checksum(key: bytes, flags: int, length: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(b"%b%d/%d" % (key, flags, length)))
+def _checksum(key: bytes, front: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(key + front))
 
 
-def _compressor() -> zstandard.ZstdCompressor:
-    if not hasattr(_local, "compressor"):
-        _local.compressor = zstandard.ZstdCompressor(level=3)
-    compressor: zstandard.ZstdCompressor = _local.compressor
-    return compressor
+class _Zstd(threading.local):
+    """zstandard's objects, one each per thread: they are not for several at once."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
 
 
 def _decompressed(payload: bytes, length: int) -> bytes:
     if length > _COMPRESS_TO or zstandard.frame_content_size(payload) != length:
         raise ValueError("its length is not the one it was written with")
-    if not hasattr(_local, "decompressor"):
-        _local.decompressor = zstandard.ZstdDecompressor()
     try:
-        whole: bytes = _local.decompressor.decompress(payload)
+        return _zstd.decompressor.decompress(payload)
     except zstandard.ZstdError as error:
         raise ValueError("it does not decompress") from error
-    return whole

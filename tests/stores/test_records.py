@@ -112,19 +112,19 @@ def test_a_record_of_another_version_is_not_guessed_at() -> None:
 @pytest.mark.parametrize("length", [10, 1 << 31])
 def test_a_forged_length_asks_for_no_memory(length: int) -> None:
     frame = zstandard.compress(b"x" * 5000)
-    checksum = records._checksum(KEY, 1, length, frame)  # pyright: ignore[reportPrivateUsage]
+    checksum = records._checksum(KEY, struct.pack("<BBI", 1, 1, length), frame)  # pyright: ignore[reportPrivateUsage]
 
     with pytest.raises(ValueError, match="its length is not"):
-        unseal(KEY, struct.pack("<BBII", 1, 1, checksum, length) + frame)
+        unseal(KEY, struct.pack("<BBII", 1, 1, length, checksum) + frame)
 
 
 def test_a_frame_that_does_not_decompress_is_damaged() -> None:
     frame = zstandard.compress(b"abcdefgh" * 500)
     frame = frame[:-3] + b"\xff\xff\xff"
-    checksum = records._checksum(KEY, 1, 4000, frame)  # pyright: ignore[reportPrivateUsage]
+    checksum = records._checksum(KEY, struct.pack("<BBI", 1, 1, 4000), frame)  # pyright: ignore[reportPrivateUsage]
 
     with pytest.raises(ValueError, match="does not decompress"):
-        unseal(KEY, struct.pack("<BBII", 1, 1, checksum, 4000) + frame)
+        unseal(KEY, struct.pack("<BBII", 1, 1, 4000, checksum) + frame)
 
 
 @given(st.binary(max_size=100))
@@ -143,7 +143,7 @@ def test_a_record_of_this_version_is_what_it_was() -> None:
     sample = Sample(response=Response(status=200, chunks=(b"ab", b"c")), draw="d", created=1.0)
 
     assert seal(KEY, encode(sample)).hex() == (
-        "0100eb2f38d445000000"  # head
+        "01004500000063ded01f"  # head
         "c800140000000200000000000000"  # status, lengths
         "000000000000f03f00000000000000000000000000000000"  # times
         "5b2264222c22222c22222c22222c5b5d2c7b7d5d"  # ["d","","","",[],{}]
