@@ -1,1 +1,146 @@
-"""What we know of each provider API: one module per API, tables first; pure, no I/O."""
+"""What we know of each provider API: one module per API, tables first; pure, no I/O.
+
+What counts as a provider call (docs/explanation/what-is-a-provider-call.md), in this order:
+
+1. A known wire format on any host: a POST whose path *ends* in an endpoint of a dialect and whose
+   body has that API's shape for certain.
+2. A sampling endpoint of `generic.SAMPLING`: known host and path (or a body nothing else has).
+3. Any POST of a JSON object to a host the user named, unless it changes or polls something there.
+
+Everything else passes through. No ordinary REST call may ever be taken for one of these by a guess:
+where a rule could do that, the rule gives way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib.metadata import EntryPoint, entry_points
+
+from cachesaver.dialects import hosts as addresses
+from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.openai_chat import (
+    CompatibleChat,
+    OneChoiceChat,
+    OpenAIChat,
+    is_addressed_by_header,
+)
+from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
+from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
+from cachesaver.errors import ConfigurationError
+from cachesaver.exchange import Request
+from cachesaver.ports import Dialect
+
+__all__ = ["DIALECTS", "GROUP", "dialects", "recognise", "wants"]
+
+GROUP = "cachesaver.dialects"
+"""Entry points of this group are dialects (a class or an instance) of other packages."""
+
+DIALECTS: tuple[Dialect, ...] = (
+    OpenAIChat(),
+    OneChoiceChat(),
+    CompatibleChat(),
+    OpenAIResponses(),
+    CompatibleResponses(),
+    OpenAICompletions(),
+    CompatibleCompletions(),
+)
+"""Ours, in the order they are tried. Several instances may carry one name: they read the same format
+and differ in what their hosts document."""
+
+_NAMED = Generic()
+
+
+@cache
+def dialects() -> tuple[Dialect, ...]:
+    """Return all dialects in the order they are tried: other packages' first, then ours.
+
+    Raises:
+        ConfigurationError: An entry point does not load.
+    """
+    return (*map(_load, entry_points(group=GROUP)), *DIALECTS)
+
+
+def wants(host: str, path: str, *, hosts: Sequence[str] = ()) -> bool:
+    """Tell, without the body, whether `recognise` could find a dialect; False is certain.
+
+    A dictionary look-up for an address seen before.
+
+    Args:
+        host: Without port, lower case.
+        path: Percent-encoded; a query may follow.
+        hosts: What the user named.
+    """
+    return _wants(host, path.partition("?")[0], tuple(hosts))
+
+
+def recognise(
+    request: Request, body: Mapping[str, object], *, hosts: Sequence[str] = ()
+) -> Dialect | None:
+    """Return the dialect that *request* is in; None when it is no provider call. Never raises.
+
+    Args:
+        request: Any.
+        body: Its parsed JSON object; empty where it is not one.
+        hosts: What the user named: host patterns such as `"*.acme.test"` or `"localhost:8000"`.
+    """
+    if request.method.upper() != "POST" or (not body and not request.body):
+        return None
+    path = addresses.path_of(request.url)
+    for dialect, pattern in _by_endpoint():
+        if pattern.search(path) and dialect.recognises(request, body):
+            return dialect
+    address = addresses.address_of(request.url)
+    for generic, host, pattern in _sampling():
+        if pattern.search(path) and host.fullmatch(address) and generic.recognises(request, body):
+            return generic
+    if not hosts or not addresses.is_named(request.url, hosts):
+        return None
+    unsettled = addresses.refused(request.url, body) or is_addressed_by_header(request)
+    return None if unsettled or not _is_object(request, body) else _NAMED
+
+
+@lru_cache(maxsize=4096)
+def _wants(host: str, path: str, hosts: tuple[str, ...]) -> bool:
+    return _any_endpoint().search(path) is not None or addresses.is_named_host(host, hosts)
+
+
+@cache
+def _any_endpoint() -> re.Pattern[str]:
+    known = [endpoint for dialect in dialects() for endpoint in dialect.endpoints]
+    return _ending(*known, *(endpoint.path for endpoint in SAMPLING))
+
+
+@cache
+def _by_endpoint() -> tuple[tuple[Dialect, re.Pattern[str]], ...]:
+    return tuple((dialect, _ending(*dialect.endpoints)) for dialect in dialects())
+
+
+@cache
+def _sampling() -> tuple[tuple[Generic, re.Pattern[str], re.Pattern[str]], ...]:
+    return tuple(
+        (Generic(endpoint), re.compile(endpoint.host), _ending(endpoint.path))
+        for endpoint in SAMPLING
+    )
+
+
+def _ending(*endpoints: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{'|'.join(endpoints)})\\Z")
+
+
+def _load(entry: EntryPoint) -> Dialect:
+    try:
+        found = entry.load()
+        dialect: Dialect = found() if isinstance(found, type) else found
+        re.compile("|".join(dialect.endpoints))
+    except Exception as error:
+        raise ConfigurationError(
+            f"the dialect {entry.name!r} ({entry.value}) does not load: {error!r}. Update or remove "
+            f"the package that brings it ({entry.dist.name if entry.dist else 'unknown'})."
+        ) from error
+    return dialect
+
+
+def _is_object(request: Request, body: Mapping[str, object]) -> bool:
+    return bool(body) or b"".join(request.body.split()) == b"{}"

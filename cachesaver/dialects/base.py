@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, cast
 
-import orjson
-
+from cachesaver.dialects.jsontext import is_object, read_json, write_json
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
@@ -94,20 +93,24 @@ def json_object(response: Response, *, dialect: str) -> dict[str, object]:
         DialectError: It is not one.
     """
     try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError as error:
+        body = read_json(response.body)
+    except ValueError as error:
         raise DialectError("the response body is not JSON", dialect=dialect) from error
-    if not isinstance(body, dict):
+    if not is_object(body):
         raise DialectError("the response body is not a JSON object", dialect=dialect)
     return cast("dict[str, object]", body)
 
 
 def json_response(like: Response, body: Mapping[str, object]) -> Response:
-    """Return a whole JSON response with *body* and the status and other headers of *like*."""
+    """Return a whole JSON response with *body* and the status and other headers of *like*.
+
+    Raises:
+        ValueError: *body* is nested too deeply to be written.
+    """
     return Response(
         status=like.status,
         headers=(*without_headers(like.headers, _FRAMING), ("content-type", "application/json")),
-        chunks=(orjson.dumps(body),),
+        chunks=(write_json(body),),
         offsets=like.offsets[-1:],
         reason=like.reason,
     )

@@ -1,0 +1,228 @@
+"""OpenAI's Chat Completions and everything that speaks it (vLLM, Ollama, OpenRouter, gateways ...).
+
+A request is one of these when its path ends in `/chat/completions` and its body names a model (but
+where the path names a deployment) and holds messages with roles, on any host. A row may enter a
+table below only with a source; where one API of the many that share this format differs, the field
+stays in the question.
+
+What passes through: xAI's `deferred` (the answer is a job, not a sample), beam search and `best_of`
+(the choices of one such answer are not independent draws), gateways told by header where to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from cachesaver.dialects.choices import ChoicesDialect, Object
+from cachesaver.dialects.counting import asked_n
+from cachesaver.dialects.hosts import NO_MODEL_PATHS, ONE_CHOICE, OPENAI, host_of, path_of
+from cachesaver.dialects.jsontext import is_list, is_object
+from cachesaver.dialects.merging import as_list, as_object, merge
+from cachesaver.exchange import Request
+
+__all__ = [
+    "OPENAI_VOLATILE",
+    "ROUTING",
+    "UNSETTLED",
+    "CompatibleChat",
+    "OneChoiceChat",
+    "OpenAIChat",
+    "is_addressed_by_header",
+]
+
+OPENAI_VOLATILE: Mapping[str, str] = MappingProxyType(
+    {
+        # https://platform.openai.com/docs/api-reference/chat/create, field by field.
+        "stream": "the form of the answer, not the answer",
+        "stream_options": "which events frame the answer",
+        "user": "an end user's identifier, for abuse detection and cache routing",
+        "safety_identifier": "an end user's identifier, for abuse detection",
+        "metadata": "labels for the account's own stored completions",
+        "service_tier": "price and latency of the same model",
+        "prompt_cache_key": "which machine is likely to hold the prompt's prefix",
+        "prompt_cache_retention": "how long the prompt's prefix is kept",
+        "prompt_cache_options": "where and how long the prompt's prefix is kept",
+    }
+)
+
+ROUTING: Mapping[str, str] = MappingProxyType(
+    {
+        "openai-beta": "https://platform.openai.com/docs/api-reference: opts in to other behaviour",
+        "helicone-target-url": "https://docs.helicone.ai: which provider the gateway asks",
+        "x-portkey-provider": "https://portkey.ai/docs: which provider the gateway asks",
+        "x-portkey-custom-host": "https://portkey.ai/docs: which host the gateway asks",
+    }
+)
+"""Headers that shape the answer. Organisation and project are whose bill it is, and left out."""
+
+UNSETTLED: Mapping[str, str] = MappingProxyType(
+    {
+        "x-portkey-config": "https://portkey.ai/docs: routes by a document that may hold keys",
+        "x-portkey-virtual-key": "https://portkey.ai/docs: names the provider by a credential",
+    }
+)
+"""Headers that shape the answer and cannot be kept with the question: such requests pass through."""
+
+_NOT_INDEPENDENT = ("best_of", "use_beam_search")
+"""https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (extra parameters)."""
+
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details")
+"""What compatible providers stream before the content: DeepSeek and vLLM; Groq and OpenRouter."""
+
+
+class CompatibleChat(ChoicesDialect):
+    """Chat Completions on a host of which we know nothing else.
+
+    No default is dropped: vLLM takes the sampling parameters that a request leaves out from the
+    model's `generation_config.json`, Mistral's and Ollama's depend on the model.
+    """
+
+    name = "openai.chat"
+    endpoints = (r"/chat/completions",)
+    volatile: Mapping[str, str] = MappingProxyType(
+        {
+            **OPENAI_VOLATILE,
+            "n": "how many samples, not which",
+            "store": "whether the account keeps a copy",
+        }
+    )
+    headers = frozenset(ROUTING)
+    part = "message"
+    whole_object = "chat.completion"
+    chunk_object = "chat.completion.chunk"
+    most: ClassVar[int] = 4096
+    """The largest `n` taken on; a request for more passes through to be answered by its server."""
+
+    def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
+        return (
+            _has_messages(body)
+            and _has_model(request, body)
+            and (asked_n(body) or self.most + 1) <= self.most
+            and not any(body.get(field) for field in _NOT_INDEPENDENT)
+            and body.get("deferred") is not True
+            and not is_addressed_by_header(request)
+            and self._serves(request)
+        )
+
+    def _serves(self, request: Request) -> bool:
+        """Tell whether *request* goes to an API this class knows the particulars of."""
+        return True
+
+    def _fold(self, piece: Object, into: Object) -> None:
+        message = into.setdefault("message", {})
+        if piece.get("delta") is not None:
+            delta = as_object(piece["delta"], "a delta", dialect=self.name)
+            merge(as_object(message, "a message", dialect=self.name), delta, dialect=self.name)
+
+    def _finish(self, choice: Object) -> Object:
+        message = as_object(choice.pop("message"), "a message", dialect=self.name)
+        whole: Object = {"role": "assistant", "content": None, **message}
+        if is_list(calls := whole.get("tool_calls")):
+            whole["tool_calls"] = [_but_index(call) for call in sorted(calls, key=_index_of)]
+        return {"index": choice.pop("index"), "message": whole, "finish_reason": None, **choice}
+
+    def _pieces(self, choice: Object, index: int) -> Iterator[Object]:
+        message = as_object(choice.get("message"), "a message", dialect=self.name)
+        rest = {key: value for key, value in choice.items() if key not in ("index", "message")}
+        common: Object = {"index": index, "finish_reason": None}
+        if "logprobs" in rest:
+            common["logprobs"] = None
+        for delta in self._deltas(message):
+            tells = delta.get("content") and is_object(rest.get("logprobs"))
+            logprobs: Object = {"logprobs": rest.pop("logprobs")} if tells else {}
+            yield {**common, "delta": delta, **logprobs}
+        yield {**common, "delta": {}, **rest}
+
+    def _deltas(self, message: Object) -> Iterator[Object]:
+        """The message in the order in which it is streamed: role, thought, text, the rest, calls."""
+        left = dict(message)
+        content = left.pop("content", None)
+        calls = left.pop("tool_calls", None)
+        head: Object = {"role": left.pop("role", "assistant")}
+        head["content"] = "" if isinstance(content, str) else None
+        yield {**head, **{key: None for key, value in left.items() if value is None}}
+        left = {key: value for key, value in left.items() if value is not None}
+        for key in _REASONING:
+            if key in left:
+                yield {key: left.pop(key)}
+        if content:
+            yield {"content": content}
+        if is_list(calls) and not calls:
+            left["tool_calls"] = []
+        if left:
+            yield left
+        for index, call in enumerate(as_list(calls or [], "tool_calls", dialect=self.name)):
+            whole = as_object(call, "a tool call", dialect=self.name)
+            yield {"tool_calls": [{**whole, "index": index}]}
+
+
+class OpenAIChat(CompatibleChat):
+    """Chat Completions of OpenAI itself, whose defaults are documented for all its models."""
+
+    # https://github.com/openai/openai-openapi (openapi.yaml, CreateChatCompletionRequest). Left out
+    # although they have one there: reasoning_effort and verbosity (differ by model), service_tier,
+    # stream, n and store (not in the question anyway).
+    defaults: Mapping[str, object] = MappingProxyType(
+        {
+            "temperature": 1,
+            "top_p": 1,
+            "frequency_penalty": 0,
+            "presence_penalty": 0,
+            "logprobs": False,
+            "parallel_tool_calls": True,
+        }
+    )
+    most = 128
+    usage_unasked = False
+
+    def _serves(self, request: Request) -> bool:
+        return OPENAI.fullmatch(host_of(request.url)) is not None
+
+
+class OneChoiceChat(CompatibleChat):
+    """Chat Completions where a request can or may ask for one choice only.
+
+    That is where the API refuses more, and where the body is signed (AWS), so that none but the
+    caller can change its `n`.
+    """
+
+    max_count = 1
+    most = 1
+
+    def _serves(self, request: Request) -> bool:
+        signed = (request.header("authorization") or "").startswith("AWS4-")
+        return signed or host_of(request.url) in ONE_CHOICE
+
+
+def is_addressed_by_header(request: Request) -> bool:
+    """Tell whether a header we cannot keep decides who answers *request*."""
+    return any(name.lower() in UNSETTLED for name, _ in request.headers)
+
+
+def _has_messages(body: Mapping[str, object]) -> bool:
+    messages = body.get("messages")
+    return (
+        is_list(messages)
+        and bool(messages)
+        and all(is_object(m) and isinstance(m.get("role"), str) for m in messages)
+    )
+
+
+def _has_model(request: Request, body: Mapping[str, object]) -> bool:
+    model = body.get("model")
+    if model is None:
+        return NO_MODEL_PATHS.search(path_of(request.url)) is not None
+    return isinstance(model, str) and bool(model)
+
+
+def _index_of(call: object) -> int:
+    index = call.get("index") if is_object(call) else None
+    return index if isinstance(index, int) else 0
+
+
+def _but_index(call: object) -> object:
+    if not is_object(call):
+        return call
+    return {key: value for key, value in call.items() if key != "index"}
