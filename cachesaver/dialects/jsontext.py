@@ -1,12 +1,14 @@
 """JSON text as providers send it: lenient to read, exact to write back.
 
-Models stream lone surrogates and providers send `NaN`; orjson takes neither, the standard library
-takes both. Whatever a body is, reading and writing end in a value or in `ValueError`.
+Models stream lone surrogates, which orjson refuses and the standard library takes. Numbers that are
+none (`NaN`, `1e400`) are refused by both. Whatever a body is, reading and writing end in a value or
+in `ValueError`.
 """
 
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TypeGuard
 
 import orjson
@@ -35,10 +37,19 @@ def read_json(text: bytes | str) -> object:
 def read_exactly(text: bytes | str) -> object:
     """Do the same and keep integers of any size (orjson makes floats of those beyond 64 bits)."""
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value
+
+
+def _refuse(text: str) -> float:  # noqa: ARG001  # the parser hands it over
+    raise ValueError("not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _refuse(text)
 
 
 def write_json(value: object) -> bytes:

@@ -154,10 +154,16 @@ def _add_indexed(key: str, old: list[object], item: Mapping[str, object], dialec
     if not is_index(index):
         raise DialectError(f"an index in {key!r} is not one", dialect=dialect)
     for known in reversed(old):
-        if is_object(known) and known.get("index") == index:
+        if is_object(known) and known.get("index") == index and _may_be_one(known, item):
             merge(known, item, dialect=dialect)
             return
     old.append(_fresh("", item, dialect))
+
+
+def _may_be_one(known: Mapping[str, object], item: Mapping[str, object]) -> bool:
+    """OpenRouter's reasoning_details have two items of one index: a summary and its encryption."""
+    one, other = known.get("type"), item.get("type")
+    return one is None or other is None or one == other
 
 
 def _is_another_call(key: str, old: list[object], item: Mapping[str, object]) -> bool:

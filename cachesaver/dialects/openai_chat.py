@@ -139,7 +139,7 @@ class CompatibleChat(ChoicesDialect):
         """The message in the order in which it is streamed: role, thought, text, the rest, calls."""
         left = dict(message)
         content = left.pop("content", None)
-        calls = left.pop("tool_calls", None)
+        calls = left.pop("tool_calls") if left.get("tool_calls") else []
         head: Object = {"role": left.pop("role", "assistant")}
         head["content"] = "" if isinstance(content, str) else None
         yield {**head, **{key: None for key, value in left.items() if value is None}}
@@ -149,11 +149,9 @@ class CompatibleChat(ChoicesDialect):
                 yield {key: left.pop(key)}
         if content:
             yield {"content": content}
-        if is_list(calls) and not calls:
-            left["tool_calls"] = []
         if left:
             yield left
-        for index, call in enumerate(as_list(calls or [], "tool_calls", dialect=self.name)):
+        for index, call in enumerate(as_list(calls, "tool_calls", dialect=self.name)):
             whole = as_object(call, "a tool call", dialect=self.name)
             yield {"tool_calls": [{**whole, "index": index}]}
 
