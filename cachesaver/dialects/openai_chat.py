@@ -30,6 +30,8 @@ __all__ = [
     "OneChoiceChat",
     "OpenAIChat",
     "is_addressed_by_header",
+    "is_openai",
+    "is_signed",
 ]
 
 OPENAI_VOLATILE: Mapping[str, str] = MappingProxyType(
@@ -107,8 +109,8 @@ class CompatibleChat(ChoicesDialect):
         )
 
     def _serves(self, request: Request) -> bool:
-        """Tell whether *request* goes to an API this class knows the particulars of."""
-        return True
+        """Tell whether *request* goes to a host whose particulars are this class's."""
+        return not (is_openai(request) or _takes_one_choice(request))
 
     def _fold(self, piece: Object, into: Object) -> None:
         message = into.setdefault("message", {})
@@ -176,7 +178,7 @@ class OpenAIChat(CompatibleChat):
     usage_unasked = False
 
     def _serves(self, request: Request) -> bool:
-        return OPENAI.fullmatch(host_of(request.url)) is not None
+        return is_openai(request)
 
 
 class OneChoiceChat(CompatibleChat):
@@ -190,13 +192,26 @@ class OneChoiceChat(CompatibleChat):
     most = 1
 
     def _serves(self, request: Request) -> bool:
-        signed = (request.header("authorization") or "").startswith("AWS4-")
-        return signed or host_of(request.url) in ONE_CHOICE
+        return _takes_one_choice(request)
 
 
 def is_addressed_by_header(request: Request) -> bool:
     """Tell whether a header we cannot keep decides who answers *request*."""
     return any(name.lower() in UNSETTLED for name, _ in request.headers)
+
+
+def is_openai(request: Request) -> bool:
+    """Tell whether *request* goes to OpenAI itself."""
+    return OPENAI.fullmatch(host_of(request.url)) is not None
+
+
+def is_signed(request: Request) -> bool:
+    """Tell whether none but the caller can change the body of *request*."""
+    return (request.header("authorization") or "").startswith("AWS4-")
+
+
+def _takes_one_choice(request: Request) -> bool:
+    return is_signed(request) or host_of(request.url) in ONE_CHOICE
 
 
 def _has_messages(body: Mapping[str, object]) -> bool:

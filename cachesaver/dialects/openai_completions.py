@@ -14,9 +14,14 @@ from typing import ClassVar
 
 from cachesaver.dialects.choices import ChoicesDialect, Object
 from cachesaver.dialects.counting import asked_n
-from cachesaver.dialects.hosts import NO_MODEL_PATHS, OPENAI, host_of, path_of
+from cachesaver.dialects.hosts import NO_MODEL_PATHS, path_of
 from cachesaver.dialects.jsontext import is_list
-from cachesaver.dialects.openai_chat import ROUTING, is_addressed_by_header
+from cachesaver.dialects.openai_chat import (
+    ROUTING,
+    is_addressed_by_header,
+    is_openai,
+    is_signed,
+)
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request
 
@@ -59,8 +64,8 @@ class CompatibleCompletions(ChoicesDialect):
         )
 
     def _serves(self, request: Request) -> bool:
-        """Tell whether *request* goes to an API this class knows the particulars of."""
-        return not (request.header("authorization") or "").startswith("AWS4-")
+        """Tell whether *request* goes to a host whose particulars are this class's."""
+        return not (is_openai(request) or is_signed(request))
 
     def _fold(self, piece: Object, into: Object) -> None:
         text, more = into.setdefault("text", ""), piece.get("text") or ""
@@ -96,7 +101,7 @@ class OpenAICompletions(CompatibleCompletions):
     usage_unasked = False
 
     def _serves(self, request: Request) -> bool:
-        return OPENAI.fullmatch(host_of(request.url)) is not None
+        return is_openai(request)
 
 
 def _is_one_prompt(prompt: object) -> bool:

@@ -26,10 +26,15 @@ from types import MappingProxyType
 
 from cachesaver.dialects import events
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
-from cachesaver.dialects.hosts import OPENAI, RESPONSES, host_of, path_of, stateful
+from cachesaver.dialects.hosts import RESPONSES, host_of, path_of, stateful
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object
-from cachesaver.dialects.openai_chat import OPENAI_VOLATILE, ROUTING, is_addressed_by_header
+from cachesaver.dialects.openai_chat import (
+    OPENAI_VOLATILE,
+    ROUTING,
+    is_addressed_by_header,
+    is_openai,
+)
 from cachesaver.dialects.responses_events import Object, events_of
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -89,8 +94,8 @@ class CompatibleResponses(BaseDialect):
         )
 
     def _serves(self, request: Request) -> bool:
-        """Tell whether *request* goes to an API this class knows the particulars of."""
-        return True
+        """Tell whether *request* goes to a host whose particulars are this class's."""
+        return not is_openai(request)
 
     def streamed(self, response: Response) -> bool:
         return events.looks_streamed(response)
@@ -195,7 +200,7 @@ class OpenAIResponses(CompatibleResponses):
     )
 
     def _serves(self, request: Request) -> bool:
-        return OPENAI.fullmatch(host_of(request.url)) is not None
+        return is_openai(request)
 
 
 def _has_shape(body: Mapping[str, object]) -> bool:

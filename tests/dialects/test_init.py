@@ -1,0 +1,377 @@
+"""What is a provider call and what is none: the table of both sides."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cachesaver.dialects as registry
+from cachesaver.dialects import DIALECTS, Generic, dialects, recognise, wants
+from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.generic import SAMPLING
+from cachesaver.dialects.hosts import host_of, path_of
+from cachesaver.errors import ConfigurationError
+from cachesaver.exchange import Headers, Request
+
+Body = dict[str, Any]
+
+CHAT: Body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+RESPONSES: Body = {"model": "m", "input": "hi"}
+COMPLETION: Body = {"model": "m", "prompt": "hi"}
+OLLAMA: Body = {**CHAT, "options": {}}
+TGI: Body = {"inputs": "hi", "parameters": {"max_new_tokens": 5}}
+CONVERSE: Body = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+
+OPENAI = "https://api.openai.com/v1"
+AZURE = "https://acme.openai.azure.com/openai"
+ANY = "http://some.host.test:8000"
+BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
+def ask(url: str, body: Body, *headers: tuple[str, str], method: str = "POST") -> Request:
+    return Request(method=method, url=url, headers=headers, body=json.dumps(body).encode())
+
+
+CALLS: list[tuple[str, Body, str]] = [
+    # A known wire format, on any host.
+    (f"{OPENAI}/chat/completions", CHAT, "OpenAIChat"),
+    ("https://eu.api.openai.com/v1/chat/completions", CHAT, "OpenAIChat"),
+    (f"{ANY}/v1/chat/completions", CHAT, "CompatibleChat"),
+    (f"{ANY}/chat/completions?a=b", CHAT, "CompatibleChat"),
+    ("http://localhost:11434/v1/chat/completions", CHAT, "CompatibleChat"),
+    ("https://api.groq.com/openai/v1/chat/completions", CHAT, "OneChoiceChat"),
+    (f"{AZURE}/deployments/d/chat/completions?api-version=1", CONVERSE, "CompatibleChat"),
+    (f"{AZURE}/deployments/d/completions", {"prompt": "x"}, "CompatibleCompletions"),
+    (f"{OPENAI}/chat/completions", {**CHAT, "n": 128}, "OpenAIChat"),
+    (f"{ANY}/v1/chat/completions", {**CHAT, "n": 500.0}, "CompatibleChat"),
+    (f"{OPENAI}/responses", RESPONSES, "OpenAIResponses"),
+    (f"{OPENAI}/responses", {"prompt": {"id": "pmpt_1"}}, "OpenAIResponses"),
+    (f"{OPENAI}/responses", {"model": "m", "previous_response_id": "r"}, "OpenAIResponses"),
+    (f"{AZURE}/v1/responses", RESPONSES, "CompatibleResponses"),
+    ("https://api.deepseek.com/responses", RESPONSES, "CompatibleResponses"),
+    (f"{ANY}/v1/responses", RESPONSES, "CompatibleResponses"),
+    (f"{ANY}/responses", {**RESPONSES, "store": False}, "CompatibleResponses"),
+    (
+        f"{ANY}/responses",
+        {"model": "m", "input": [{"role": "user", "content": "x"}]},
+        "CompatibleResponses",
+    ),
+    (f"{OPENAI}/completions", COMPLETION, "OpenAICompletions"),
+    (f"{ANY}/v1/completions", {"model": "m", "prompt": [1, 2, 3]}, "CompatibleCompletions"),
+    (f"{ANY}/v1/completions", {"model": "m", "prompt": ["x"]}, "CompatibleCompletions"),
+    # Endpoints that go through generic.
+    ("https://api.cohere.com/v2/chat", CHAT, "Generic"),
+    ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "Generic"),
+    ("https://api.mistral.ai/v1/fim/completions", COMPLETION, "Generic"),
+    ("http://localhost:11434/api/chat", CHAT, "Generic"),
+    ("http://gpu7:11434/api/generate", COMPLETION, "Generic"),
+    ("https://ollama.com/api/chat", CHAT, "Generic"),
+    (f"{ANY}/api/chat", OLLAMA, "Generic"),
+    (f"{ANY}/api/generate", {**COMPLETION, "keep_alive": "5m"}, "Generic"),
+    (f"{ANY}/generate", TGI, "Generic"),
+    (f"{ANY}/generate_stream", TGI, "Generic"),
+    (f"{BEDROCK}/model/us.amazon.nova-lite-v1%3A0/converse", CONVERSE, "Generic"),
+    (f"{BEDROCK}/model/us.amazon.nova-lite-v1:0/converse-stream", CONVERSE, "Generic"),
+]  # fmt: skip
+
+ORDINARY: list[tuple[str, Body]] = [
+    # The right path with another shape.
+    (f"{ANY}/chat/completions", {"title": "My chat"}),
+    (f"{ANY}/chat/completions", {"model": "m", "messages": []}),
+    (f"{ANY}/chat/completions", {"model": "m", "messages": "hello"}),
+    (f"{ANY}/chat/completions", {"model": "m", "messages": ["hello"]}),
+    (f"{ANY}/chat/completions", {"model": "m", "messages": [{"text": "hello"}]}),
+    (f"{ANY}/chat/completions", {"model": "m", "messages": [{"role": 1}]}),
+    (f"{ANY}/chat/completions", {"model": 7, "messages": [{"role": "user"}]}),
+    (f"{ANY}/chat/completions", CONVERSE),
+    (f"{ANY}/responses", {"survey": 3, "answers": [1, 2]}),
+    (f"{ANY}/responses", RESPONSES),
+    (f"{ANY}/responses", {"input": "x", "store": True}),
+    (f"{ANY}/api/responses", {"model": "Golf", "input": "I like it", "stars": 5}),
+    (f"{ANY}/responses", {"model": "Golf", "input": [1, 2]}),
+    (f"{ANY}/v1/responses", {"model": "Golf", "input": {"stars": 5}}),
+    (f"{ANY}/completions", {"course": 5, "user": "me"}),
+    (f"{ANY}/completions", {"model": "m", "prompt": 5}),
+    (f"{ANY}/completions", {"model": "m"}),
+    (f"{ANY}/completions", {"model": "m", "prompt": []}),
+    (f"{ANY}/api/chat", CHAT),
+    (f"{ANY}/api/generate", COMPLETION),
+    (f"{ANY}/v1/chat", {"message": "hi"}),
+    (f"{ANY}/v2/chat", CHAT),
+    (f"{ANY}/generate", {"inputs": "x"}),
+    (f"{ANY}/generate", {"inputs": "x", "parameters": {"colour": "red"}}),
+    (f"{ANY}/generate", {"inputs": ["x"], "parameters": {"details": True}}),
+    (f"{ANY}/model/x/converse", CONVERSE),
+    # The right shape at another path.
+    (f"{OPENAI}/chat/completions/chatcmpl-1", CHAT),
+    (f"{OPENAI}/chat/completions/", CHAT),
+    (f"{OPENAI}/chat", CHAT),
+    (f"{OPENAI}/xchat/completion", CHAT),
+    (f"{OPENAI}/responses/resp_1/cancel", RESPONSES),
+    (f"{OPENAI}/responses/compact", RESPONSES),
+    (f"{OPENAI}/responses/input_tokens", RESPONSES),
+    (f"{OPENAI}/threads/runs", {"assistant_id": "a", "model": "m"}),
+    (f"{OPENAI}/embeddings", RESPONSES),
+    (f"{OPENAI}/moderations", RESPONSES),
+    (f"{OPENAI}/images/generations", COMPLETION),
+    (f"{OPENAI}/conversations", {"items": [{"role": "user", "content": "x"}]}),
+    ("https://api.replicate.com/v1/predictions", {"version": "v", "input": {"prompt": "x"}}),
+    ("https://api.cohere.com/v2/embed", {"model": "m", "texts": ["x"]}),
+    ("https://api.mistral.ai/v1/agents/completions", {**CHAT, "prompt": "x"}),
+    ("https://localhost.test/graphql?path=/v1/chat/completions", CHAT),
+    # Numbers of samples that are none, or that the server would refuse: it shall say so itself.
+    (f"{OPENAI}/chat/completions", {**CHAT, "n": 0}),
+    (f"{OPENAI}/chat/completions", {**CHAT, "n": "2"}),
+    (f"{OPENAI}/chat/completions", {**CHAT, "n": 129}),
+    (f"{ANY}/v1/chat/completions", {**CHAT, "n": 10**9}),
+    ("https://api.groq.com/openai/v1/chat/completions", {**CHAT, "n": 2}),
+    # Choices that are not independent draws.
+    (f"{ANY}/v1/chat/completions", {**CHAT, "use_beam_search": True}),
+    (f"{ANY}/v1/chat/completions", {**CHAT, "best_of": 3}),
+    (f"{OPENAI}/completions", {**COMPLETION, "best_of": 3}),
+    (f"{OPENAI}/completions", {"model": "m", "prompt": ["a", "b"]}),
+    (f"{OPENAI}/completions", {"model": "m", "prompt": [[1], [2]]}),
+    # Jobs and state on the server.
+    ("https://api.x.ai/v1/chat/completions", {**CHAT, "deferred": True}),
+    (f"{OPENAI}/responses", {**RESPONSES, "background": True}),
+    (f"{OPENAI}/responses", {**RESPONSES, "conversation": "conv_1"}),
+    ("https://api.cohere.ai/v1/chat", {"message": "hi", "conversation_id": "c"}),
+    # Loading and unloading a model in Ollama.
+    ("http://localhost:11434/api/generate", {"model": "m", "keep_alive": 0}),
+    ("http://localhost:11434/api/chat", {"model": "m", "messages": []}),
+    ("http://localhost:11434/api/pull", {"model": "m"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "body", "kind"), CALLS)
+def test_a_provider_call_is_recognised(url: str, body: Body, kind: str) -> None:
+    found = recognise(ask(url, body), body)
+
+    assert type(found).__name__ == kind
+    assert wants(host_of(url), path_of(url))
+
+
+@pytest.mark.parametrize(("url", "body"), ORDINARY)
+def test_anything_else_is_not(url: str, body: Body) -> None:
+    assert recognise(ask(url, body), body) is None
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH"])
+def test_only_a_post_asks_for_a_sample(method: str) -> None:
+    request = ask(f"{OPENAI}/chat/completions", CHAT, method=method)
+
+    assert recognise(request, CHAT) is None
+    assert recognise(request, CHAT, hosts=["*"]) is None
+
+
+@pytest.mark.parametrize("name", ["x-portkey-config", "X-Portkey-Virtual-Key"])
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        (f"{ANY}/v1/chat/completions", CHAT),
+        (f"{ANY}/v1/responses", RESPONSES),
+        (f"{ANY}/v1/completions", COMPLETION),
+        (f"{ANY}/other", {"a": 1}),
+    ],
+)
+def test_a_gateway_told_where_to_go_by_a_secret_header_is_left_alone(
+    url: str, body: Body, name: str
+) -> None:
+    assert recognise(ask(url, body, (name, "x")), body, hosts=["*"]) is None
+
+
+def test_a_signed_body_is_asked_for_one_choice_only() -> None:
+    """Given a body signed over its bytes, then no other `n` may ever be written into it."""
+    signed: Headers = (("Authorization", "AWS4-HMAC-SHA256 Credential=x"),)
+    url = "https://bedrock-mantle.us-east-1.api.aws/v1/chat/completions"
+
+    found = recognise(ask(url, CHAT, *signed), CHAT)
+
+    assert found is not None
+    assert found.max_count == 1
+    assert recognise(ask(url, {**CHAT, "n": 2}, *signed), {**CHAT, "n": 2}) is None
+    assert recognise(ask(f"{ANY}/v1/completions", COMPLETION, *signed), COMPLETION) is None
+
+
+@pytest.mark.parametrize("sdk", ["OpenAI/Python 3.54.0", "AsyncOpenAI/Python 3.54.0"])
+def test_the_official_sdk_says_what_responses_are(sdk: str) -> None:
+    request = ask(f"{ANY}/responses", RESPONSES, ("user-agent", sdk))
+
+    assert type(recognise(request, RESPONSES)).__name__ == "CompatibleResponses"
+
+
+class TestNamedHosts:
+    HOSTS = ("api.acme.test", "*.llm.test:8000")
+
+    @pytest.mark.parametrize(
+        ("url", "body"),
+        [
+            ("https://api.acme.test/v7/complete", {"q": "hi"}),
+            ("https://api.acme.test/v7/complete", {}),
+            ("http://eu.llm.test:8000/x", {"q": "hi"}),
+            ("https://api.acme.test/chat/completions", {"odd": "shape"}),
+            ("https://api.acme.test/chat/completions", {**CHAT, "best_of": 3}),
+        ],
+    )
+    def test_any_json_object_there_is_a_provider_call(self, url: str, body: Body) -> None:
+        assert isinstance(recognise(ask(url, body), body, hosts=self.HOSTS), Generic)
+        assert wants(host_of(url), path_of(url), hosts=self.HOSTS)
+        assert recognise(ask(url, body), body) is None
+
+    def test_a_known_format_there_is_read_as_such(self) -> None:
+        found = recognise(ask("https://api.acme.test/chat/completions", CHAT), CHAT, hosts=self.HOSTS)
+
+        assert type(found).__name__ == "CompatibleChat"
+
+    @pytest.mark.parametrize(
+        ("url", "body"),
+        [
+            ("https://other.test/v7/complete", {"q": "hi"}),
+            ("http://eu.llm.test/x", {"q": "hi"}),
+            ("https://api.acme.test/v1/embeddings", RESPONSES),
+            ("https://api.acme.test/v1/batches", {"input_file_id": "f"}),
+            ("https://api.acme.test/v1/responses", {**RESPONSES, "background": True}),
+            ("https://api.acme.test/v1/responses", {**RESPONSES, "conversation": "c"}),
+        ],
+    )
+    def test_not_elsewhere_and_nothing_deterministic_or_stateful(
+        self, url: str, body: Body
+    ) -> None:
+        assert recognise(ask(url, body), body, hosts=self.HOSTS) is None
+
+    @pytest.mark.parametrize("raw", [b"", b"a=b", b"[1]", b"{broken"])
+    def test_nor_what_is_no_object(self, raw: bytes) -> None:
+        request = Request(method="POST", url="https://api.acme.test/x", body=raw)
+
+        assert recognise(request, {}, hosts=self.HOSTS) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("example.test", "/"),
+        ("example.test", "/v1/users"),
+        ("example.test", "/chat/completions/1"),
+        ("api.openai.com", "/v1/files"),
+        ("api.openai.com", "/v1/embeddings?x=/chat/completions"),
+    ],
+)
+def test_the_gate_lets_other_addresses_by(host: str, path: str) -> None:
+    assert not wants(host, path)
+
+
+def test_the_gate_sees_a_path_with_a_query() -> None:
+    assert wants("x.test", "/v1/chat/completions?api-version=1")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(
+    """model messages n input prompt tools conversation previous_response_id stream options inputs
+    parameters keep_alive best_of deferred background message store text""".split()
+)
+
+
+@given(
+    st.dictionaries(FIELDS, JSON),
+    st.sampled_from([url for url, *_ in [*CALLS, *ORDINARY]]) | st.text(),
+)
+def test_no_body_and_no_url_makes_it_raise(body: Body, url: str) -> None:
+    request = Request(method="POST", url=url, body=b"{}")
+
+    found = recognise(request, body, hosts=["*.test"])
+
+    for dialect in (*DIALECTS, *(Generic(endpoint) for endpoint in SAMPLING)):
+        assert dialect.recognises(request, body) in (True, False)
+        assert dialect.count(body) >= 1
+        assert dialect.wants_stream(request, body) in (True, False)
+    assert found is None or found.name
+
+
+def test_instances_of_one_name_read_one_format() -> None:
+    """Given several instances of one name, then all but host rules and defaults is the same."""
+    by_name: dict[str, set[object]] = {}
+    for dialect in DIALECTS:
+        shared = (dialect.endpoints, dialect.headers, tuple(dialect.volatile), dialect.converts)
+        by_name.setdefault(dialect.name, set()).add(shared)
+
+    assert {name: len(kinds) for name, kinds in by_name.items()} == dict.fromkeys(by_name, 1)
+
+
+def test_every_row_of_every_table_has_a_reason() -> None:
+    for dialect in DIALECTS:
+        assert all(reason for reason in dialect.volatile.values())
+    assert all(endpoint.source.startswith("https://") for endpoint in SAMPLING)
+
+
+class Acme(BaseDialect):
+    name = "acme"
+    endpoints = (r"/chat/completions", r"/acme")
+
+    def recognises(self, request: Request, body: Any) -> bool:
+        return "acme" in body
+
+
+@pytest.fixture
+def forget_dialects() -> Any:
+    def forget() -> None:
+        for known in (registry.dialects, registry._by_endpoint, registry._any_endpoint):
+            known.cache_clear()
+        registry._wants.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def other_packages(
+    monkeypatch: pytest.MonkeyPatch, forget_dialects: None
+) -> dict[str, object]:
+    """A module whose names are entry points of other packages."""
+    names: dict[str, object] = {}
+    module = ModuleType("acme_dialects")
+    monkeypatch.setitem(sys.modules, "acme_dialects", module)
+
+    def entries(group: str) -> list[EntryPoint]:
+        assert group == "cachesaver.dialects"
+        for name, value in names.items():
+            setattr(module, name, value)
+        return [EntryPoint(name, f"acme_dialects:{name}", group) for name in names]
+
+    monkeypatch.setattr(registry, "entry_points", entries)
+    return names
+
+
+@pytest.mark.parametrize("value", [Acme, Acme()], ids=["class", "instance"])
+def test_another_packages_dialect_is_tried_first(
+    other_packages: dict[str, object], value: object
+) -> None:
+    other_packages["acme"] = value
+
+    body = {**CHAT, "acme": 1}
+
+    assert dialects()[0].name == "acme"
+    assert wants("x.test", "/acme")
+    assert recognise(ask(f"{OPENAI}/chat/completions", body), body) is dialects()[0]
+    assert type(recognise(ask(f"{OPENAI}/chat/completions", CHAT), CHAT)).__name__ == "OpenAIChat"
+
+
+@pytest.mark.parametrize("broken", [None, object(), lambda: None])
+def test_a_dialect_that_does_not_load_says_which(
+    other_packages: dict[str, object], broken: object
+) -> None:
+    other_packages["acme"] = broken
+
+    with pytest.raises(ConfigurationError, match=r"the dialect 'acme' \(acme_dialects:acme\)"):
+        dialects()
