@@ -32,7 +32,7 @@ from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.ports import Dialect
 
-__all__ = ["DIALECTS", "GROUP", "dialects", "recognise", "wants"]
+__all__ = ["DIALECTS", "GROUP", "dialects", "forget", "recognise", "wants"]
 
 GROUP = "cachesaver.dialects"
 """Entry points of this group are dialects (a class or an instance) of other packages."""
@@ -60,6 +60,12 @@ def dialects() -> tuple[Dialect, ...]:
         ConfigurationError: An entry point does not load.
     """
     return (*map(_load, entry_points(group=GROUP)), *DIALECTS)
+
+
+def forget() -> None:
+    """Forget what was found: the dialects of other packages are looked for anew."""
+    for known in (dialects, _wants, _any_endpoint, _by_endpoint):
+        known.cache_clear()
 
 
 def wants(host: str, path: str, *, hosts: Sequence[str] = ()) -> bool:

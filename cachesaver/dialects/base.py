@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from cachesaver.dialects.jsontext import is_object, read_json, write_json
 from cachesaver.errors import DialectError
@@ -98,7 +98,7 @@ def json_object(response: Response, *, dialect: str) -> dict[str, object]:
         raise DialectError("the response body is not JSON", dialect=dialect) from error
     if not is_object(body):
         raise DialectError("the response body is not a JSON object", dialect=dialect)
-    return cast("dict[str, object]", body)
+    return body
 
 
 def json_response(like: Response, body: Mapping[str, object]) -> Response:

@@ -141,7 +141,7 @@ class CompatibleChat(ChoicesDialect):
         """The message in the order in which it is streamed: role, thought, text, the rest, calls."""
         left = dict(message)
         content = left.pop("content", None)
-        calls = left.pop("tool_calls") if left.get("tool_calls") else []
+        calls: object = left.pop("tool_calls") if left.get("tool_calls") else []
         head: Object = {"role": left.pop("role", "assistant")}
         head["content"] = "" if isinstance(content, str) else None
         yield {**head, **{key: None for key, value in left.items() if value is None}}

@@ -28,7 +28,7 @@ from cachesaver.dialects import events
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.hosts import RESPONSES, host_of, path_of, stateful
 from cachesaver.dialects.jsontext import is_list, is_object
-from cachesaver.dialects.merging import as_list, as_object
+from cachesaver.dialects.merging import as_list, as_object, is_index
 from cachesaver.dialects.openai_chat import (
     OPENAI_VOLATILE,
     ROUTING,
@@ -68,7 +68,8 @@ _ANSWERS = frozenset({"completed", "incomplete"})
 _FINAL = frozenset(f"response.{status}" for status in (*_ANSWERS, "failed"))
 
 _FINAL_NAME = re.compile(rb"(?:\A|[\r\n])event: ?response\.(?:completed|incomplete|failed)[\r\n]")
-_FINAL_TYPE = re.compile(rb'data: ?\{"type": ?"response\.(?:completed|incomplete|failed)"')
+_FINAL_TYPE = re.compile(rb'"type"\s*:\s*"response\.(?:completed|incomplete|failed)"')
+_EVENT_START = re.compile(rb"event:|data:|id:|:")
 _TOTAL = re.compile(rb'"total_tokens"\s*:\s*\d')
 _BLANK_LINES = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
@@ -106,7 +107,8 @@ class CompatibleResponses(BaseDialect):
                 answer = self._answer(response)
         except DialectError:
             return False
-        return answer.get("status", "completed") in _ANSWERS
+        status = answer.get("status", "completed")
+        return isinstance(status, str) and status in _ANSWERS
 
     def finished(self, tail: bytes) -> bool:
         """True after the final event, which is often longer than *tail*.
@@ -120,10 +122,9 @@ class CompatibleResponses(BaseDialect):
         if len(pieces) < 2 or pieces[-1]:  # noqa: PLR2004  # an event and the blank line after it
             return False
         last = pieces[-2]
-        whole = len(pieces) > 2 or _FINAL_NAME.search(last) or _FINAL_TYPE.match(last)  # noqa: PLR2004
-        if whole:
-            return bool(_FINAL_NAME.search(last) or _FINAL_TYPE.search(last))
-        return _TOTAL.search(last) is not None
+        if _FINAL_NAME.search(last) or _FINAL_TYPE.search(last):
+            return True
+        return not _EVENT_START.match(last) and _TOTAL.search(last) is not None
 
     def whole(self, response: Response) -> Response:
         if not self.streamed(response):
@@ -172,11 +173,11 @@ class CompatibleResponses(BaseDialect):
             kind = event.get("type")
             if kind == "error" or event.get("error"):
                 raise DialectError("the stream holds an error", dialect=self.name)
-            if kind in _FINAL:
+            if isinstance(kind, str) and kind in _FINAL:
                 final = as_object(event.get("response"), "response", dialect=self.name)
             elif kind == "response.output_item.done":
                 index = event.get("output_index")
-                items[index if isinstance(index, int) else len(items)] = event.get("item")
+                items[index if is_index(index) else len(items)] = event.get("item")
         if not final:
             raise DialectError("the stream ends before its final event", dialect=self.name)
         if final.get("output"):

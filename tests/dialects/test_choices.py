@@ -15,10 +15,12 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
 Object = dict[str, Any]
+Drawn = st.SearchStrategy[Any]
 
 CHAT = CompatibleChat()
 COMPLETIONS = CompatibleCompletions()
 ASK = Request(method="POST", url="https://api.test/v1/chat/completions")
+NONE: list[object] = []
 USAGE = {"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17}
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m-1"}
 CHUNK = {**HEAD, "object": "chat.completion.chunk"}
@@ -104,7 +106,7 @@ class TestSound:
             json_body({"error": {"message": "overloaded"}}),
             json_body({**answer(), "error": {"code": 502}}),
             json_body({"request_id": "deferred"}),
-            json_body(answer() | {"choices": []}),
+            json_body({**answer(), "choices": NONE}),
             json_body(answer() | {"choices": [1]}),
             json_body(answer({"index": 0, "finish_reason": "stop"})),
             json_body(answer(choice(error={"code": 502}))),
@@ -292,8 +294,12 @@ class TestWhole:
     def test_reasoning_logprobs_filters_and_strangers_are_carried_over(self) -> None:
         stream = sse(
             {"id": "", "model": "", "choices": [], "prompt_filter_results": [{"a": 1}]},
-            piece({"reasoning_content": "th"}, content_filter_results={"hate": {"filtered": False}}),
-            piece({"reasoning_content": "ink"}, content_filter_results={"self": {"filtered": True}}),
+            piece(
+                {"reasoning_content": "th"}, content_filter_results={"hate": {"filtered": False}}
+            ),
+            piece(
+                {"reasoning_content": "ink"}, content_filter_results={"self": {"filtered": True}}
+            ),
             piece({"content": "a"}, logprobs={"content": [{"token": "a"}], "refusal": None}),
             piece({"content": "b"}, logprobs={"content": [{"token": "b"}], "refusal": None}),
             piece({"annotations": [{"u": 1}]}, token_ids=[1]),
@@ -340,8 +346,11 @@ class TestWhole:
             sse(piece({"content": "x"}, odd=[1]), piece({"content": "x"}, odd=[2])),
             sse({**CHUNK, "choices": [{"index": 0, "delta": "x"}]}),
             sse({**CHUNK, "choices": {"index": 0}}),
-            sse({**CHUNK, "choices": [{"index": 10**9, "delta": {}}]}),
-            sse(piece({"content": "x"}, logprobs={"content": [1]}), piece({}, logprobs={"content": 1})),
+            sse(piece({"content": "x"}, index=10**9)),
+            sse(
+                piece({"content": "x"}, logprobs={"content": [1]}),
+                piece({}, logprobs={"content": 1}),
+            ),
             sse("not json"),
         ],
     )
@@ -481,9 +490,13 @@ class TestUsage:
             CHAT.usage(Response(status=200, chunks=(b"<html>",)))
 
 
-TEXT = st.text(max_size=12)
-SCALARS = st.none() | st.booleans() | st.integers(0, 2**53) | TEXT
-CALLS = st.lists(
+def numbered(choices: list[Object]) -> list[Object]:
+    return [{"index": index, **each} for index, each in enumerate(choices)]
+
+
+TEXT: Drawn = st.text(max_size=12)
+SCALARS: Drawn = st.none() | st.booleans() | st.integers(0, 2**53) | TEXT
+CALLS: Drawn = st.lists(
     st.fixed_dictionaries(
         {
             "id": st.text(min_size=1, max_size=5),
@@ -495,7 +508,7 @@ CALLS = st.lists(
     min_size=1,
     max_size=3,
 )
-MESSAGES = st.fixed_dictionaries(
+MESSAGES: Drawn = st.fixed_dictionaries(
     {"role": st.just("assistant"), "content": st.none() | TEXT},
     optional={
         "refusal": st.none() | TEXT,
@@ -511,24 +524,21 @@ MESSAGES = st.fixed_dictionaries(
         "unheard_of": SCALARS,
     },
 )
-LOGPROBS = st.fixed_dictionaries(
+LOGPROBS: Drawn = st.fixed_dictionaries(
     {"content": st.none() | st.lists(st.dictionaries(TEXT, SCALARS), max_size=2)},
     optional={"refusal": st.none()},
 )
-CHOICES = st.lists(
-    st.fixed_dictionaries(
-        {"message": MESSAGES, "finish_reason": st.sampled_from(["stop", "length", "tool_calls"])},
-        optional={
-            "logprobs": st.none() | LOGPROBS,
-            "content_filter_results": st.dictionaries(TEXT, SCALARS),
-            "stop_reason": SCALARS,
-        },
-    ),
-    min_size=1,
-    max_size=4,
-).map(lambda found: [{"index": index, **each} for index, each in enumerate(found)])
+CHOICE: Drawn = st.fixed_dictionaries(
+    {"message": MESSAGES, "finish_reason": st.sampled_from(["stop", "length", "tool_calls"])},
+    optional={
+        "logprobs": st.none() | LOGPROBS,
+        "content_filter_results": st.dictionaries(TEXT, SCALARS),
+        "stop_reason": SCALARS,
+    },
+)
+CHOICES: Drawn = st.lists(CHOICE, min_size=1, max_size=4).map(numbered)
 COUNTS = st.integers(0, 10**6)
-ANSWERS = st.fixed_dictionaries(
+ANSWERS: Drawn = st.fixed_dictionaries(
     {
         "id": TEXT,
         "object": st.just("chat.completion"),

@@ -10,7 +10,9 @@ from cachesaver.exchange import Request
 
 
 def request(body: bytes, *headers: tuple[str, str]) -> Request:
-    return Request(method="POST", url="https://api.test/v1/chat/completions", headers=headers, body=body)
+    return Request(
+        method="POST", url="https://api.test/v1/chat/completions", headers=headers, body=body
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,10 @@ def test_an_n_that_was_there_is_replaced_or_taken_out(count: int, written: bytes
 def test_large_integers_survive_the_rewriting() -> None:
     body = b'{"n":3,"seed":12345678901234567890123}'
 
-    assert with_n(request(body), {"n": 3, "seed": 0}, 2).body == b'{"seed":12345678901234567890123,"n":2}'
+    assert (
+        with_n(request(body), {"n": 3, "seed": 0}, 2).body
+        == b'{"seed":12345678901234567890123,"n":2}'
+    )
 
 
 def test_a_compressed_body_is_sent_plain() -> None:

@@ -69,9 +69,7 @@ def test_a_host_may_be_named_on_another_port() -> None:
     assert not is_named_host("localhost", [])
 
 
-@pytest.mark.parametrize(
-    "host", ["api.openai.com", "eu.api.openai.com", "us.api.openai.com"]
-)
+@pytest.mark.parametrize("host", ["api.openai.com", "eu.api.openai.com", "us.api.openai.com"])
 def test_openai_is_known_in_every_region(host: str) -> None:
     assert OPENAI.fullmatch(host)
     assert RESPONSES.fullmatch(host)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
@@ -13,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cachesaver.dialects as registry
-from cachesaver.dialects import DIALECTS, Generic, dialects, recognise, wants
+from cachesaver.dialects import DIALECTS, dialects, forget, recognise, wants
 from cachesaver.dialects.base import BaseDialect
-from cachesaver.dialects.generic import SAMPLING
+from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.hosts import host_of, path_of
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Headers, Request
@@ -226,7 +227,9 @@ class TestNamedHosts:
         assert recognise(ask(url, body), body) is None
 
     def test_a_known_format_there_is_read_as_such(self) -> None:
-        found = recognise(ask("https://api.acme.test/chat/completions", CHAT), CHAT, hosts=self.HOSTS)
+        found = recognise(
+            ask("https://api.acme.test/chat/completions", CHAT), CHAT, hosts=self.HOSTS
+        )
 
         assert type(found).__name__ == "CompatibleChat"
 
@@ -277,9 +280,12 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    """model messages n input prompt tools conversation previous_response_id stream options inputs
-    parameters keep_alive best_of deferred background message store text""".split()
-)
+    [
+        "model", "messages", "n", "input", "prompt", "tools", "conversation",
+        "previous_response_id", "stream", "options", "inputs", "parameters", "keep_alive",
+        "best_of", "deferred", "background", "message", "store", "text",
+    ]
+)  # fmt: skip
 
 
 @given(
@@ -318,26 +324,19 @@ class Acme(BaseDialect):
     name = "acme"
     endpoints = (r"/chat/completions", r"/acme")
 
-    def recognises(self, request: Request, body: Any) -> bool:
+    def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return "acme" in body
 
 
 @pytest.fixture
-def forget_dialects() -> Any:
-    def forget() -> None:
-        for known in (registry.dialects, registry._by_endpoint, registry._any_endpoint):
-            known.cache_clear()
-        registry._wants.cache_clear()
-
+def forget_dialects() -> Iterator[None]:
     forget()
     yield
     forget()
 
 
 @pytest.fixture
-def other_packages(
-    monkeypatch: pytest.MonkeyPatch, forget_dialects: None
-) -> dict[str, object]:
+def other_packages(monkeypatch: pytest.MonkeyPatch, forget_dialects: None) -> dict[str, object]:
     """A module whose names are entry points of other packages."""
     names: dict[str, object] = {}
     module = ModuleType("acme_dialects")

@@ -19,7 +19,9 @@ def test_what_was_written_reads_back(value: object) -> None:
     assert read_json(write_json(value)) == value
 
 
-@pytest.mark.parametrize("text", [b'"\\ud83d"', b'["\\ud83d", 1.5, 123456789012345678901]', b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize(
+    "text", [b'"\\ud83d"', b'["\\ud83d", 1.5, 123456789012345678901]', b"\xef\xbb\xbf{}"]
+)
 def test_what_only_lenient_readers_take_reads_back_too(text: bytes) -> None:
     value = read_json(text)
 

@@ -86,7 +86,7 @@ def test_deltas_become_the_whole(deltas: list[dict[str, Any]], whole: dict[str, 
     ],
 )
 def test_what_would_be_a_guess_is_refused(deltas: list[dict[str, Any]]) -> None:
-    with pytest.raises(DialectError, match="^d: "):
+    with pytest.raises(DialectError, match=r"^d: "):
         merged(*deltas)
 
 

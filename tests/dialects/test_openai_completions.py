@@ -54,7 +54,9 @@ def stream(*choices: Body) -> Response:
 
 
 def test_texts_and_logprobs_are_appended() -> None:
-    logprobs = [{"tokens": [t], "token_logprobs": [-1.0], "text_offset": [i]} for i, t in enumerate("ab")]
+    logprobs = [
+        {"tokens": [t], "token_logprobs": [-1.0], "text_offset": [i]} for i, t in enumerate("ab")
+    ]
 
     whole = CompatibleCompletions().whole(
         stream(
