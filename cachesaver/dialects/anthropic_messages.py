@@ -1,4 +1,4 @@
-"""Anthropic's Messages API: POST /v1/messages, on any host that speaks it.
+"""Anthropic's Messages API: POST /v1/messages, on any host that speaks it, and on Vertex AI.
 
 Tables first. A field belongs into `volatile` only if changing it cannot change the distribution
 the answer is drawn from; a default is listed only where the provider documents it for all models.
@@ -28,6 +28,9 @@ _HOSTS = frozenset({"api.anthropic.com"})
 
 _ROLES = frozenset({"user", "assistant", "system"})
 
+# https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
+_VERTEX = re.compile(r"/publishers/anthropic/models/[^/]+(?P<method>:(?:streamR|r)awPredict)\Z")
+
 _DONE = "[DONE]"
 """What OpenRouter closes its streams with, after `message_stop`."""
 
@@ -38,7 +41,10 @@ class AnthropicMessages(BaseDialect):
     """One request, one message; whole and streamed are two forms of it."""
 
     name = anthropic_whole.NAME
-    endpoints = (r"/v1/messages",)
+    endpoints = (
+        r"/v1/messages",
+        r"/publishers/anthropic/models/[^/]+:(?:streamRawPredict|rawPredict)",
+    )
 
     volatile = MappingProxyType(
         {
@@ -77,14 +83,17 @@ class AnthropicMessages(BaseDialect):
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         limit, messages = body.get("max_tokens"), body.get("messages")
         return (
-            isinstance(body.get("model"), str)
-            and isinstance(limit, int)
+            isinstance(limit, int)
             and not isinstance(limit, bool)
             and forms.is_list(messages)
             and bool(messages)
             and all(map(_is_turn, messages))
-            and (request.header("anthropic-version") is not None or _host(request) in _HOSTS)
+            and _is_addressed(request, body)
         )
+
+    def target(self, path: str, query: str) -> tuple[str, str]:
+        vertex = _VERTEX.search(path)
+        return (path[: vertex.start("method")] + ":rawPredict" if vertex else path), query
 
     def streamed(self, response: Response) -> bool:
         return forms.is_stream(response)
@@ -137,11 +146,17 @@ def _is_turn(message: object) -> bool:
     )
 
 
-def _host(request: Request) -> str:
+def _is_addressed(request: Request, body: Mapping[str, object]) -> bool:
+    """Tell whether *request* names the model and, as nobody else does, the API's version."""
     try:
-        return urlsplit(request.url).hostname or ""
+        parts = urlsplit(request.url)
+        host = parts.hostname
     except ValueError:  # a bracket without its partner
-        return ""
+        return False
+    if _VERTEX.search(parts.path):
+        return isinstance(body.get("anthropic_version"), str)
+    versioned = request.header("anthropic-version") is not None or host in _HOSTS
+    return versioned and isinstance(body.get("model"), str)
 
 
 def _events(response: Response) -> list[dict[str, object]]:

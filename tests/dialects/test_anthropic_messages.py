@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
+from cachesaver.identity import identify
 
 Object = dict[str, Any]
 
@@ -38,6 +39,9 @@ def request(
     headers: tuple[tuple[str, str], ...] = (VERSION,),
 ) -> Request:
     return Request(method="POST", url=url, headers=headers)
+
+
+CALL = request()
 
 
 def response(body: bytes | object) -> Response:
@@ -116,7 +120,80 @@ def test_a_url_that_cannot_be_parsed_is_not_recognised() -> None:
     assert not DIALECT.recognises(request("http://[::1/v1/messages", ()), BODY)
 
 
+VERTEX = (
+    "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1"
+    "/publishers/anthropic/models/claude-sonnet-4-5@20250929"
+)
+
+
+@pytest.mark.parametrize("method", ["rawPredict", "streamRawPredict"])
+def test_on_vertex_the_path_has_the_model_and_the_body_the_version(method: str) -> None:
+    asked = request(f"{VERTEX}:{method}", ())
+    body = {name: value for name, value in BODY.items() if name != "model"}
+
+    assert any(re.search(f"(?:{each})$", asked.url) for each in DIALECT.endpoints)
+    assert DIALECT.recognises(asked, {**body, "anthropic_version": "vertex-2023-10-16"})
+    assert not DIALECT.recognises(asked, body)
+    assert DIALECT.target(asked.url, "a=b") == (f"{VERTEX}:rawPredict", "a=b")
+
+
+def test_anthropics_own_path_is_the_question() -> None:
+    assert DIALECT.target("/v1/messages", "beta=true") == ("/v1/messages", "beta=true")
+
+
+@pytest.mark.parametrize("publisher", ["mistralai", "google"])
+def test_other_publishers_on_vertex_are_not_ours(publisher: str) -> None:
+    url = VERTEX.replace("anthropic", publisher) + ":rawPredict"
+
+    assert not any(re.search(f"(?:{each})$", url) for each in DIALECT.endpoints)
+    assert not DIALECT.recognises(request(url, ()), {**BODY, "anthropic_version": "v"})
+
+
 # -- what is the question
+
+
+def fingerprint(asked: Request = CALL, **more: object) -> str:
+    body = json.dumps({**BODY, **more}).encode()
+    return identify(asked.with_body(body), DIALECT).fingerprint
+
+
+def marked(*, cached: bool) -> Object:
+    """A request with all that may be marked for Anthropic's own cache, marked or not."""
+    mark = {"cache_control": {"type": "ephemeral"}} if cached else {}
+    text = {"type": "text", "text": "t", **mark}
+    return {
+        "system": [text],
+        "tools": [{"name": "f", "input_schema": {"properties": {"cache_control": {}}}, **mark}],
+        "messages": [{"role": "user", "content": [text]}],
+        **mark,
+    }
+
+
+def test_one_question_asked_in_several_ways_is_one() -> None:
+    asked = fingerprint()
+
+    assert fingerprint(stream=True, metadata={"user_id": "u"}, service_tier="auto") == asked
+    assert fingerprint(temperature=1) == fingerprint(temperature=1.0) == asked
+    assert fingerprint(tool_choice={"type": "auto"}) == asked
+    assert fingerprint(request(headers=(VERSION, ("X-Api-Key", "k"), ("x-other", "1")))) == asked
+    assert fingerprint(**marked(cached=True)) == fingerprint(**marked(cached=False))
+
+
+def test_different_questions_are_different() -> None:
+    asked = [
+        fingerprint(),
+        fingerprint(temperature=0.5),
+        fingerprint(temperature=None),
+        fingerprint(max_tokens=101),
+        fingerprint(tool_choice={"type": "any"}),
+        fingerprint(tool_choice={"type": "auto", "disable_parallel_tool_use": True}),
+        fingerprint(speed="fast"),
+        fingerprint(request(headers=(VERSION, ("anthropic-beta", "b")))),
+        fingerprint(request(headers=(("anthropic-version", "2030-01-01"),))),
+        fingerprint(messages=[{"role": "user", "content": "ho"}]),
+    ]
+
+    assert len(set(asked)) == len(asked)
 
 
 @pytest.mark.parametrize("field", ["stream", "metadata", "service_tier", "cache_control"])

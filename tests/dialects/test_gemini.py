@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
+from cachesaver.identity import identify
 
 Object = dict[str, Any]
 
@@ -102,6 +103,34 @@ def test_path_and_query_lose_only_what_selects_the_form() -> None:
         "/v1/models/m:generateContent",
         "$alt=json%3Benum-encoding=int",
     )
+
+
+def fingerprint(asked: Request = WHOLE, **more: object) -> str:
+    body = json.dumps({**BODY, **more}).encode()
+    return identify(asked.with_body(body), DIALECT).fingerprint
+
+
+def test_one_question_asked_in_several_ways_is_one() -> None:
+    asked = fingerprint()
+
+    assert fingerprint(EVENTS) == fingerprint(ARRAY) == asked
+    assert fingerprint(generationConfig={"candidateCount": 4}) == asked
+    assert fingerprint(generationConfig={}) == fingerprint(tools=None) == asked
+    assert fingerprint(labels={"team": "t"}, serviceTier="flex", store=False) == asked
+
+
+def test_different_questions_are_different() -> None:
+    asked = [
+        fingerprint(),
+        fingerprint(request(f"{STUDIO}-lite:generateContent")),
+        fingerprint(request(f"{STUDIO}:generateContent?$alt=json;enum-encoding=int")),
+        fingerprint(generationConfig={"temperature": 1.0}),
+        fingerprint(generationConfig={"seed": 1, "candidateCount": 4}),
+        fingerprint(safetySettings=[]),
+        fingerprint(cachedContent="cachedContents/c"),
+    ]
+
+    assert len(set(asked)) == len(asked)
 
 
 def test_the_path_says_whether_to_stream() -> None:
