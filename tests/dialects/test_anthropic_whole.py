@@ -249,6 +249,11 @@ def test_a_start_without_content_or_usage_is_refused(start: Event) -> None:
         message_of([start, end(), STOP])
 
 
+def test_a_block_left_open_at_the_end_is_refused() -> None:
+    with pytest.raises(DialectError, match="breaks off"):
+        message_of([START, end(), *text("a")[:2], STOP])
+
+
 def test_a_stream_without_a_stop_reason_is_refused() -> None:
     with pytest.raises(DialectError, match="stop reason"):
         message_of([START, end(None), STOP])

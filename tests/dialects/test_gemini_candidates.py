@@ -120,6 +120,16 @@ def test_a_zero_that_was_left_out_stays_out(numbers: list[int | None]) -> None:
     assert joined(taken_apart(told)) == told
 
 
+def test_a_sample_without_a_number_gets_one_among_numbered_ones() -> None:
+    numbered, bare = ({"candidates": [{"finishReason": "STOP", "index": 0}]}, {"candidates": [{}]})
+
+    assert joined([numbered, bare, bare])["candidates"] == [
+        {"finishReason": "STOP", "index": 0},
+        {"index": 1},
+        {"index": 2},
+    ]
+
+
 COUNT: st.SearchStrategy[Any] = (
     st.integers(-5, 10**30) | st.none() | st.booleans() | st.text(max_size=2)
 )
