@@ -121,12 +121,13 @@ def test_a_zero_that_was_left_out_stays_out(numbers: list[int | None]) -> None:
 
 
 def test_a_sample_without_a_number_gets_one_among_numbered_ones() -> None:
-    numbered, bare = ({"candidates": [{"finishReason": "STOP", "index": 0}]}, {"candidates": [{}]})
+    numbered: Object = {"candidates": [{"finishReason": "STOP", "index": 0}]}
+    bare: Object = {"candidates": [{"finishReason": "STOP"}]}
 
     assert joined([numbered, bare, bare])["candidates"] == [
         {"finishReason": "STOP", "index": 0},
-        {"index": 1},
-        {"index": 2},
+        {"finishReason": "STOP", "index": 1},
+        {"finishReason": "STOP", "index": 2},
     ]
 
 
