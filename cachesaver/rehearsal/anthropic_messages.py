@@ -151,7 +151,7 @@ def _read(body: Mapping[str, Any], endpoint: str) -> Ask:
         ),
         shape=without(body, NOT_SHAPING),
         count=0 if endpoint == _COUNTING else 1,
-        stream=body.get("stream") is True,
+        stream=endpoint != _COUNTING and body.get("stream") is True,
         limit=integer(body, "max_tokens"),
         billed=0 if endpoint == _COUNTING else None,
         stops=tuple(s for s in listed(body.get("stop_sequences")) if isinstance(s, str) and s),

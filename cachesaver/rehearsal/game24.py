@@ -19,7 +19,7 @@ from random import Random
 from cachesaver.rehearsal.values import Prompt, Utterance
 from cachesaver.rehearsal.voices import comply, prose
 
-__all__ = ["Numbers", "game24", "next_steps", "solvable"]
+__all__ = ["Numbers", "game24", "next_steps", "read_numbers", "solvable"]
 
 Numbers = tuple[Fraction, ...]
 """What is left to combine, in ascending order."""
@@ -47,9 +47,9 @@ def game24(prompt: Prompt, rng: Random) -> Utterance:
     if (owed := comply(prompt, rng)) is not None:
         return owed
     if found := _PROPOSE.search(prompt.text):
-        return Utterance(text=_proposed(_read(found[1]), prompt.temperature, rng))
+        return Utterance(text=_proposed(read_numbers(found[1]), prompt.temperature, rng))
     if found := _VALUE.search(prompt.text):
-        return Utterance(text=_judged(_read(found[1]), rng))
+        return Utterance(text=_judged(read_numbers(found[1]), rng))
     if found := _ANSWER.search(prompt.text):
         return Utterance(text=_composed(found[1]))
     return prose(prompt, rng)
@@ -86,7 +86,8 @@ def _combined(low: Fraction, high: Fraction) -> Iterator[tuple[str, Fraction]]:
         yield f"{low} / {high} = {low / high}", low / high
 
 
-def _read(text: str) -> Numbers:
+def read_numbers(text: str) -> Numbers:
+    """Return the numbers in *text*, such as `8/3 8 3`, in ascending order."""
     return tuple(sorted(map(Fraction, text.split())))
 
 

@@ -23,7 +23,8 @@ def models_answer(
         return {"error": {"message": f"Unknown request URL: {path}", "code": "unknown_url"}}, 404
     if found[2] is not None and known and found[2] not in known:
         return {"error": {"message": f"The model '{found[2]}' does not exist"}}, 404
-    card = _card(gemini=found[1] is not None, anthropic="anthropic-version" in headers)
+    gemini = found[1] is not None or "x-goog-api-key" in headers
+    card = _card(gemini=gemini, anthropic="anthropic-version" in headers)
     if found[2] is not None:
         return card(found[2]), 200
     cards = [card(model) for model in models]

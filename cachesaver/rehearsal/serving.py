@@ -64,10 +64,8 @@ class Service:
     def _run(self, sock: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         try:
             self._server.run(sockets=[sock])
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
+        except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
+            ready.set_exception(error)  # which itself raises where the start is long past
 
     def perform(self, deed: Callable[[], None]) -> None:
         """Do *deed* on the server's loop; returns when it is done, raises what it raises."""

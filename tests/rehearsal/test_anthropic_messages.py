@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from cachesaver.dialects.sse import decode
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.rehearsal.anthropic_messages import CountTokensApi
 
 ASK: Any = {
     "model": "claude-sonnet-5-5",
@@ -132,6 +133,16 @@ def test_counting_tokens_says_what_a_message_would_be_charged(
 
     assert counted.input_tokens == message.usage.input_tokens > 85
     assert rehearsal.calls().of("anthropic.count_tokens").prompt_tokens == 0
+
+
+def test_a_count_is_not_streamed(rehearsal: Rehearsal, anthropic_client: Any) -> None:
+    body = ASK | {"stream": True}
+
+    counted = anthropic_client.post("/v1/messages/count_tokens", body=body, cast_to=object)
+
+    assert set(counted) == {"input_tokens"}
+    api = CountTokensApi()
+    assert list(api.stream(api.read("", ASK), ())) == []
 
 
 def test_asynchronously_too(rehearsal: Rehearsal) -> None:

@@ -11,6 +11,7 @@ from openai.types import Completion, CreateEmbeddingResponse
 
 from cachesaver.dialects.sse import decode
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.rehearsal.openai_legacy import EmbeddingsApi
 
 ASK: Any = {"model": "gpt-3.5-turbo-instruct", "prompt": "Once upon a time"}
 EMBED: Any = {"model": "text-embedding-3-small", "input": ["one", "two"]}
@@ -97,6 +98,13 @@ def test_embeddings_satisfy_the_sdks_types_strictly(openai_client: Any) -> None:
     answer = CreateEmbeddingResponse.model_validate_json(body, strict=True)
 
     assert [len(each.embedding) for each in answer.data] == [3, 3]
+
+
+def test_embeddings_are_not_streamed() -> None:
+    api = EmbeddingsApi()
+
+    assert not api.read("", EMBED | {"stream": True}).stream
+    assert list(api.stream(api.read("", EMBED), ())) == []
 
 
 @pytest.mark.parametrize("wrong", [[], [1.5], {"a": 1}, ""])

@@ -93,7 +93,7 @@ def test_a_voice_of_ones_own_is_asked(say: Sayer) -> None:
 def test_a_stopped_port_can_be_had_again_at_once(say: Sayer, http: httpx2.Client) -> None:
     """Given a connection left open by a client, when the server stops, then the port is free."""
     with httpx2.Client() as client:
-        first = Rehearsal().start()
+        first = Rehearsal().start().start()
         assert client.post(f"{first.openai_url}/chat/completions", json=ASK).status_code == 200
         first.stop()
         first.stop()
@@ -101,6 +101,17 @@ def test_a_stopped_port_can_be_had_again_at_once(say: Sayer, http: httpx2.Client
     with Rehearsal(port=int(first.url.rpartition(":")[2])) as second:
         assert second.url == first.url
         assert say(second)
+
+
+def test_faults_and_resets_can_be_planned_before_the_start(say: Sayer, http: httpx2.Client) -> None:
+    provider = Rehearsal()
+    provider.fault("500")
+    provider.reset()
+    provider.fault("429;times=1")
+
+    with provider:
+        url = f"{provider.openai_url}/chat/completions"
+        assert [http.post(url, json=ASK).status_code for _ in range(2)] == [429, 200]
 
 
 def test_a_taken_port_is_an_error_at_start() -> None:
