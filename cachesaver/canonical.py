@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
+from typing import cast
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -73,7 +74,7 @@ def _raw(content: bytes) -> bytes:
 
 def _json(content: bytes) -> Body:
     try:
-        value = orjson.loads(content)
+        value: object = orjson.loads(content)
         # What our writer gives back byte for byte has lost nothing: no duplicate keys, no odd
         # numbers. That is how httpx-based SDKs write, and it is all that a hit pays.
         lossless = orjson.dumps(value) == content
@@ -81,9 +82,14 @@ def _json(content: bytes) -> Body:
         return _careful(content)
     if not lossless:
         return _careful(content)
+    return _lossless(value)
+
+
+def _lossless(value: object) -> Body:
     if not isinstance(value, dict):
         return Body(is_json=False, canonical=b"json\n" + _spell(value))
-    return Body(is_json=True, members=value, canonical=b"")
+    members = cast("dict[str, object]", value)
+    return Body(is_json=True, members=members, canonical=b"")
 
 
 def _careful(content: bytes) -> Body:
@@ -101,11 +107,9 @@ def _careful(content: bytes) -> Body:
     except (ValueError, RecursionError, TypeError):
         return Body(is_json=False, canonical=_raw(content))
     if losses:
-        members = value if isinstance(value, dict) else _NOTHING
+        members = cast("dict[str, object]", value) if isinstance(value, dict) else _NOTHING
         return Body(is_json=False, members=members, canonical=_raw(content))
-    if not isinstance(value, dict):
-        return Body(is_json=False, canonical=b"json\n" + _spell(value))
-    return Body(is_json=True, members=value, canonical=b"")
+    return _lossless(value)
 
 
 def _unique(losses: list[str]) -> Callable[[list[tuple[str, object]]], dict[str, object]]:
@@ -159,11 +163,14 @@ def _one_number(value: object) -> object:
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= _EXACT else value
     if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
         return {
-            name: _one_number(item) if type(item) in _DEEP else item for name, item in value.items()
+            name: _one_number(item) if type(item) in _DEEP else item
+            for name, item in members.items()
         }
     if isinstance(value, list):
-        return [_one_number(item) if type(item) in _DEEP else item for item in value]
+        items = cast("list[object]", value)
+        return [_one_number(item) if type(item) in _DEEP else item for item in items]
     return value
 
 

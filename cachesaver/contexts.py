@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -42,7 +42,7 @@ def is_inside() -> bool:
 
 
 @contextlib.contextmanager
-def inside() -> Iterator[None]:
+def inside() -> Generator[None]:
     """Mark this context as sending for us, so that hooks further down let the request through."""
     token = _INSIDE.set(True)
     try:

@@ -129,8 +129,8 @@ class Engine:
                 with inside():
                     reply = send(request)
                 return _timed(reply, sent)
-            case Read(reply=reply):
-                return read(reply)
+            case Read(reply=head):
+                return read(cast("Reply", head))
             case Fill():
                 return self._kept(effect, self._filled(effect).result)
             case Wait(fingerprint=fingerprint, index=index):
@@ -148,8 +148,8 @@ class Engine:
                 with inside():
                     reply = await send(request)
                 return _timed(reply, sent)
-            case Read(reply=reply):
-                return await read_async(reply)
+            case Read(reply=head):
+                return await read_async(cast("AsyncReply", head))
             case Fill():
                 future = self._filled(effect)
                 await sleeping.until_done(future)
@@ -211,9 +211,13 @@ class Engine:
         try:
             future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
         except StoreError as error:
-            future = Future()
+            future = Future[Sample]()
             future.set_exception(error)
-        future.add_done_callback(lambda _: self.flights.land(slot))
+
+        def land(_: Future[Sample]) -> None:
+            self.flights.land(slot)
+
+        future.add_done_callback(land)
         return future
 
 

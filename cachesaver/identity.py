@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -222,12 +223,14 @@ def _without(value: object, path: Sequence[str]) -> bool:
     """Remove *path* from *value*, copying what is changed below its top; tell if it was there."""
     head, rest = path[0], path[1:]
     if isinstance(value, list):
-        return head == "*" and sum(_step(value, place, rest) for place in range(len(value))) > 0
+        items = cast("list[object]", value)
+        return head == "*" and sum(_step(items, place, rest) for place in range(len(items))) > 0
     if not isinstance(value, dict):
         return False
+    members = cast("dict[str, object]", value)
     if head == "*":
-        return sum(_step(value, name, rest) for name in list(value)) > 0
-    return head in value and _step(value, head, rest)
+        return sum(_step(members, name, rest) for name in list(members)) > 0
+    return head in members and _step(members, head, rest)
 
 
 def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequence[str]) -> bool:
@@ -239,7 +242,7 @@ def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequenc
     inner = holder[at]  # type: ignore[index]  # at fits its holder
     if not isinstance(inner, dict | list):
         return False
-    copy = inner.copy()
+    copy = cast("dict[str, object] | list[object]", inner.copy())
     holder[at] = copy  # type: ignore[index]  # at fits its holder
     return _without(copy, rest)
 
@@ -250,9 +253,11 @@ def _blank(value: object, patterns: Sequence[re.Pattern[str]]) -> object:
             value = pattern.sub("", value)
         return value
     if isinstance(value, list):
-        return [_blank(item, patterns) for item in value]
+        items = cast("list[object]", value)
+        return [_blank(item, patterns) for item in items]
     if isinstance(value, dict):
-        return {name: _blank(item, patterns) for name, item in value.items()}
+        members = cast("dict[str, object]", value)
+        return {name: _blank(item, patterns) for name, item in members.items()}
     return value
 
 

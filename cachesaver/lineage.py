@@ -27,7 +27,7 @@ class _Ordinals:
     """Numbers from 0, the lowest that is not in use first."""
 
     _next: int = 0
-    _returned: list[int] = field(default_factory=list)
+    _returned: list[int] = field(default_factory=list[int])
 
     def take(self) -> int:
         if self._returned:

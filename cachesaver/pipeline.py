@@ -7,8 +7,9 @@ provider's quirk belongs to its dialect, a client's to its adapter.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Wait
 from cachesaver.encoding import decoded
@@ -22,6 +23,8 @@ from cachesaver.redaction import redact_response
 __all__ = ["Ask", "Outcome", "Passing", "Served", "Source", "Through", "answer", "without_ours"]
 
 _SUCCESS = range(200, 300)
+
+_NO_USAGE: Mapping[str, object] = MappingProxyType({})
 
 
 class Source(enum.Enum):
@@ -278,7 +281,7 @@ def _sample(ask: Ask, part: Response, draw: str) -> Sample:
     try:
         model, usage = ask.question.dialect.usage(part)
     except DialectError:
-        model, usage = "", {}
+        model, usage = "", _NO_USAGE
     return Sample(
         response=redact_response(part, ask.upstream),
         draw=draw,

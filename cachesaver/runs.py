@@ -23,7 +23,7 @@ RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"
 
 _RUN, _SLOT, _TELLER = "CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"
 
-_LOCK = threading.Lock()
+_lock = threading.Lock()
 _FAMILIES: dict[tuple[str, str], Family] = {}
 """By run id and namespace: what this process has drawn so far."""
 
@@ -85,7 +85,7 @@ class Runs:
         known = self._known.get(namespace)
         if known is None:
             slot = self.slot
-            with _LOCK:
+            with _lock:
                 family = _FAMILIES.setdefault((self.id, namespace), Family(slot))
             known = self._known[namespace] = (Run(id=self.id, namespace=namespace), family)
         return known
@@ -115,8 +115,8 @@ class Runs:
 
 
 def _in_child() -> None:
-    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _LOCK = threading.Lock()
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.Lock()
     _FAMILIES.clear()
 
 

@@ -67,7 +67,7 @@ class _Door:
 
 
 _DOOR = _Door()
-_LOCK = threading.RLock()
+_lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 
@@ -135,7 +135,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         quiet=quiet,
         through_mocks=through_mocks,
     )
-    with _LOCK:
+    with _lock:
         _DOOR.sessions.append(session)
         restore = announce(session.run_id, session.slot)
         if len(_DOOR.sessions) == 1:
@@ -146,7 +146,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
 
 def uninstall() -> None:
     """Undo the innermost `install`; without one, do nothing."""
-    with _LOCK:
+    with _lock:
         if _DOOR.sessions:
             _DOOR.sessions[-1].uninstall()
 
@@ -157,7 +157,7 @@ def current_session() -> Session | None:
 
 
 def _leave(session: Session, restore: Callable[[], None]) -> None:
-    with _LOCK:
+    with _lock:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
@@ -201,7 +201,7 @@ def _hooking(where: str) -> Callable[[ModuleType], None]:
                 error,
             )
             return
-        with _LOCK:
+        with _lock:
             _HOOKS[client.__name__] = undo
 
     return hook
@@ -221,8 +221,8 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     """After a fork: the child's draws, leases and counts are its own."""
-    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _LOCK = threading.RLock()
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.RLock()
     for session in _DOOR.sessions:
         session.forked(here())
 

@@ -6,7 +6,7 @@ import gzip
 import json
 import math
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -53,17 +53,19 @@ def test_key_order_white_space_and_escapes_do_not_count(value: dict[str, Any], d
     assert spelling(spaced) == spelling(orjson.dumps(value))
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: object, other: object) -> bool:
     """JSON equality, written independently: numbers by value, booleans apart from numbers."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):
         return one == other
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+        mine, yours = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return mine.keys() == yours.keys() and all(same(mine[k], yours[k]) for k in mine)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and bool(one == other)
+        ones, others = cast("list[object]", one), cast("list[object]", other)
+        return len(ones) == len(others) and all(map(same, ones, others))
+    return len({type(each) for each in cast("list[object]", [one, other])}) == 1 and one == other
 
 
 @given(objects, objects)

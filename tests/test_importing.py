@@ -20,7 +20,7 @@ NAME = "cachesaver_watched_module"
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / f"{NAME}.py").write_text("VALUE = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield NAME
     sys.modules.pop(NAME, None)
 
@@ -41,7 +41,9 @@ def test_a_module_that_is_there_is_told_at_once(module: str, watch: ImportWatch)
     assert [each.__name__ for each in seen] == [module]
 
 
-def test_a_module_that_comes_later_is_told_complete_and_once(module: str, watch: ImportWatch) -> None:
+def test_a_module_that_comes_later_is_told_complete_and_once(
+    module: str, watch: ImportWatch
+) -> None:
     seen = list[int]()
     watch.start({module: lambda each: seen.append(each.VALUE)})
     assert seen == []
@@ -87,7 +89,7 @@ def test_a_module_that_fails_to_import_fails_as_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: ImportWatch
 ) -> None:
     (tmp_path / "cachesaver_broken_module.py").write_text("1 / 0\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     seen = list[ModuleType]()
     watch.start({"cachesaver_broken_module": seen.append})
 

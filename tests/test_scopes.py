@@ -88,7 +88,7 @@ def test_a_generator_is_refused() -> None:
         yield 1
 
     for function in (plain, awaited):
-        with pytest.raises(ConfigurationError, match="is a generator.*Put the with statement"):
+        with pytest.raises(ConfigurationError, match=r"is a generator.*Put the with statement"):
             namespace("n")(function)
 
 

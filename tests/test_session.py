@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -44,7 +44,7 @@ class Provider:
     async def asend(self, request: Request) -> AsyncReply:
         reply = self.send(request)
 
-        async def chunks() -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
             for chunk in reply.chunks:
                 yield chunk
 
@@ -110,7 +110,9 @@ def text(reply: Reply) -> str:
     return str(answer["choices"][0]["message"]["content"])
 
 
-def test_two_draws_are_two_samples_and_a_second_session_draws_them_again(provider: Provider) -> None:
+def test_two_draws_are_two_samples_and_a_second_session_draws_them_again(
+    provider: Provider,
+) -> None:
     store = MemoryStore()
 
     def run(namespace: str) -> list[str]:
@@ -233,7 +235,9 @@ class TestPassingThrough:
 
         assert [each.headers[:1] for each in provider.asked] == [(("x-other", "o"),), ()]
 
-    def test_a_clients_own_error_is_the_very_one(self, session: Session, provider: Provider) -> None:
+    def test_a_clients_own_error_is_the_very_one(
+        self, session: Session, provider: Provider
+    ) -> None:
         provider.fault = TimeoutError("read")
 
         with pytest.raises(TimeoutError) as caught:
@@ -241,7 +245,9 @@ class TestPassingThrough:
 
         assert caught.value is provider.fault
 
-    def test_an_error_answer_gives_its_draw_back(self, session: Session, provider: Provider) -> None:
+    def test_an_error_answer_gives_its_draw_back(
+        self, session: Session, provider: Provider
+    ) -> None:
         """Given a 429, when an SDK retries, then the retry is the same draw and gets index 0."""
         provider.status = 429
         refused = session.answer(request(), provider.send)
@@ -283,7 +289,9 @@ class TestFailure:
         assert text(session.answer(request(), provider.send)) == "1"
         assert "going on live" in caplog.text
 
-    def test_a_warning_holds_no_query(self, session: Session, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_warning_holds_no_query(
+        self, session: Session, caplog: pytest.LogCaptureFixture
+    ) -> None:
         session.passed(Request(method="POST", url="https://u:p@x.test/v1?key=k").summary, "a pipe")
 
         assert "POST https://x.test/v1 went out live, unseen: a pipe" in caplog.text

@@ -22,7 +22,7 @@ def test_the_defaults() -> None:
     chosen = settings()
 
     assert (chosen.namespace, chosen.store, chosen.mode) == ("default", "", Mode.CACHE)
-    assert not (chosen.strict or chosen.quiet or chosen.through_mocks or chosen.hosts)
+    assert not any((chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts))
 
 
 def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,10 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
     [
         ({"namespace": ""}, "namespace is empty: name the stream"),
         ({"namespace": 3}, "namespace must be text, not int"),
-        ({"mode": "cahce"}, "mode 'cahce' is not known: use one of 'cache', 'replay', 'refresh', 'live'"),
+        (
+            {"mode": "cahce"},
+            "mode 'cahce' is not known: use one of 'cache', 'replay', 'refresh', 'live'",
+        ),
         ({"store": 3}, "store must be a path, a URL such as"),
         ({"hosts": "api.x.test"}, "hosts must be a list, as in hosts="),
         ({"hosts": ["https://api.x.test"]}, "without scheme and path"),

@@ -15,6 +15,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -119,7 +120,7 @@ def _stored(prefix: str, where: str) -> _Explained:
 def _read(given: str) -> Request:
     try:
         text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
-        said = orjson.loads(text)
+        said: dict[str, Any] = orjson.loads(text)
         url, body = said["url"], said["body"]
     except OSError as error:
         raise ConfigurationError(f"{given} cannot be read: {error.strerror}") from error
@@ -127,7 +128,7 @@ def _read(given: str) -> Request:
         raise ConfigurationError(
             f'{given} is not a request: it must be JSON such as {{"url": "https://...", "body": {{...}}}}'
         ) from error
-    headers = said.get("headers") or {}
+    headers: dict[str, object] = said.get("headers") or {}
     return Request(
         method=str(said.get("method", "POST")).upper(),
         url=str(url),

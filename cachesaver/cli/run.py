@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from cachesaver.errors import ConfigurationError
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"{program[0]} cannot be run: {error.strerror}") from error
 
 
-def prepared(inherited: os._Environ[str], arguments: argparse.Namespace) -> dict[str, str]:
+def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, str]:
     """Return the environment of the program. Checks the options first, the store included."""
     from cachesaver.stores import open_store
 
