@@ -19,6 +19,8 @@ from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
 from cachesaver.dialects import hosts as addresses
+from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
@@ -45,6 +47,8 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleResponses(),
     OpenAICompletions(),
     CompatibleCompletions(),
+    AnthropicMessages(),
+    Gemini(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""

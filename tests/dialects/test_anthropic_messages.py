@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cachesaver import dialects
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -82,6 +83,12 @@ def test_neighbours_are_not(path: str) -> None:
 
 def test_the_shape_tells_on_any_host_with_the_version_header() -> None:
     assert DIALECT.recognises(request("http://127.0.0.1:8000/v1/messages"), BODY)
+
+
+def test_the_registry_knows_it() -> None:
+    assert dialects.wants("gateway.test", "/anthropic/v1/messages?beta=true")
+    assert isinstance(dialects.recognise(request(), BODY), AnthropicMessages)
+    assert dialects.recognise(request("https://mail.test/v1/messages", ()), BODY) is None
 
 
 def test_the_known_host_tells_without_it() -> None:

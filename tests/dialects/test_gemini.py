@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cachesaver import dialects
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -59,6 +60,12 @@ def test_both_methods_are_ours_on_studio_vertex_and_elsewhere(base: str, method:
 
     assert any(re.search(f"(?:{endpoint})$", path) for endpoint in DIALECT.endpoints)
     assert DIALECT.recognises(request(base + method), BODY)
+
+
+@pytest.mark.parametrize("asked", [WHOLE, EVENTS, ARRAY, request(f"{VERTEX}:generateContent")])
+def test_the_registry_knows_it(asked: Request) -> None:
+    assert dialects.wants("gateway.test", asked.url.partition("/v1")[2])
+    assert isinstance(dialects.recognise(asked, BODY), Gemini)
 
 
 @pytest.mark.parametrize(
