@@ -67,6 +67,12 @@ CALLS: list[tuple[str, Body, str]] = [
     (f"{OPENAI}/completions", COMPLETION, "OpenAICompletions"),
     (f"{ANY}/v1/completions", {"model": "m", "prompt": [1, 2, 3]}, "CompatibleCompletions"),
     (f"{ANY}/v1/completions", {"model": "m", "prompt": ["x"]}, "CompatibleCompletions"),
+    ("https://api.anthropic.com/v1/messages", {**CHAT, "max_tokens": 5}, "AnthropicMessages"),
+    (
+        "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+        {"contents": [{"parts": [{"text": "hi"}]}]},
+        "Gemini",
+    ),
     # Endpoints that go through generic.
     ("https://api.cohere.com/v2/chat", CHAT, "Generic"),
     ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "Generic"),
@@ -127,6 +133,9 @@ ORDINARY: list[tuple[str, Body]] = [
     ("https://api.cohere.com/v2/embed", {"model": "m", "texts": ["x"]}),
     ("https://api.mistral.ai/v1/agents/completions", {**CHAT, "prompt": "x"}),
     ("https://localhost.test/graphql?path=/v1/chat/completions", CHAT),
+    (f"{ANY}/v1/messages", {"to": "me", "messages": ["hi"]}),
+    ("https://api.anthropic.com/v1/messages/batches", {"requests": []}),
+    ("https://api.anthropic.com/v1/messages/count_tokens", CHAT),
     # Numbers of samples that are none, or that the server would refuse: it shall say so itself.
     (f"{OPENAI}/chat/completions", {**CHAT, "n": 0}),
     (f"{OPENAI}/chat/completions", {**CHAT, "n": "2"}),
