@@ -140,6 +140,9 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         restore = announce(session.run_id, session.slot)
         if len(_DOOR.sessions) == 1:
             _hook_all()
+        # Last registered, first run: the store's own closing must come after our leave-taking.
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
     session.on_leave(lambda: _leave(session, restore))
     return session
 
@@ -227,6 +230,5 @@ def _in_child() -> None:
         session.forked(here())
 
 
-atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
