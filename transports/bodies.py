@@ -1,0 +1,110 @@
+"""Bodies of requests as blocking clients take them (text, bytes, files, iterables), read once.
+
+What ends by itself is read; what may not is left alone, or handed on where reading stopped. Knows
+no client.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+__all__ = ["LARGEST_BODY", "Body", "is_content", "read_body"]
+
+LARGEST_BODY: Final = 64 * 2**20
+"""Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
+
+_BLOCK: Final = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What was found where a request has its body.
+
+    Attributes:
+        content: As it goes out, without chunk framing; None when it could not be read.
+        source: What is to be sent in its place when it was not read: as good as new.
+        reason: Why it could not be read; one clause.
+    """
+
+    content: bytes | None = None
+    source: object = None
+    reason: str = ""
+
+
+def is_content(body: object) -> bool:
+    """Tell whether *body* is all there, and no file or iterable."""
+    return body is None or isinstance(body, str | bytes | bytearray | memoryview)
+
+
+def read_body(
+    body: object, *, charset: str = "utf-8", length: int = -1, position: object = None
+) -> Body:
+    """Read *body* to its end, as a client would that sends all of it before it listens.
+
+    Args:
+        body: None is none.
+        charset: In which the client encodes text.
+        length: Declared in the headers; -1 if none is. A file that cannot be rewound is read only
+            if it has one: a pipe ends when its other end likes.
+        position: Where in a file the body begins; None where the file stands.
+    """
+    if body is None:
+        return Body(content=b"")
+    if isinstance(body, str):
+        return Body(content=body.encode(charset))
+    if hasattr(body, "read"):
+        return _read_file(body, charset, length, position)
+    try:
+        return Body(content=bytes(memoryview(cast("bytes", body))))
+    except TypeError:
+        return _read_iterable(body, charset)
+
+
+def _read_file(file: Any, charset: str, length: int, position: object) -> Body:
+    start = _rewound(file, position)
+    if start is None and not 0 <= length <= LARGEST_BODY:
+        return Body(source=file, reason="its body is a file of unknown length")
+    found = _read_iterable(iter(lambda: file.read(_BLOCK) or None, None), charset)
+    if found.content is None and start is not None:
+        file.seek(start)
+        return Body(source=file, reason=found.reason)
+    return found
+
+
+def _rewound(file: Any, position: object) -> int | None:
+    """Return where the body begins in *file*, which stands there; None if it cannot be rewound."""
+    try:
+        start = file.tell() if position is None else position
+        file.seek(start)
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None
+    return cast("int", start)
+
+
+def _read_iterable(body: object, charset: str) -> Body:
+    if not isinstance(body, Iterable):
+        return Body(source=body, reason="its body is of no known kind")
+    arriving = iter(cast("Iterable[object]", body))
+    parts: list[object] = []
+    content = bytearray()
+    for part in arriving:
+        parts.append(part)
+        if isinstance(part, str):
+            content += part.encode(charset)
+        elif isinstance(part, bytes | bytearray | memoryview):
+            content += part
+        else:
+            return _unread(cast("object", body), parts, arriving, "its body is not made of bytes")
+        if len(content) > LARGEST_BODY:
+            reason = "its body is too large to be read first"
+            return _unread(cast("object", body), parts, arriving, reason)
+    return Body(content=bytes(content))
+
+
+def _unread(body: object, read: list[object], rest: Iterator[object], reason: str) -> Body:
+    """Return what sends all of *body*, of which *read* is read and *rest* is not."""
+    again = rest is not body
+    return Body(source=body if again else itertools.chain(read, rest), reason=reason)

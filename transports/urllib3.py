@@ -1,0 +1,202 @@
+"""urllib3, and what stands on it (requests, botocore): where a pool opens a URL, we may answer.
+
+`HTTPConnectionPool.urlopen` lies below sessions, adapters and pool managers and above connections.
+What goes out goes through it as it was, retries and redirects and all; what comes back is urllib3's
+own response over the standard library's, which parses bytes of ours. urllib3 is not imported here:
+whatever is needed of it is taken from the module that is handed in.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+from cachesaver.exchange import Reply, Request
+from cachesaver.ports import Gate
+from cachesaver.transports.patches import MOCKS, author, is_mock, network_is_mocked, patch
+from cachesaver.transports.urllib3_messages import (
+    Call,
+    call_of,
+    ours,
+    read,
+    repeating,
+    reply,
+    retries,
+    sending,
+    theirs,
+)
+
+if TYPE_CHECKING:
+    import urllib3
+
+__all__ = ["MODULES", "NAME", "hook"]
+
+NAME: str = "urllib3"
+MODULES: tuple[str, ...] = ("urllib3",)
+
+_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
+_OWN: Final = frozenset({"urllib3"})
+_SEAMS: Final = ("_get_conn", "_make_request", "_new_conn")
+"""Methods of a pool that somebody who owns the network may have replaced."""
+
+_Urlopen = Callable[..., Any]
+
+
+def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
+    """Hook *gate* into all pools of *module*; see `cachesaver.ports.Transport.hook`."""
+    lib = cast("Any", module)
+    return patch(lib.HTTPConnectionPool, "urlopen", functools.partial(_layer, lib, gate))
+
+
+def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool]) -> _Urlopen:
+    mocked = is_mock(original, _OWN)
+
+    @functools.wraps(original)
+    def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        # Bound, not called with a pool in front: a tracer's layer may be no function.
+        live = _bound(original, self)
+        if not active() or not _wants(gate, self, method, url):
+            return live(method, url, *args, **kwargs)
+        call = call_of(method, url, *args, **kwargs)
+        if _is_left_alone(self, call) or (not gate.through_mocks and (mocked or _is_mocked(self))):
+            return live(**call)
+        return _Opening(lib, gate, self, live, call).run()
+
+    return urlopen
+
+
+def _bound(function: _Urlopen, pool: object) -> _Urlopen:
+    """Return the method of *pool* that *function*, found in its class, is."""
+    bind: Any = getattr(function, "__get__", None)
+    return function if bind is None else cast("_Urlopen", bind(pool, type(pool)))
+
+
+# --- whose call it is
+
+
+def _wants(gate: Gate, pool: Any, method: str, url: str) -> bool:
+    if method.upper() in _UNSEEN:
+        return False
+    if url.startswith("/"):
+        return gate.wants(method, pool.host, url)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and gate.wants(method, host or "", parts.path)
+
+
+def _is_left_alone(pool: Any, call: Call) -> bool:
+    """Tell whether *call* fails without our help, or is no exchange of messages."""
+    if pool.pool is None:
+        return True
+    if call.get("assert_same_host", True) and not pool.is_same_host(call["url"]):
+        return True
+    headers: Any = pool.headers if call.get("headers") is None else call["headers"]
+    return any(name in {"upgrade", b"upgrade"} for name in map(_lower, headers))
+
+
+def _lower(name: str | bytes) -> str | bytes:
+    return name.lower()
+
+
+def _is_mocked(pool: Any) -> bool:
+    """Tell whether a mock has the network, or has put itself into *pool*."""
+    connects: Any = pool.ConnectionCls
+    kinds: tuple[Any, ...] = getattr(connects, "__mro__", (connects.__class__,))
+    return (
+        network_is_mocked()
+        or any(kind.__module__.partition(".")[0] in MOCKS for kind in kinds)
+        or any(_is_patched(pool, name) for name in _SEAMS)
+    )
+
+
+def _is_patched(pool: Any, name: str) -> bool:
+    function: object = getattr(pool, name)
+    kinds: tuple[type, ...] = type(pool).__mro__
+    owner = next(kind for kind in kinds if name in vars(kind))
+    if name not in vars(pool) and owner.__module__.partition(".")[0] in _OWN:
+        return is_mock(function, _OWN)
+    # Somebody's own pool connects as it likes; only a mock by name is one.
+    return author(function) in MOCKS
+
+
+# --- answering
+
+
+class _Opening:
+    """One call of *pool*, answered through *gate*; *live* is what it would have been."""
+
+    def __init__(self, lib: Any, gate: Gate, pool: Any, live: _Urlopen, call: Call) -> None:
+        self._lib = lib
+        self._gate = gate
+        self._pool = pool
+        self._live = live
+        self._call = call
+        self._retries = retries(lib, pool, call)
+
+    def run(self) -> urllib3.BaseHTTPResponse:
+        body = read(self._lib, self._call)
+        asked = ours(self._lib, self._pool, self._call, body.content or b"")
+        if body.content is None:
+            self._gate.passed(asked.summary, body.reason)
+            return cast(
+                "urllib3.BaseHTTPResponse", self._live(**{**self._call, "body": body.source})
+            )
+        if not self._call.get("preload_content", True):
+            return self._answer(asked)
+        errors = self._lib.exceptions
+        try:
+            return self._answer(asked)
+        except (errors.TimeoutError, errors.ProtocolError, errors.SSLError) as error:
+            return self._again(asked, error)
+
+    def _answer(self, asked: Request) -> urllib3.BaseHTTPResponse:
+        sent = False
+
+        def send(wanted: Request) -> Reply:
+            nonlocal sent
+            sent = True
+            native = self._live(**sending(self._lib, self._call, asked, wanted))
+            self._retries = native.retries
+            return reply(self._lib, native)
+
+        shown = self._gate.answer(asked, send)
+        made = theirs(self._lib, self._pool, self._call, asked, shown)
+        return made if sent else self._judged(asked, made)
+
+    def _judged(self, asked: Request, made: Any) -> urllib3.BaseHTTPResponse:
+        """Do what urllib3 does with a status that its caller wants retried; live, it has done it."""
+        left = self._retries
+        if not left.is_retry(self._call["method"], made.status, "Retry-After" in made.headers):
+            return cast("urllib3.BaseHTTPResponse", made)
+        try:
+            left = left.increment(
+                self._call["method"], self._call["url"], response=made, _pool=self._pool
+            )
+        except self._lib.exceptions.MaxRetryError:
+            if self._retries.raise_on_status:
+                raise
+            return cast("urllib3.BaseHTTPResponse", made)
+        left.sleep(made)
+        return self._repeated(asked, left)
+
+    def _again(self, asked: Request, error: Exception) -> urllib3.BaseHTTPResponse:
+        """Do what urllib3 does when a body that it reads at once breaks off.
+
+        What was raised before there was a response is raised here once more: it is past retrying.
+        """
+        method, url = self._call["method"], self._call["url"]
+        left = self._retries.increment(
+            method, url, error=error, _pool=self._pool, _stacktrace=error.__traceback__
+        )
+        left.sleep()
+        return self._repeated(asked, left)
+
+    def _repeated(self, asked: Request, left: object) -> urllib3.BaseHTTPResponse:
+        again = repeating(self._call, asked, left)
+        return cast("urllib3.BaseHTTPResponse", self._pool.urlopen(**again))
