@@ -109,7 +109,8 @@ def _resized(headers: Headers, length: int) -> Iterator[tuple[str, str]]:
 def _head(reply: Reply | AsyncReply, framing: _Framing, headers: Headers) -> bytes:
     old = reply.http_version == "HTTP/1.0" and framing is not _Framing.CHUNKED
     line = f"{'HTTP/1.0' if old else 'HTTP/1.1'} {reply.status} {_reason(reply)}"
-    lines = (line, *(f"{name}: {value}" for name, value in headers))
+    # A value that was folded is unfolded (RFC 9112, section 5.2): no part of it is a line.
+    lines = (line, *(f"{name}: {' '.join(value.splitlines())}" for name, value in headers))
     return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 

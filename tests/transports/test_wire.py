@@ -160,3 +160,9 @@ def test_the_status_line(made: Reply, line: bytes) -> None:
 
 def test_headers_go_out_byte_by_byte() -> None:
     assert b"a: \xe9\r\n" in pieces(reply(headers=(("a", "é"),)))[-1]
+
+
+def test_no_header_makes_another() -> None:
+    wire = Wire(reply(b"{}", headers=(("X", "a\r\n b\r\nSet-Cookie: c=1\n\nd"),)))
+
+    assert b"\r\nX: a  b Set-Cookie: c=1  d\r\n" in wire.head()
