@@ -40,7 +40,9 @@ def ask(rehearsal: Rehearsal, client: httpx.Client | None = None) -> str:
     return str(answer["choices"][0]["message"]["content"])
 
 
-def test_a_client_made_before_is_seen_and_let_go_again(rehearsal: Rehearsal, tmp_path: Path) -> None:
+def test_a_client_made_before_is_seen_and_let_go_again(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
     with httpx.Client() as client:
         with cachesaver.install(namespace="a", store=tmp_path / "s", quiet=True) as session:
             bought = ask(rehearsal, client)
@@ -158,7 +160,9 @@ def test_importing_us_imports_no_client_and_no_store() -> None:
     assert ran.stdout == "[]\n", ran.stderr
 
 
-def test_a_process_ends_by_itself_whatever_it_left_open(rehearsal: Rehearsal, tmp_path: Path) -> None:
+def test_a_process_ends_by_itself_whatever_it_left_open(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
     """Given streams half read, loops closed and threads done, then the process exits, status 0."""
     ran = program(
         f"""
@@ -277,6 +281,10 @@ def test_every_transport_there_is_is_wired() -> None:
     import cachesaver.transports
 
     folder = Path(cachesaver.transports.__path__[0])
-    adapters = {f"cachesaver.transports.{each.stem}" for each in folder.glob("*.py") if "MODULES" in each.read_text()}
+    adapters = {
+        f"cachesaver.transports.{each.stem}"
+        for each in folder.glob("*.py")
+        if "MODULES" in each.read_text()
+    }
 
     assert adapters - {"cachesaver.transports.testing"} == set(TRANSPORTS.values())
