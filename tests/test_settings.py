@@ -22,7 +22,7 @@ def test_the_defaults() -> None:
     chosen = settings()
 
     assert (chosen.namespace, chosen.store, chosen.mode) == ("default", "", Mode.CACHE)
-    assert not any((chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts))
+    assert (chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts) == (False,) * 3 + ((),)
 
 
 def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,14 +78,14 @@ def test_what_cannot_be_is_refused_in_one_sentence(given: dict[str, Any], says: 
 
 def test_paths_patterns_and_origins_are_taken() -> None:
     chosen = settings(
-        store=Path("/tmp/x"),
+        store=Path("/data/x"),
         ignore=["metadata.run", "tools.*.id"],
         blank=[r"\d+", re.compile("a")],
         aliases={"HTTP://X.test:80/": "http://y.test"},
         hosts=["*.acme.test", "LOCALHOST:8000"],
     )
 
-    assert chosen.store == "/tmp/x"
+    assert chosen.store == "/data/x"
     assert chosen.rules.ignore == ("metadata.run", "tools.*.id")
     assert [each.pattern for each in chosen.rules.blank] == [r"\d+", "a"]
     assert chosen.rules.aliases == {"http://x.test:80": "http://y.test"}

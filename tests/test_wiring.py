@@ -153,7 +153,7 @@ def test_importing_us_imports_no_client_and_no_store() -> None:
         import cachesaver
         assert cachesaver.__version__ and dir(cachesaver)
         new = {name.partition(".")[0] for name in set(sys.modules) - before}
-        print(sorted(new & {"httpx", "httpx2", "aiohttp", "requests", "urllib3", "lmdb", "asyncio", "orjson"}))
+        print(sorted(new & {"httpx", "httpx2", "aiohttp", "urllib3", "lmdb", "asyncio", "orjson"}))
         """
     )
 
