@@ -69,8 +69,8 @@ class Request:
         return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def header(self, name: str) -> str | None:
-        """Return the first value of the header *name* (lower case), or None."""
-        return self._named.get(name)
+        """Return the first value of the header *name* (in any case), or None."""
+        return self._named.get(name.lower())
 
     @property
     def header_names(self) -> Iterable[str]:

@@ -11,19 +11,21 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Callable
 
 from cachesaver.contexts import Family
 from cachesaver.ports import Run, Store
 
-__all__ = ["RANKS", "Runs", "announce", "inherited"]
+__all__ = ["RANKS", "Runs", "announce", "inherited", "retract"]
 
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 """Set by torchrun, Slurm, Open MPI, MPICH and PMIx to the number of a worker process."""
 
 _RUN, _SLOT, _TELLER = "CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"
 
-_lock = threading.Lock()
+_LOCK = threading.Lock()
+_BEFORE: dict[str, str | None] = {}
+"""What the environment said before we said anything."""
+
 _FAMILIES: dict[tuple[str, str], Family] = {}
 """By run id and namespace: what this process has drawn so far."""
 
@@ -40,22 +42,22 @@ def _is_told_here() -> bool:
     return os.environ.get(_TELLER) == str(os.getpid())
 
 
-def announce(run: str, slot: str) -> Callable[[], None]:
-    """Tell child processes which run they are in, and whose; return what takes it back."""
+def announce(run: str, slot: str) -> None:
+    """Tell child processes which run they are in, and whose children they are."""
     told = {_RUN: run, _SLOT: slot, _TELLER: str(os.getpid())}
-    before = {name: os.environ.get(name) for name in told}
+    for name in told:
+        _BEFORE.setdefault(name, os.environ.get(name))
     os.environ.update(told)
 
-    def restore() -> None:
-        for name, value in before.items():
-            if os.environ.get(name) != told[name]:
-                continue  # someone else's by now
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
-    return restore
+def retract() -> None:
+    """Leave the environment as it was before the first `announce`."""
+    for name, value in _BEFORE.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    _BEFORE.clear()
 
 
 class Runs:
@@ -85,7 +87,7 @@ class Runs:
         known = self._known.get(namespace)
         if known is None:
             slot = self.slot
-            with _lock:
+            with _LOCK:
                 family = _FAMILIES.setdefault((self.id, namespace), Family(slot))
             known = self._known[namespace] = (Run(id=self.id, namespace=namespace), family)
         return known
@@ -115,8 +117,8 @@ class Runs:
 
 
 def _in_child() -> None:
-    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _lock = threading.Lock()
+    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _LOCK = threading.Lock()
     _FAMILIES.clear()
 
 

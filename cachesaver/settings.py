@@ -117,7 +117,7 @@ def _store(given: object) -> str | Store:
     if given is None:
         return os.environ.get("CACHESAVER_STORE", "")
     if isinstance(given, str | os.PathLike):
-        return os.fsdecode(cast("str | os.PathLike[str]", given))
+        return os.fspath(given) if isinstance(os.fspath(given), str) else os.fsdecode(given)
     if hasattr(given, "acquire") and hasattr(given, "fill"):
         return given  # type: ignore[return-value]  # looks like a Store, which is all a protocol is
     raise ConfigurationError(
@@ -140,7 +140,7 @@ def _mode(given: object) -> Mode:
 def _listed(name: str, given: object) -> Iterable[object]:
     if isinstance(given, str | bytes | re.Pattern) or not isinstance(given, Iterable):
         raise ConfigurationError(f"{name} must be a list, as in {name}=['...'], not {given!r}")
-    return cast("Iterable[object]", given)
+    return given
 
 
 def _hosts(given: Iterable[str] | None) -> Iterable[object]:
@@ -176,14 +176,14 @@ def _path(given: object) -> str:
 
 def _pattern(given: object) -> re.Pattern[str]:
     try:
-        pattern = re.compile(cast("Any", given))  # what is no pattern raises
+        pattern: re.Pattern[Any] = re.compile(cast("Any", given))  # what is no pattern raises
     except (re.error, TypeError) as error:
         raise ConfigurationError(
             f"blank holds {given!r}, which is no regular expression: {error}"
         ) from None
     if not isinstance(pattern.pattern, str):
         raise ConfigurationError(f"blank holds {given!r}: give patterns of text, not of bytes")
-    return cast("re.Pattern[str]", pattern)
+    return pattern
 
 
 def _origin(given: str) -> str:

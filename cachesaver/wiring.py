@@ -21,7 +21,7 @@ from typing import Any
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.ports import AsyncSend, Send, Store, Transport
-from cachesaver.runs import announce
+from cachesaver.runs import announce, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
@@ -67,7 +67,7 @@ class _Door:
 
 
 _DOOR = _Door()
-_lock = threading.RLock()
+_LOCK = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 
@@ -135,21 +135,25 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         quiet=quiet,
         through_mocks=through_mocks,
     )
-    with _lock:
+    with _LOCK:
         _DOOR.sessions.append(session)
-        restore = announce(session.run_id, session.slot)
+        _tell_children()
         if len(_DOOR.sessions) == 1:
             _hook_all()
+<<<<<<< HEAD
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
         atexit.register(_at_exit)
     session.on_leave(lambda: _leave(session, restore))
+=======
+    session.on_leave(lambda: _leave(session))
+>>>>>>> 5e4b141 (Tell children of the innermost session only, whatever order sessions end in)
     return session
 
 
 def uninstall() -> None:
     """Undo the innermost `install`; without one, do nothing."""
-    with _lock:
+    with _LOCK:
         if _DOOR.sessions:
             _DOOR.sessions[-1].uninstall()
 
@@ -159,17 +163,25 @@ def current_session() -> Session | None:
     return _DOOR.sessions[-1] if _DOOR.sessions else None
 
 
-def _leave(session: Session, restore: Callable[[], None]) -> None:
-    with _lock:
+def _leave(session: Session) -> None:
+    with _LOCK:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
-        restore()
+        _tell_children()
         if not _DOOR.sessions:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
     session.close()
+
+
+def _tell_children() -> None:
+    """Let child processes join the run of the innermost session."""
+    if _DOOR.sessions:
+        announce(_DOOR.sessions[-1].run_id, _DOOR.sessions[-1].slot)
+    else:
+        retract()
 
 
 def _say(line: str) -> None:
@@ -204,7 +216,7 @@ def _hooking(where: str) -> Callable[[ModuleType], None]:
                 error,
             )
             return
-        with _lock:
+        with _LOCK:
             _HOOKS[client.__name__] = undo
 
     return hook
@@ -224,8 +236,8 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     """After a fork: the child's draws, leases and counts are its own."""
-    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _lock = threading.RLock()
+    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _LOCK = threading.RLock()
     for session in _DOOR.sessions:
         session.forked(here())
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
@@ -40,9 +39,7 @@ class Toy(BaseDialect):
     def split(self, response: Response) -> tuple[Response, ...]:
         texts = json_object(response, dialect=self.name)["texts"]
         assert isinstance(texts, list)
-        return tuple(
-            json_response(response, {"texts": [each]}) for each in cast("list[str]", texts)
-        )
+        return tuple(json_response(response, {"texts": [each]}) for each in texts)
 
     def join(self, responses: Sequence[Response]) -> Response:
         texts: list[Any] = [orjson.loads(each.body)["texts"][0] for each in responses]
@@ -54,7 +51,7 @@ class Toy(BaseDialect):
     def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         texts = json_object(response, dialect=self.name)["texts"]
         assert isinstance(texts, list)
-        return streamed(*cast("list[str]", texts))
+        return streamed(*texts)
 
 
 class NoWayBack(Toy):
@@ -123,8 +120,8 @@ class Script:
         self.effect: Any = next(self.steps)
 
     @property
-    def ended(self) -> bool:
-        return self.effect is None
+    def is_over(self) -> bool:
+        return self.outcome is not None
 
     def give(self, result: object) -> Any:
         return self._go(lambda: self.steps.send(result))
@@ -190,7 +187,7 @@ def test_a_miss_is_sent_read_and_on_disk_before_it_is_answered() -> None:
     assert isinstance(fill, Fill)
     assert (fill.index, fill.token, fill.sample.response) == (0, "t0", whole("a"))
     assert (fill.sample.created, fill.sample.latency) == (101.0, 1.0)
-    assert not script.ended
+    assert not script.is_over
     script.give(fill.sample)
     assert texts(script.outcome) == ["a"]
     assert script.outcome.sources == (Source.FETCHED,)
@@ -434,14 +431,14 @@ class TestReplay:
     def test_the_miss_shows_what_differs_from_the_nearest(self) -> None:
         asked = ask(policy=Policy.READ)
         near = asked.question.canonical.replace(b'"?"', b'"!"')
-
-        def nearest(_: object) -> bytes:
-            return near
-
-        script = Script(replace(asked, nearest=nearest))
+        script = Script(Ask(**{**_fields(asked), "nearest": lambda _: near}))
 
         with pytest.raises(NotRecordedError) as caught:
             script.give((Grant(index=-1),))
 
         assert '-  "q": "!"' in str(caught.value)
         assert '+  "q": "?"' in str(caught.value)
+
+
+def _fields(asked: Ask) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in Ask.__slots__}

@@ -14,13 +14,13 @@ HELP = "serve a simulated provider on loopback"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cachesaver rehearse` takes."""
-    from cachesaver.rehearsal import command
+    from cachesaver.rehearsal.command import add_arguments as add
 
-    command.add_arguments(parser)
+    add(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from cachesaver.rehearsal import command
+    from cachesaver.rehearsal.command import run as serve
 
-    return command.run(arguments)
+    return serve(arguments)
