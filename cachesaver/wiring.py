@@ -67,7 +67,7 @@ class _Door:
 
 
 _DOOR = _Door()
-_LOCK = threading.RLock()
+_lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 
@@ -135,25 +135,21 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         quiet=quiet,
         through_mocks=through_mocks,
     )
-    with _LOCK:
+    with _lock:
         _DOOR.sessions.append(session)
         _tell_children()
         if len(_DOOR.sessions) == 1:
             _hook_all()
-<<<<<<< HEAD
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
         atexit.register(_at_exit)
-    session.on_leave(lambda: _leave(session, restore))
-=======
     session.on_leave(lambda: _leave(session))
->>>>>>> 5e4b141 (Tell children of the innermost session only, whatever order sessions end in)
     return session
 
 
 def uninstall() -> None:
     """Undo the innermost `install`; without one, do nothing."""
-    with _LOCK:
+    with _lock:
         if _DOOR.sessions:
             _DOOR.sessions[-1].uninstall()
 
@@ -164,7 +160,7 @@ def current_session() -> Session | None:
 
 
 def _leave(session: Session) -> None:
-    with _LOCK:
+    with _lock:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
@@ -216,7 +212,7 @@ def _hooking(where: str) -> Callable[[ModuleType], None]:
                 error,
             )
             return
-        with _LOCK:
+        with _lock:
             _HOOKS[client.__name__] = undo
 
     return hook
@@ -236,8 +232,8 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     """After a fork: the child's draws, leases and counts are its own."""
-    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _LOCK = threading.RLock()
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.RLock()
     for session in _DOOR.sessions:
         session.forked(here())
 
