@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cachesaver.rehearsal import Rehearsal, Tally
+from cachesaver.rehearsal import Latency, Rehearsal, Tally
 from cachesaver.rehearsal.game24 import read_numbers, solvable
 
 pytestmark = pytest.mark.source_tree
@@ -138,6 +138,27 @@ def test_a_token_has_its_price(demo: Any) -> None:
     million = Tally(prompt_tokens=1_000_000, completion_tokens=1_000_000)
 
     assert 0 < demo.cost(Tally(prompt_tokens=1000)) < demo.cost(million)
+
+
+def test_the_demonstration_keeps_its_promises(
+    demo: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "PUZZLES", ("4 9 10 13",))
+    monkeypatch.setattr(demo, "LATENCY", Latency(base=0.01, jitter=0.9))
+
+    assert demo.main([]) == 0
+    assert "asked the provider nothing" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_broken_promise_fails_the_demonstration(
+    demo: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given runs that all asked the provider, then each promise that is broken is told."""
+    live = [replace(each, upstream=Tally(calls=9, samples=100)) for each in results(demo)]
+    monkeypatch.setattr(demo, "measure_all", lambda start, console: live)
+
+    assert demo.main([]) == 1
+    assert capsys.readouterr().out.count("not as promised") == 3
 
 
 def test_a_program_that_fails_ends_the_demonstration(
