@@ -155,7 +155,11 @@ def test_a_broken_promise_fails_the_demonstration(
 ) -> None:
     """Given runs that all asked the provider, then each promise that is broken is told."""
     live = [replace(each, upstream=Tally(calls=9, samples=100)) for each in results(demo)]
-    monkeypatch.setattr(demo, "measure_all", lambda start, console: live)
+
+    def measured(start: object, console: object) -> list[Any]:
+        return live
+
+    monkeypatch.setattr(demo, "measure_all", measured)
 
     assert demo.main([]) == 1
     assert capsys.readouterr().out.count("not as promised") == 3
