@@ -117,7 +117,9 @@ class _Player(asyncio.Transport):
                 await self._protocol.asked_for()
                 await self._feed(wire.head())
                 async for chunk in reply.chunks:
-                    await self._feed(wire.chunk(chunk))
+                    if piece := wire.chunk(chunk):
+                        await self._feed(piece)
+                        await asyncio.sleep(0)  # let it be read before the next: seams are kept
             finally:
                 await _close(reply)
             await self._reading.wait()
@@ -132,11 +134,9 @@ class _Player(asyncio.Transport):
             raise
 
     async def _feed(self, piece: bytes) -> None:
-        """Feed *piece* and let the reader have it before the next, so that seams are kept."""
         if piece:
             await self._reading.wait()
             self._protocol.data_received(piece)
-            await asyncio.sleep(0)
 
     def _finish(self, wire: Wire) -> None:
         self._task = None

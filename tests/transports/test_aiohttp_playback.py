@@ -229,6 +229,19 @@ def test_the_end_is_seen_only_when_the_reply_has_ended_and_is_closed(run: Run) -
         run(main())
 
 
+def test_a_body_that_is_there_with_the_head_is_there_at_once(run: Run) -> None:
+    """Given a small answer, then its response is complete, and so released, when it is returned."""
+
+    async def main() -> None:
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(URL)
+            assert (response.closed, response.connection) == (True, None)
+            assert await response.read() == b"kept"
+
+    with hooked(HitGate(Response(status=200, chunks=(b"kept",)))):
+        run(main())
+
+
 def test_the_request_is_written_before_its_answer_comes(run: Run) -> None:
     """Given a body written in turns, then the caller's own payload is used up as in a real send."""
     body, told = io.BytesIO(bytes(600_000)), list[str]()
