@@ -22,7 +22,7 @@ RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"
 
 _RUN, _SLOT, _TELLER = "CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"
 
-_LOCK = threading.Lock()
+_lock = threading.Lock()
 _BEFORE: dict[str, str | None] = {}
 """What the environment said before we said anything."""
 
@@ -87,7 +87,7 @@ class Runs:
         known = self._known.get(namespace)
         if known is None:
             slot = self.slot
-            with _LOCK:
+            with _lock:
                 family = _FAMILIES.setdefault((self.id, namespace), Family(slot))
             known = self._known[namespace] = (Run(id=self.id, namespace=namespace), family)
         return known
@@ -117,8 +117,8 @@ class Runs:
 
 
 def _in_child() -> None:
-    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _LOCK = threading.Lock()
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.Lock()
     _FAMILIES.clear()
 
 

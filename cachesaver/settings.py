@@ -117,7 +117,7 @@ def _store(given: object) -> str | Store:
     if given is None:
         return os.environ.get("CACHESAVER_STORE", "")
     if isinstance(given, str | os.PathLike):
-        return os.fspath(given) if isinstance(os.fspath(given), str) else os.fsdecode(given)
+        return os.fsdecode(cast("str | os.PathLike[str]", given))
     if hasattr(given, "acquire") and hasattr(given, "fill"):
         return given  # type: ignore[return-value]  # looks like a Store, which is all a protocol is
     raise ConfigurationError(
@@ -140,7 +140,7 @@ def _mode(given: object) -> Mode:
 def _listed(name: str, given: object) -> Iterable[object]:
     if isinstance(given, str | bytes | re.Pattern) or not isinstance(given, Iterable):
         raise ConfigurationError(f"{name} must be a list, as in {name}=['...'], not {given!r}")
-    return given
+    return cast("Iterable[object]", given)
 
 
 def _hosts(given: Iterable[str] | None) -> Iterable[object]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -39,7 +40,9 @@ class Toy(BaseDialect):
     def split(self, response: Response) -> tuple[Response, ...]:
         texts = json_object(response, dialect=self.name)["texts"]
         assert isinstance(texts, list)
-        return tuple(json_response(response, {"texts": [each]}) for each in texts)
+        return tuple(
+            json_response(response, {"texts": [each]}) for each in cast("list[str]", texts)
+        )
 
     def join(self, responses: Sequence[Response]) -> Response:
         texts: list[Any] = [orjson.loads(each.body)["texts"][0] for each in responses]
@@ -51,7 +54,7 @@ class Toy(BaseDialect):
     def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         texts = json_object(response, dialect=self.name)["texts"]
         assert isinstance(texts, list)
-        return streamed(*texts)
+        return streamed(*cast("list[str]", texts))
 
 
 class NoWayBack(Toy):
@@ -431,14 +434,14 @@ class TestReplay:
     def test_the_miss_shows_what_differs_from_the_nearest(self) -> None:
         asked = ask(policy=Policy.READ)
         near = asked.question.canonical.replace(b'"?"', b'"!"')
-        script = Script(Ask(**{**_fields(asked), "nearest": lambda _: near}))
+
+        def nearest(_: object) -> bytes:
+            return near
+
+        script = Script(replace(asked, nearest=nearest))
 
         with pytest.raises(NotRecordedError) as caught:
             script.give((Grant(index=-1),))
 
         assert '-  "q": "!"' in str(caught.value)
         assert '+  "q": "?"' in str(caught.value)
-
-
-def _fields(asked: Ask) -> dict[str, Any]:
-    return {name: getattr(asked, name) for name in Ask.__slots__}

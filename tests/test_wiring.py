@@ -193,11 +193,12 @@ def test_children_join_the_run_of_their_parent(rehearsal: Rehearsal, tmp_path: P
         textwrap.dedent(
             f"""
             import cachesaver, multiprocessing, subprocess, sys, httpx
+            HOW = dict(namespace="a", store={str(tmp_path / "s")!r}, quiet=True, strict=True)
             def ask(*_):
                 url, ask = "{rehearsal.openai_url}/chat/completions", {ASK!r}
                 return httpx.post(url, json=ask).json()["choices"][0]["message"]["content"]
             def main():
-                with cachesaver.install(namespace="a", store={str(tmp_path / "s")!r}, quiet=True, strict=True):
+                with cachesaver.install(**HOW):
                     print(ask())
                     if "child" in sys.argv:
                         return
@@ -209,7 +210,7 @@ def test_children_join_the_run_of_their_parent(rehearsal: Rehearsal, tmp_path: P
                     print(ask())
             def start():
                 if cachesaver.current_session() is None:
-                    cachesaver.install(namespace="a", store={str(tmp_path / "s")!r}, quiet=True, strict=True)
+                    cachesaver.install(**HOW)
             if __name__ == "__main__":
                 main()
             """
