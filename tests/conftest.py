@@ -12,6 +12,10 @@ from _pytest.terminal import TerminalReporter
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
 
+# The contract classes are modules of ours; their asserts must tell as much as a test's. Said here,
+# before any test module is imported, and so before any of them imports one of these.
+pytest.register_assert_rewrite("cachesaver.stores.testing", "cachesaver.transports.testing")
+
 
 def pytest_report_header() -> str:
     """Say which cachesaver is tested: the tree or an installed wheel."""
