@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import uuid
 
 from cachesaver.contexts import Family
 from cachesaver.ports import Run, Store
@@ -69,7 +68,7 @@ class Runs:
 
     def __init__(self, store: Store, owner: str, joined: str = "") -> None:
         self._started = not (joined or inherited())
-        self.id = joined or inherited() or uuid.uuid4().hex
+        self.id = joined or inherited() or os.urandom(16).hex()
         self._store = store
         self._owner = owner
         self._known: dict[str, tuple[Run, Family]] = {}

@@ -14,12 +14,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
+from cachesaver.plugins import TRANSPORTS as PLUGINS
+from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
 from cachesaver.runs import announce, retract
 from cachesaver.session import Session
@@ -195,7 +196,7 @@ def _hook_all() -> None:
 
 def _foreign() -> dict[str, str]:
     """Transports of others, by the entry-point group `cachesaver.transports`."""
-    return {point.name: point.value for point in entry_points(group="cachesaver.transports")}
+    return {point.name: point.value for point in plugins(PLUGINS)}
 
 
 def _hooking(where: str) -> Callable[[ModuleType], None]:

@@ -16,7 +16,6 @@ import argparse
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
         "CACHESAVER_STRICT": "1" if chosen.strict else "",
         "CACHESAVER_QUIET": "1" if chosen.quiet else "",
-        "CACHESAVER_RUN": chosen.run or uuid.uuid4().hex,
+        "CACHESAVER_RUN": chosen.run or os.urandom(16).hex(),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
     return {**inherited, **told}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from cachesaver.dialects import hosts as addresses
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
@@ -32,11 +32,13 @@ from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAI
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
+from cachesaver.plugins import DIALECTS as PLUGINS
+from cachesaver.plugins import plugins
 from cachesaver.ports import Dialect
 
 __all__ = ["DIALECTS", "GROUP", "dialects", "forget", "recognise", "wants"]
 
-GROUP = "cachesaver.dialects"
+GROUP = PLUGINS
 """Entry points of this group are dialects (a class or an instance) of other packages."""
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -63,7 +65,7 @@ def dialects() -> tuple[Dialect, ...]:
     Raises:
         ConfigurationError: An entry point does not load.
     """
-    return (*map(_load, entry_points(group=GROUP)), *DIALECTS)
+    return (*map(_load, plugins(GROUP)), *DIALECTS)
 
 
 def forget() -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
+from cachesaver.plugins import STORES, plugins
 from cachesaver.ports import Store
 
 __all__ = ["open_store"]
-
-_GROUP = "cachesaver.stores"
-"""Entry points of third parties: the name is a URL scheme, the object is called with the URL."""
 
 
 def open_store(url: str | None = None) -> Store:
@@ -56,9 +52,8 @@ def _lmdb(url: str) -> Store:
         raise ConfigurationError(
             "an LMDB store is named by an absolute path: write lmdb:///absolute/path"
         )
-    return _open_lmdb(
-        Path(url2pathname(parts.path) if parts.path[2:3] == ":" else unquote(parts.path))
-    )
+    path = unquote(parts.path)
+    return _open_lmdb(Path(path[1:] if path[2:3] == ":" else path))  # lmdb:///C:/store
 
 
 def _open_lmdb(path: Path) -> Store:
@@ -85,12 +80,13 @@ _OURS: dict[str, Callable[[str], Store]] = {"lmdb": _lmdb, "memory": _memory}
 
 
 def _third_party(scheme: str) -> Callable[[str], Store] | None:
-    for point in entry_points(group=_GROUP, name=scheme):
-        opener: Callable[[str], Store] = point.load()
-        return opener
+    for point in plugins(STORES):
+        if point.name == scheme:
+            opener: Callable[[str], Store] = point.load()
+            return opener
     return None
 
 
 def _known() -> str:
-    theirs = {point.name for point in entry_points(group=_GROUP)}
+    theirs = {point.name for point in plugins(STORES)}
     return ", ".join(f"{scheme}://" for scheme in sorted(theirs | set(_OURS)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from dataclasses import dataclass, field, replace
 
 from cachesaver.stores.processes import can_see, is_alive
@@ -25,7 +25,7 @@ class Lease:
     """
 
     owner: str
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    token: str = field(default_factory=lambda: os.urandom(16).hex())
     since: float = field(default_factory=time.time)
 
     def is_up(self, asker: str) -> bool:

@@ -357,7 +357,7 @@ def other_packages(monkeypatch: pytest.MonkeyPatch, forget_dialects: None) -> di
             setattr(module, name, value)
         return [EntryPoint(name, f"acme_dialects:{name}", group) for name in names]
 
-    monkeypatch.setattr(registry, "entry_points", entries)
+    monkeypatch.setattr(registry, "plugins", entries)
     return names
 
 

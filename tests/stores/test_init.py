@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -73,9 +73,7 @@ def test_a_url_that_means_nothing_is_refused_with_advice(url: str, advice: str) 
 def test_an_installed_package_may_bring_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint(name="theirs", value=f"{__name__}:theirs", group="cachesaver.stores")
     monkeypatch.setattr(EntryPoint, "load", lambda _: theirs)
-    monkeypatch.setattr(
-        stores, "entry_points", lambda **wanted: EntryPoints([point]).select(**wanted)
-    )
+    monkeypatch.setattr(stores, "plugins", lambda _: (point,))
 
     store = open_store("theirs://host/7")
 
