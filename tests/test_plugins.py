@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoints
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def test_the_packages_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def look() -> EntryPoints:
         reads.append(None)
-        return entry_points()
+        return EntryPoints()
 
     monkeypatch.setattr(module, "entry_points", look)
 
