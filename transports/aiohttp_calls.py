@@ -164,8 +164,15 @@ def _twin(request: ClientRequest, ours: Request) -> ClientRequest:
     twin.response_class = ClientResponse
     if ours.url != str(request.url):
         twin.url = URL(ours.url, encoded=True)
-    twin.update_body_from_data(io.BytesIO(ours.body) if ours.body else None)
+    twin.update_body_from_data(_data(ours.body))
     return twin
+
+
+def _data(body: bytes) -> object:
+    """Return what aiohttp sends as *body*, without warning of large bytes where it can be helped."""
+    if not body:
+        return None
+    return io.BytesIO(body) if _REWINDS else body
 
 
 async def _exchange(
