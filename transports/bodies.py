@@ -49,8 +49,11 @@ def read_body(
         charset: In which the client encodes text.
         length: Declared in the headers; -1 if none is. A file that cannot be rewound is read only
             if it has one: a pipe ends when its other end likes.
-        position: Where in a file the body begins; None where the file stands.
+        position: Where in a file the body begins; None where it stands. What cannot go there is
+            not read.
     """
+    if position is not None and not hasattr(body, "seek"):
+        return Body(source=body, reason="its body cannot be rewound")
     if body is None:
         return Body(content=b"")
     if isinstance(body, str):
@@ -65,7 +68,7 @@ def read_body(
 
 def _read_file(file: Any, charset: str, length: int, position: object) -> Body:
     start = _rewound(file, position)
-    if start is None and not 0 <= length <= LARGEST_BODY:
+    if start is None and (position is not None or not 0 <= length <= LARGEST_BODY):
         return Body(source=file, reason="its body is a file of unknown length")
     found = _read_iterable(iter(lambda: file.read(_BLOCK) or None, None), charset)
     if found.content is None and start is not None:

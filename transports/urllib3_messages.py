@@ -165,8 +165,9 @@ def reply(lib: Any, native: urllib3.BaseHTTPResponse) -> Reply:
 
 
 def _body(lib: Any, native: Any) -> tuple[Iterator[bytes], Callable[[], None]]:
-    if not isinstance(native, lib.HTTPResponse):  # HTTP/2: already read, and in hold of nothing
-        return iter((native.data,)), native.close
+    # HTTP/2, or made by a mock: already read, and in hold of nothing.
+    if not isinstance(native, lib.HTTPResponse) or native._fp is None:  # noqa: SLF001 - no other sign
+        return iter((native.data or b"",)), native.close
 
     def close() -> None:
         native.close()

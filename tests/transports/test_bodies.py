@@ -145,9 +145,10 @@ def test_a_file_that_cannot_go_where_its_body_begins_is_left_to_the_client() -> 
         def read(self, size: int = -1) -> bytes:
             raise AssertionError("was read")
 
-    file = Forward()
+    file, rest = Forward(), iter([b"a"])
 
-    assert read_body(file, position=0).source is file
+    assert read_body(file, position=0, length=4).source is file
+    assert read_body(rest, position=0).source is rest
 
 
 def test_what_is_not_made_of_bytes_is_left_to_the_client() -> None:
