@@ -162,7 +162,7 @@ class _Opening:
             nonlocal sent
             sent = True
             native = self._live(**sending(self._lib, self._call, asked, wanted))
-            self._retries = native.retries
+            self._retries = native.retries or self._retries
             return reply(self._lib, native)
 
         shown = self._gate.answer(asked, send)

@@ -22,6 +22,7 @@ import urllib3
 from cachesaver.ports import Gate
 from cachesaver.transports import urllib3 as adapter
 from cachesaver.transports.testing import PATIENCE, HitGate, RecordingGate, TeeGate
+from cachesaver.transports.urllib3_messages import reply
 
 
 @contextmanager
@@ -335,3 +336,56 @@ def test_a_hit_is_what_it_was_live(raw_server: RawServer, wire: str, way: str) -
 
     assert (hit.seen, hit.error) == (live.seen, live.error)
     assert (hit.sent, hit.free) == (0, 2)
+
+
+def test_a_switch_of_protocols_is_handed_over_as_it_is() -> None:
+    """Given a server that switches unasked, then the caller gets its connection."""
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n\r\n"
+    with RawServer({"/": switched}) as server, hooked(TeeGate()):
+        response = urllib3.request("POST", server.url + "/", preload_content=False)
+
+        assert (response.status, response.headers["upgrade"]) == (101, "echo")
+        assert response.connection is not None
+        response.close()
+
+
+class Http2Response(urllib3.BaseHTTPResponse):
+    """As the one of `urllib3.http2`: all there, and good for little else."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(
+            status=200,
+            headers={"x": "1"},
+            version=20,
+            version_string="HTTP/2",
+            reason=None,
+            decode_content=False,
+            request_url="/",
+        )
+        self.content = content
+        self.closes = 0
+
+    @property
+    def data(self) -> bytes:
+        return self.content
+
+    @property
+    def url(self) -> str | None:
+        return None
+
+    @url.setter
+    def url(self, url: str | None) -> None:
+        raise AssertionError(url)
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+def test_a_response_of_http2_is_read_as_far_as_it_can_be() -> None:
+    native = Http2Response(b"whole")
+
+    answer = reply(urllib3, native)
+
+    assert (list(answer.chunks), answer.http_version, answer.reason) == ([b"whole"], "HTTP/2", "")
+    answer.close()
+    assert native.closes == 1
