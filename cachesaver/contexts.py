@@ -9,14 +9,26 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from weakref import ref
 
 from cachesaver.lineage import Drawn, Node, draw, root
 
-__all__ = ["NAMESPACE", "REQUEST_ID", "Family", "current_context", "inside", "is_inside"]
+__all__ = [
+    "NAMESPACE",
+    "REQUEST_ID",
+    "Epoch",
+    "Family",
+    "Place",
+    "birth",
+    "current_context",
+    "here",
+    "inside",
+    "is_inside",
+]
 
 NAMESPACE: ContextVar[str | None] = ContextVar("cachesaver_namespace", default=None)
 REQUEST_ID: ContextVar[str] = ContextVar("cachesaver_request_id", default="")
@@ -51,10 +63,120 @@ def inside() -> Generator[None]:
         _INSIDE.reset(token)
 
 
-_NODES: ContextVar[Mapping[Family, Node]] = ContextVar(
-    "cachesaver_nodes",
-    default=MappingProxyType({}),  # read-only
-)
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where a task or thread stands among those that led to it, whether it draws itself or not.
+
+    Attributes:
+        parent: The place it was started from; None for what inherited nothing.
+        label: What runs there, such as the name of a coroutine.
+        number: Which of those with this label it is that its parent started in one namespace and
+            session, from 0; None where nobody has seen it started.
+        owner: The task or thread; None until it is known.
+        depth: How many places lie above.
+        nodes: What it is called in each family that asked here or below.
+    """
+
+    parent: Place | None
+    label: str
+    number: int | None = None
+    owner: ref[object] | None = None
+    depth: int = 0
+    _started: Counter[object] = field(default_factory=Counter[object], repr=False)
+    nodes: dict[Family, Node] = field(default_factory=dict["Family", Node], repr=False)
+
+    def born(self, label: str) -> Place:
+        """Return the place of a task that is being started from here."""
+        # A program may do one thing in two namespaces, or sessions: each counts for itself.
+        scope = (label, NAMESPACE.get(), epoch.now)
+        number = self._started[scope]
+        self._started[scope] += 1
+        return self.below(label, number)
+
+    def below(self, label: str, number: int | None = None) -> Place:
+        """Return the place of what is found to run below.
+
+        Chains are cut at a depth that no program reaches by nesting: a task that for ever starts
+        its own successor must not keep all its ancestors.
+        """
+        if self.depth < _DEEPEST:
+            return Place(parent=self, label=label, number=number, depth=self.depth + 1)
+        return Place(parent=self.parent, label=label, depth=self.depth)
+
+    def asking(self, family: Family, fingerprint: str) -> Node:
+        """Return the node of this place, which has a question to ask."""
+        if family not in self.nodes:
+            self.nodes[family] = self._above(family).child(fingerprint)
+        return self.nodes[family]
+
+    def _above(self, family: Family) -> Node:
+        """Return the node of the parent: one that has not asked by now is known by its start."""
+        unnamed, place = list[Place](), self.parent
+        while place is not None and family not in place.nodes:
+            unnamed.append(place)
+            place = place.parent
+        node = family.root if place is None else place.nodes[family]
+        for each in reversed(unnamed):
+            number = each.number
+            node = node.child(each.label) if number is None else node.started(each.label, number)
+            each.nodes[family] = node
+        return node
+
+
+_DEEPEST = 200
+
+
+@dataclass(slots=True)
+class Epoch:
+    """Counts how often the session that answers has changed."""
+
+    now: int = 0
+
+
+epoch = Epoch()
+
+_PLACE: ContextVar[Place | None] = ContextVar("cachesaver_place", default=None)
+
+
+def here() -> Place:
+    """Return the place of the task or thread that runs now."""
+    context = current_context()
+    place = _PLACE.get()
+    if place is not None and place.owner is not None and place.owner() is context:
+        return place
+    threaded = isinstance(context, threading.Thread)
+    if place is None or place.owner is not None or threaded:
+        place = _started_from(place, _THREAD if threaded else "task")
+        _PLACE.set(place)
+    # else: it was born for a task, which is this one
+    place.owner = ref(context)
+    return place
+
+
+def _started_from(inherited: Place | None, label: str, *, born: bool = False) -> Place:
+    """Return a new place below the one that was inherited.
+
+    Not below a thread that inherited nothing itself: whether such a thread asked before it ran a
+    loop must not change what the loop's tasks are called.
+    """
+    if inherited is None or (inherited.parent is None and inherited.label == _THREAD):
+        return Place(parent=None, label=label)
+    return inherited.born(label) if born else inherited.below(label)
+
+
+_THREAD = "thread"
+
+
+@contextlib.contextmanager
+def birth(label: str) -> Iterator[Place]:
+    """Let a task that is created in this block, and copies this context, have a place of its own."""
+    outside = isinstance(current_context(), threading.Thread)
+    place = _started_from(_PLACE.get() if outside else here(), label, born=True)
+    token = _PLACE.set(place)
+    try:
+        yield place
+    finally:
+        _PLACE.reset(token)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,33 +185,22 @@ class Family:
 
     Attributes:
         slot: The place of this process in the run, the same when the program is run again.
+        root: The node above all others.
     """
 
     slot: str
-    _root: Node = field(init=False)
+    root: Node = field(init=False)
 
     def __post_init__(self) -> None:
         """Hang everything under the process."""
-        self._root = root(self.slot)
+        self.root = root(self.slot)
 
     def draw(self, fingerprint: str, count: int) -> Drawn:
         """Name *count* draws of *fingerprint* made by the context that runs now."""
         if explicit := REQUEST_ID.get():
             return self.named(explicit, fingerprint, count)
-        return draw(self._node(fingerprint), fingerprint, count)
+        return draw(here().asking(self, fingerprint), fingerprint, count)
 
     def named(self, explicit: str, fingerprint: str, count: int) -> Drawn:
         """Name *count* draws under the id that the caller gave."""
-        return draw(self._root, fingerprint, count, explicit=explicit)
-
-    def _node(self, fingerprint: str) -> Node:
-        nodes = _NODES.get()
-        inherited = nodes.get(self)
-        context = current_context()
-        if inherited is None:
-            inherited = self._root
-        elif inherited.owner is not None and inherited.owner() is context:
-            return inherited
-        node = inherited.child(fingerprint, context)
-        _NODES.set(MappingProxyType({**nodes, self: node}))
-        return node
+        return draw(self.root, fingerprint, count, explicit=explicit)

@@ -15,7 +15,6 @@ import heapq
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
-from weakref import ref
 
 __all__ = ["Drawn", "Node", "draw", "root"]
 
@@ -45,12 +44,9 @@ class Node:
 
     Attributes:
         id: 32 hex digits, the same in every run of the same program.
-        owner: The context (task or thread) it belongs to; one that finds another's node in the
-            variables it inherited makes a child of it.
     """
 
     id: str
-    owner: ref[object] | None = None
     _draws: defaultdict[str, _Ordinals] = field(
         default_factory=lambda: defaultdict(_Ordinals), repr=False
     )
@@ -58,11 +54,15 @@ class Node:
         default_factory=lambda: defaultdict(_Ordinals), repr=False
     )
 
-    def child(self, fingerprint: str, owner: object) -> Node:
-        """Return a new node for *owner*, whose first question is *fingerprint*."""
+    def child(self, fingerprint: str) -> Node:
+        """Return a new node whose first question is *fingerprint*."""
         with _LOCK:
             number = self._children[fingerprint].take()
-        return Node(id=_digest("child", self.id, fingerprint, str(number)), owner=ref(owner))
+        return Node(id=_digest("child", self.id, fingerprint, str(number)))
+
+    def started(self, label: str, number: int) -> Node:
+        """Return the node of the *number*-th *label* started from here, which has not asked yet."""
+        return Node(id=_digest("started", self.id, label, str(number)))
 
     def take(self, key: str, count: int) -> tuple[int, ...]:
         """Take the next *count* ordinals under *key*."""

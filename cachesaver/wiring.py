@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from cachesaver.contexts import epoch
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.plugins import TRANSPORTS as PLUGINS
@@ -26,6 +27,7 @@ from cachesaver.runs import announce, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
+from cachesaver.tasks import LOOPS
 
 __all__ = ["TRANSPORTS", "current_session", "install", "uninstall"]
 
@@ -174,7 +176,8 @@ def _leave(session: Session) -> None:
 
 
 def _tell_children() -> None:
-    """Let child processes join the run of the innermost session."""
+    """Let child processes join the run of the innermost session, and tasks count for it."""
+    epoch.now += 1
     if _DOOR.sessions:
         announce(_DOOR.sessions[-1].run_id, _DOOR.sessions[-1].slot)
     else:
@@ -190,7 +193,7 @@ def _say(line: str) -> None:
 
 
 def _hook_all() -> None:
-    known = {**TRANSPORTS, **_foreign()}
+    known = {**dict.fromkeys(LOOPS, "cachesaver.tasks"), **TRANSPORTS, **_foreign()}
     _WATCH.start({name: _hooking(where) for name, where in known.items()})
 
 

@@ -19,7 +19,17 @@ ROOT = Path(__file__).parents[1]
 OUTER_ROOMS = {
     *("contexts", "flights", "sleeping", "tee", "engine"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
-    *("importing", "nearest", "replies", "runs", "scopes", "settings", "session", "wiring"),
+    *(
+        "importing",
+        "nearest",
+        "replies",
+        "runs",
+        "scopes",
+        "settings",
+        "session",
+        "tasks",
+        "wiring",
+    ),
     *("__main__", "pytest_plugin", "cli", "local", "gateway", "rehearsal", "ui"),
 }
 """The rooms that may touch the world; every other one is the core."""

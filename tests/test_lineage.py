@@ -14,7 +14,7 @@ def ids(node: Node, fingerprint: str, count: int = 1, explicit: str = "") -> tup
 def test_the_same_program_draws_the_same_ids() -> None:
     def program() -> list[tuple[str, ...]]:
         top = root("0")
-        first, second = top.child("q", Node), top.child("q", Node)
+        first, second = top.child("q"), top.child("q")
         return [ids(top, "q"), ids(first, "q"), ids(second, "q"), ids(first, "p", 3), ids(top, "q")]
 
     assert program() == program()
@@ -24,10 +24,10 @@ def test_the_same_program_draws_the_same_ids() -> None:
 def test_other_questions_do_not_disturb() -> None:
     """Given siblings, when one asks something else first, then the other's ids stay."""
     quiet, busy = root("0"), root("0")
-    busy.child("else", Node)
+    busy.child("else")
     ids(busy, "else", 5)
 
-    assert ids(quiet.child("q", Node), "q") == ids(busy.child("q", Node), "q")
+    assert ids(quiet.child("q"), "q") == ids(busy.child("q"), "q")
     assert ids(quiet, "q") == ids(busy, "q")
 
 
