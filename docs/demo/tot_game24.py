@@ -176,7 +176,7 @@ async def main() -> None:
 
     async with AsyncOpenAI() as client:
         solver = Solver(client, args.model, args.temperature, args.breadth, args.votes)
-        puzzles = [await solver.solve(puzzle) for puzzle in args.puzzles]
+        puzzles = await asyncio.gather(*(solver.solve(puzzle) for puzzle in args.puzzles))
 
     solved = sum(puzzle["solved"] is True for puzzle in puzzles)
     report = {"solved": solved, "usage": asdict(solver.usage), "puzzles": puzzles}
