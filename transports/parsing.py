@@ -59,10 +59,9 @@ class _Stream(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._pieces = iter(())
-            self._close_reply()
+        super().close()
+        self._pieces = iter(())
+        self._close_reply()
 
 
 class _Socket:

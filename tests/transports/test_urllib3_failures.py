@@ -280,6 +280,16 @@ def test_a_failure_is_urllib3s_own(failure: Callable[[LoopbackServer], None]) ->
     assert miss == live
 
 
+@pytest.mark.parametrize("failure", [pool_closed, other_host, no_url])
+def test_a_call_that_would_not_have_been_sent_is_no_hit(
+    failure: Callable[[LoopbackServer], None],
+) -> None:
+    live = told(failure)
+
+    with hooked(HitGate(KEPT)):
+        assert told(failure) == live
+
+
 def test_what_the_gate_raises_while_the_body_is_read_is_seen() -> None:
     class Breaking(FakeGate):
         def answer(self, request: Request, send: Send) -> Reply:

@@ -22,7 +22,11 @@ import urllib3
 from cachesaver.ports import Gate
 from cachesaver.transports import urllib3 as adapter
 from cachesaver.transports.testing import PATIENCE, HitGate, RecordingGate, TeeGate
-from cachesaver.transports.urllib3_messages import reply
+from cachesaver.transports.urllib3_messages import (
+    _arrived,  # pyright: ignore[reportPrivateUsage]  # no installed version takes this way
+    _as_live,  # pyright: ignore[reportPrivateUsage]  # as above
+    reply,
+)
 
 
 @contextmanager
@@ -389,3 +393,36 @@ def test_a_response_of_http2_is_read_as_far_as_it_can_be() -> None:
     assert (list(answer.chunks), answer.http_version, answer.reason) == ([b"whole"], "HTTP/2", "")
     answer.close()
     assert native.closes == 1
+
+
+class Old:
+    """A response as of a version of urllib3 that cannot say what has arrived."""
+
+    def __init__(self, native: urllib3.BaseHTTPResponse) -> None:
+        self._native = native
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"read1", "version_string"}:
+            raise AttributeError(name)
+        return getattr(self._native, name)
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"x" * 100_000])
+@pytest.mark.parametrize("head", [OK, OK + b"Content-Length: %d\r\n"])
+def test_an_old_response_is_read_as_it_arrives_to_its_end(head: bytes, body: bytes) -> None:
+    sized = b"%d" in head
+    answer = (head % len(body) if sized else head) + b"\r\n" + body + (b"" if sized else CLOSES)
+    with RawServer({"/": answer}) as server, urllib3.connection_from_url(server.url) as pool:
+        native = pool.urlopen("GET", "/", preload_content=False)
+
+        chunks = list(iter(lambda: _arrived(Old(native)), b""))
+
+        assert b"".join(chunks) == body
+        assert (native.closed, native.connection) == (True, None)
+
+
+def test_an_old_response_is_told_no_more_than_it_was() -> None:
+    made: Any = Old(urllib3.HTTPResponse(version_string="HTTP/1.0"))
+
+    assert _as_live(made, None) is made
+    assert "version_string" not in vars(made)
