@@ -197,6 +197,16 @@ def test_a_body_that_cannot_be_read_first_passes_and_is_reported(
     assert gate.passes == [(f"POST {url}", "its body is too large to be read first")]
 
 
+def test_a_file_is_sent_from_where_it_is_said_to_begin() -> None:
+    gate = RecordingGate()
+    with LoopbackServer() as server, hooked(gate):
+        with HTTPConnectionPool(server.host, server.port) as pool:
+            pool.urlopen("POST", "/v1/x", body=io.BytesIO(b"skipped body"), body_pos=8)
+
+        assert [received.body for received in server.received] == [b"body"]
+    assert gate.asked[0].body == b"body"
+
+
 def test_a_body_sent_several_times_is_the_same_each_time() -> None:
     with LoopbackServer() as server, hooked(RepeatingGate(3)):
         urllib3.request("POST", server.url + "/v1/x", body=iter([b"one ", b"two"]))
@@ -262,3 +272,20 @@ def test_a_stream_can_be_shut_down_from_another_thread() -> None:
             return f"{first!r} {caught.value}"
 
     assert ended(TeeGate()) == ended(RefusingGate())
+
+
+def test_a_connection_is_not_let_go_while_it_is_read() -> None:
+    """Given a caller that releases at once, then what it streams is not cut by its next call."""
+    with (
+        LoopbackServer() as server,
+        hooked(TeeGate()),
+        HTTPConnectionPool(server.host, server.port, maxsize=1) as pool,
+    ):
+        server.script("/v1/x", Script(headers=SSE, chunks=EVENTS, holds_chunks=True))
+        stream = pool.urlopen("POST", "/v1/x", preload_content=False, release_conn=True)
+        chunks = stream.stream()
+        first = next(chunks)
+        other = pool.urlopen("POST", "/v1/y", body=b"other").data
+        server.release(2)
+
+        assert ((first, *chunks), other) == (EVENTS, b"other")

@@ -49,16 +49,16 @@ def free(pool: HTTPConnectionPool) -> int:
 
 
 class Flaky(LoopbackServer):
-    """Answers the first request for /v1/x with *first*, and the others with their body."""
+    """Answers the first requests by *first*, one after the other, and the rest with their body."""
 
-    def __init__(self, first: Script) -> None:
+    def __init__(self, *first: Script) -> None:
         super().__init__()
-        self._http.scripts = _Once({"/v1/x": first})
+        self._http.scripts = _InTurn({str(number): each for number, each in enumerate(first)})
 
 
-class _Once(dict[str, Script]):
+class _InTurn(dict[str, Script]):
     def get(self, key: str, default: Any = None) -> Any:
-        return self.pop(key, default)
+        return self.pop(next(iter(self), ""), default)
 
 
 RETRY = urllib3.Retry(3, status_forcelist=[503], allowed_methods=None, backoff_factor=0)
@@ -110,6 +110,19 @@ def test_a_body_that_breaks_off_is_asked_for_again_where_urllib3_would(
     assert response.data == b"body"
     assert response.retries is not None
     assert len(response.retries.history) == 1
+
+
+def test_what_was_retried_before_a_body_broke_off_is_not_forgotten() -> None:
+    broken = Script(chunks=(b"one", b"two"), breaks=True)
+    with (
+        Flaky(Script(status=503), broken) as server,
+        hooked(TeeGate()),
+        HTTPConnectionPool(server.host, server.port) as pool,
+    ):
+        response = pool.urlopen("POST", "/v1/x", body=b"body", retries=RETRY)
+
+    assert response.retries is not None
+    assert [entry.status for entry in response.retries.history] == [503, None]
 
 
 def test_a_body_that_breaks_off_is_not_asked_for_again_where_urllib3_would_not() -> None:
