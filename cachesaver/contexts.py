@@ -10,7 +10,7 @@ import contextlib
 import sys
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from weakref import ref
@@ -168,7 +168,7 @@ _THREAD = "thread"
 
 
 @contextlib.contextmanager
-def birth(label: str) -> Iterator[Place]:
+def birth(label: str) -> Generator[Place]:
     """Let a task that is created in this block, and copies this context, have a place of its own."""
     outside = isinstance(current_context(), threading.Thread)
     place = _started_from(_PLACE.get() if outside else here(), label, born=True)

@@ -3,8 +3,7 @@
 Not a test: test_docs.py starts it, so that each page has a fresh interpreter. STEPS is a JSON list of
 objects with *kind* (`python`, `command` or `file`), *text*, *page* (path), *line* (of the first line
 of the text in the page, from 1) and, for a file, *name*. RESULTS gets one object per step that was
-run: *output* (of Python its stdout, of a command both streams), *errors* (of Python its stderr) and
-*exit* (0, unless it failed).
+run: *output* (stdout and stderr together, as a terminal shows them) and *exit* (0, unless it failed).
 """
 
 from __future__ import annotations
@@ -34,21 +33,20 @@ class Result(TypedDict):
     """What came of it."""
 
     output: str
-    errors: str
     exit: int
 
 
 def run_python(step: Step, program: ModuleType) -> Result:
     """Execute in *program*, so that later blocks see the names; tracebacks name the page's lines."""
-    printed, complained = io.StringIO(), io.StringIO()
+    printed = io.StringIO()
     source = "\n" * (step["line"] - 1) + step["text"]
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
             exec(compile(source, step["page"], "exec"), vars(program))  # noqa: S102 - our own pages
         except BaseException:  # noqa: BLE001 - an example may end in any way; the test tells it
             traceback.print_exc()
-            return {"output": printed.getvalue(), "errors": complained.getvalue(), "exit": 1}
-    return {"output": printed.getvalue(), "errors": complained.getvalue(), "exit": 0}
+            return {"output": printed.getvalue(), "exit": 1}
+    return {"output": printed.getvalue(), "exit": 0}
 
 
 def run_command(step: Step) -> Result:
@@ -62,13 +60,13 @@ def run_command(step: Step) -> Result:
         encoding="utf-8",
         check=False,
     )
-    return {"output": done.stdout, "errors": "", "exit": done.returncode}
+    return {"output": done.stdout, "exit": done.returncode}
 
 
 def write_file(step: Step) -> Result:
     """Save a block under its name, in the working directory."""
     Path(step["name"]).write_text(step["text"], encoding="utf-8")
-    return {"output": "", "errors": "", "exit": 0}
+    return {"output": "", "exit": 0}
 
 
 def main(steps_file: str, results_file: str) -> None:

@@ -8,7 +8,7 @@ the shell. What a page needs beyond that it says in comments that a reader does 
     <!-- no-run: reason -->      before a block: it is not run; the test's report lists the reason
     <!-- file: name.py -->       before a block of any language: it is saved, not run
     <!-- exit: 1 -->             before a console block: its last command ends so
-    <!-- output -->              before a ```text block: what the Python above it prints
+    <!-- output -->              before a ```text block: what the Python above it shows
 
 Output shown is compared; `...` stands for any text in a line, and alone for any number of lines.
 """
@@ -233,7 +233,7 @@ def run(todo: list[Example], folder: Path, env: Mapping[str, str]) -> None:
         where = f"{named(example.block.page)}:{example.line}"
         output = result["output"]
         if result["exit"] != example.exit:
-            pytest.fail(f"{where} ended with {result['exit']}:\n{output}{result['errors']}")
+            pytest.fail(f"{where} ended with {result['exit']}:\n{output}")
         if example.output is not None and not agree(example.output, output):
             pytest.fail(f"{where} printed something else:\n{output}")
     assert done.returncode == 0, done.stderr

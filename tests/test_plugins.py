@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoints
 from pathlib import Path
@@ -27,7 +28,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     lines = (f"[{group}]\nacme = acme:{group[-3:]}\n" for group in (DIALECTS, STORES, TRANSPORTS))
     (info / "entry_points.txt").write_text("".join(lines))
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
 
 @pytest.mark.parametrize("group", [DIALECTS, STORES, TRANSPORTS])
