@@ -1,0 +1,80 @@
+"""Run every benchmark, print the table, write docs/benchmarks.md. Reports; never gates.
+
+Every figure compares two things in one run, side by side and turn by turn: machines are shared, and
+only the ratio or the difference of a pair means anything. Medians of pairs of processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench import calls, processes, storage
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+YES = {True: "yes", False: "**no**"}
+PEERS = ("openai", "httpx", "httpx2", "aiohttp", "requests", "lmdb", "orjson")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table; *found* and *limit* are in words, *kept* tells if one is in the other."""
+
+    what: str
+    against: str
+    found: str
+    limit: str
+    kept: bool
+
+
+def rows() -> Iterator[Row]:
+    """Measure, row by row."""
+    for module in (processes, calls, storage):
+        for what, against, found, limit, kept in module.measured():
+            row = Row(what=what, against=against, found=found, limit=limit, kept=kept)
+            print(f"{row.what}: {row.found} (to reach: {row.limit})", flush=True)  # noqa: T201
+            yield row
+
+
+def page(table: list[Row]) -> str:
+    """Return docs/benchmarks.md."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
+    today = datetime.now(tz=UTC).date().isoformat()
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`; do not edit.",
+        "Figures are medians of pairs of processor time, measured turn by turn",
+        "in one run; absolute times are this machine's on that day.",
+        "",
+        f"{today}, Python {platform.python_version()}, {os.cpu_count()} cores; {versions}.",
+        "",
+        "| what | against | found | to reach | |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row.what} | {row.against} | {row.found} | {row.limit} | {YES[row.kept]} |"
+            for row in table
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure everything, or (`--dry`) measure and write nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dry", action="store_true", help="write no page")
+    dry = parser.parse_args().dry
+    table = list(rows())
+    if not dry:
+        PAGE.write_text(page(table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
