@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def measured() -> Measured:
 
 
 @contextmanager
-def warm(fill: Callable[[], object], draws: int) -> Iterator[None]:
+def warm(fill: Callable[[], object], draws: int) -> Generator[None]:
     """A store in which *fill*, called *draws* times, has been paid for; hits in a fresh namespace."""
     with tempfile.TemporaryDirectory() as folder:
         with cachesaver.install("cold", store=Path(folder) / "s", quiet=True, strict=True):
@@ -117,12 +117,13 @@ def warm(fill: Callable[[], object], draws: int) -> Iterator[None]:
 
 
 def _passthrough() -> Measured:
-    for module in (httpx, httpx2):
-        client = module.Client(transport=module.MockTransport(lambda _, m=module: m.Response(200)))
+    modules: tuple[Any, ...] = (httpx, httpx2)
+    for module in modules:
+        client = module.Client(transport=module.MockTransport(_empty(module)))
         send = _sender(client, "https://shop.test/orders")
         with cachesaver.install("a", store="memory://", quiet=True):
-            hooked = vars(module.Client)["_send_single_request"]
-            original = hooked.__wrapped__
+            hooked: Any = vars(module.Client)["_send_single_request"]
+            original: Any = hooked.__wrapped__
 
             def without(
                 send: Callable[[], object] = send, module: Any = module, o: Any = original
@@ -141,6 +142,10 @@ def _passthrough() -> Measured:
         more = pair.more * 1e6
         name = f"one call that is none of our business ({module.__name__})"
         yield name, "the client without us", f"{more:.1f} µs more", "≤ 3 µs more", more <= 3
+
+
+def _empty(module: Any) -> Callable[[Any], Any]:
+    return lambda _: module.Response(200)
 
 
 def _hit_at_transport() -> Measured:

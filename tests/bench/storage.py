@@ -46,7 +46,7 @@ def _fingerprint(name: object) -> str:
 def _fill(store: LmdbStore, samples: int) -> None:
     """One sample for each of *samples* questions."""
     run = Run(id="fill", namespace="fill")
-    futures = []
+    futures = list[Future[Sample]]()
     for number in range(samples):
         futures.append(_buy(store, run, _fingerprint(number), f"{number:064x}"))
         if len(futures) == 1000:
