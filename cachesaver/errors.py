@@ -14,6 +14,9 @@ No message holds a header, a query string or a body: there are keys and prompts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "CachesaverError",
     "ConfigurationError",
@@ -26,7 +29,11 @@ __all__ = [
 
 
 class CachesaverError(Exception):
-    """Root of all errors of this library."""
+    """Root of all errors of this library. They can be pickled: worker processes raise them too."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep message and facts; a constructor may take other arguments than it passes on."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 class ConfigurationError(CachesaverError):
@@ -84,3 +91,12 @@ class NotRecordedError(CachesaverError):
             f"Buy what is missing by running once with mode='cache', or see what is stored with:\n"
             f"    cachesaver stats"
         )
+
+
+def rebuilt(
+    kind: type[CachesaverError], arguments: tuple[object, ...], facts: Mapping[str, object]
+) -> CachesaverError:
+    """Return the error of *kind* that was pickled with these *arguments* and *facts*."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(facts)
+    return error

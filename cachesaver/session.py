@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cachesaver import dialects
+from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, is_inside
 from cachesaver.engine import Engine, Line
-from cachesaver.errors import CachesaverError, NotRecordedError, StoreError
+from cachesaver.errors import CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.identity import Question, identify
 from cachesaver.nearest import nearest
@@ -155,8 +156,10 @@ class Session:
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
         if self.settings.mode is Mode.REPLAY:
-            raise CachesaverError(
-                f"{summary} may not go out in mode='replay', and cannot be read: {reason}"
+            raise let_through(
+                CachesaverError(
+                    f"{summary} may not go out in mode='replay', and cannot be read: {reason}"
+                )
             )
         self._warn(f"{summary} went out live, unseen: {reason}")
 
@@ -230,10 +233,11 @@ class Session:
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
-        if error is clients or isinstance(error, NotRecordedError) or self.settings.strict:
+        if error is clients:
             raise error
-        if self.settings.mode is Mode.REPLAY:
-            raise error  # nothing may leave the process, whatever has failed
+        # By replay, nothing may leave the process, whatever has failed.
+        if self.settings.strict or self.settings.mode is Mode.REPLAY:
+            raise let_through(error) if isinstance(error, CachesaverError) else error
         self._warn(f"going on live, without the store: {error}")
 
     def _complain(self, error: StoreError) -> None:

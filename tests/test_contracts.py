@@ -20,6 +20,7 @@ OUTER_ROOMS = {
     *("contexts", "flights", "sleeping", "tee", "engine"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
+        "candour",
         "importing",
         "nearest",
         "replies",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from cachesaver import errors
@@ -56,3 +58,21 @@ def test_what_is_not_recorded_is_told_with_what_to_do() -> None:
         assert part in str(error)
     assert "The nearest differs in temperature." in str(error)
     assert "mode='cache'" in str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("say mode='replay'"),
+        DialectError("no choices", dialect="openai.chat"),
+        StoreDamagedError("it is full", location="/data/store"),
+        NotRecordedError("POST x", fingerprint="f", namespace="n", wanted=3, free=1, near="none"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_come_home_from_worker_processes(error: CachesaverError) -> None:
+    """Given an error of a worker, when pickled, then its parent sees it, and is not left hanging."""
+    home = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+
+    assert type(home) is type(error)
+    assert (str(home), vars(home)) == (str(error), vars(error))

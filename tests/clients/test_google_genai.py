@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ class Answer(BaseModel):
 
 
 @contextlib.contextmanager
-def made(url: str) -> Iterator[Any]:
+def made(url: str) -> Generator[Any]:
     client = genai.Client(api_key="k", http_options={"base_url": url})
     try:
         yield client
@@ -51,8 +51,9 @@ def about(topic: str) -> Any:
 
 def dumped(answer: Any) -> Any:
     """Everything the SDK knows of an answer; of the headers it kept, those that carry meaning."""
-    said = answer.model_dump(mode="json", warnings=False)
-    headers = (said.pop("sdk_http_response", None) or {}).get("headers") or {}
+    said: dict[str, Any] = answer.model_dump(mode="json", warnings=False)
+    http: dict[str, Any] = said.pop("sdk_http_response", None) or {}
+    headers: dict[str, str] = http.get("headers") or {}
     said["headers"] = {k.lower(): v for k, v in headers.items() if k.lower() not in OF_THE_HOP}
     return said
 
