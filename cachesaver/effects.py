@@ -7,7 +7,7 @@ client and may be performed blocking or not by the same function; the engine has
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
@@ -74,11 +74,12 @@ class Read(Effect[Response]):
 class Fill(Effect[Sample]):
     """Store a sample; done once it is on disk, and gives what the slot holds (`Store.fill`)."""
 
+    run: Run
     fingerprint: str
     index: int
     token: str
     sample: Sample
-    question: bytes
+    question: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

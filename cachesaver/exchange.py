@@ -62,6 +62,9 @@ class Request:
         named = {name.lower(): value for name, value in reversed(self.headers)}
         object.__setattr__(self, "_named", named)
 
+    def __repr__(self) -> str:
+        return f"<Request {self.summary}>"
+
     @property
     def summary(self) -> str:
         """Method and URL without userinfo and query, where some providers put the key."""
@@ -97,7 +100,7 @@ class Response:
     """
 
     status: int
-    headers: Headers = ()
+    headers: Headers = field(default=(), repr=False)
     chunks: tuple[bytes, ...] = field(default=(), repr=False)
     offsets: tuple[float, ...] = field(default=(), repr=False)
     reason: str = ""
@@ -160,7 +163,7 @@ class Reply:
     """
 
     status: int
-    headers: Headers
+    headers: Headers = field(repr=False)
     chunks: Iterator[bytes]
     close: Callable[[], None]
     reason: str = ""
@@ -175,7 +178,7 @@ class AsyncReply:
     """The same as `Reply` for async clients: *chunks* is async, *close* is awaited."""
 
     status: int
-    headers: Headers
+    headers: Headers = field(repr=False)
     chunks: AsyncIterator[bytes]
     close: Callable[[], Awaitable[None]]
     reason: str = ""

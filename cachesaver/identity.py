@@ -77,8 +77,8 @@ class Question:
 
     request: Request
     dialect: Dialect
-    body: Mapping[str, object]
-    canonical: bytes
+    body: Mapping[str, object] = field(repr=False)
+    canonical: bytes = field(repr=False)
     fingerprint: str
     count: int
     wants_stream: bool
