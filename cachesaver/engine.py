@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 from cachesaver import sleeping
-from cachesaver.contexts import inside
+from cachesaver.contexts import current_context, inside
 from cachesaver.effects import Acquire, Effect, Fill, Poll, Read, Release, Send, Steps, Wait
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
@@ -31,6 +31,10 @@ Resume = Callable[[], Effect[Any]]
 
 _PATIENCE = 0.05
 """Seconds between two looks at a slot that another process leads."""
+
+_GRACE = 1.0
+"""Seconds after which one who waits for a flight of this process looks whether its leader has been
+lost to the garbage collector, which cannot say so itself."""
 
 
 class Abandoned(BaseException):
@@ -63,7 +67,7 @@ class Engine:
     Attributes:
         store: Where samples are.
         owner: This process, as `Store` wants it named.
-        complain: Told of a store that failed after a sample was bought; raises if it should.
+        complain: Told of a store that failed to keep or to free what was bought; raises if it should.
     """
 
     store: Store
@@ -136,7 +140,8 @@ class Engine:
             case Wait(fingerprint=fingerprint, index=index):
                 if not self.flights.can_wait((fingerprint, index)):
                     return False
-                sleeping.block(self.flights.landing((fingerprint, index)), _PATIENCE)
+                landing = self.flights.landing((fingerprint, index))
+                sleeping.block(landing, _PATIENCE if landing is None else _GRACE)
                 return True
             case _:
                 return self._book(effect, None)
@@ -155,9 +160,11 @@ class Engine:
                 await sleeping.until_done(future)
                 return self._kept(effect, future.result)
             case Wait(fingerprint=fingerprint, index=index):
-                if not self.flights.can_wait((fingerprint, index), sleeping.running_loop()):
+                slot = (fingerprint, index)
+                if not self.flights.can_wait(slot, sleeping.running_loop(), current_context()):
                     return False
-                await sleeping.doze(self.flights.landing((fingerprint, index)), _PATIENCE)
+                landing = self.flights.landing(slot)
+                await sleeping.doze(landing, _PATIENCE if landing is None else _GRACE)
                 return True
             case _:
                 return self._book(effect, sleeping.running_loop())
@@ -176,13 +183,11 @@ class Engine:
                 )
                 return self._led(effect.fingerprint, grants, loop)
             case Poll(fingerprint=fingerprint, index=index):
+                self._clear()
                 grant = self.store.poll(fingerprint, index, owner=self.owner)
                 return self._led(fingerprint, (grant,), loop)[0]
-            case Release(fingerprint=fingerprint, index=index):
-                try:
-                    self.store.release(effect.run, fingerprint, index, effect.token)
-                finally:
-                    self.flights.land((fingerprint, index))
+            case Release():
+                self._release(effect)
                 return None
             case _:
                 raise TypeError(f"no one knows how to perform {effect!r}")
@@ -193,16 +198,29 @@ class Engine:
                 self.settle(self._later.get_nowait())
 
     def _led(self, fingerprint: str, grants: tuple[Grant, ...], loop: object) -> tuple[Grant, ...]:
+        task = None if loop is None else current_context()
         for grant in grants:
             if grant.token:
-                self.flights.start((fingerprint, grant.index), loop)
+                self.flights.start((fingerprint, grant.index), loop, task)
         return grants
+
+    def _release(self, effect: Release) -> None:
+        """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
+        try:
+            self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
+        except StoreError as error:
+            self.complain(error)
+        finally:
+            self.flights.land((effect.fingerprint, effect.index))
 
     def _kept(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
         """What the slot holds now; the bought sample itself where the store fails to tell."""
         try:
             return result()
         except StoreError as error:
+            # A slot that stays empty must not stay ours: whoever waits for it would wait for ever.
+            with contextlib.suppress(StoreError):
+                self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
             self.complain(error)
             return effect.sample
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from weakref import ref
 
 __all__ = ["Flights"]
 
@@ -17,6 +18,8 @@ class _Flight:
     thread: int
     loop: object
     """The thread's event loop that leads; None where a blocking call does."""
+    task: ref[object] | None
+    """The task of that loop."""
     landed: Future[None] = field(default_factory=Future[None])
 
 
@@ -27,10 +30,18 @@ class Flights:
         self._lock = threading.Lock()
         self._up: dict[Slot, _Flight] = {}
 
-    def start(self, slot: Slot, loop: object = None) -> None:
-        """Note that this thread leads *slot*, on its event loop *loop* if it has one."""
+    def start(self, slot: Slot, loop: object = None, task: object = None) -> None:
+        """Note that this thread leads *slot*, on its event loop *loop* in *task* if it has one.
+
+        Who waits for an earlier flight of *slot* is woken: its leader gave it up, and has not come
+        round to say so.
+        """
+        leader = None if task is None else ref(task)
         with self._lock:
-            self._up[slot] = _Flight(thread=threading.get_ident(), loop=loop)
+            earlier = self._up.get(slot)
+            self._up[slot] = _Flight(thread=threading.get_ident(), loop=loop, task=leader)
+        if earlier is not None:
+            earlier.landed.set_result(None)
 
     def land(self, slot: Slot) -> None:
         """Wake all who wait for *slot*, filled or given up."""
@@ -45,13 +56,16 @@ class Flights:
             flight = self._up.get(slot)
         return None if flight is None else flight.landed
 
-    def can_wait(self, slot: Slot, loop: object = None) -> bool:
-        """Tell whether waiting for *slot* here, on *loop* or blocking, can come to an end.
+    def can_wait(self, slot: Slot, loop: object = None, task: object = None) -> bool:
+        """Tell whether waiting for *slot* here, in *task* of *loop* or blocking, can come to an end.
 
-        A thread cannot wait for itself, except a task for another task of the same loop.
+        A thread cannot wait for itself, except a task for another task of the same loop: what a
+        task leads itself and has not landed is a stream that it has still to read.
         """
         with self._lock:
             flight = self._up.get(slot)
         if flight is None or flight.thread != threading.get_ident():
             return True
-        return loop is not None and flight.loop is loop
+        if loop is None or flight.loop is not loop:
+            return False
+        return task is None or flight.task is None or flight.task() is not task

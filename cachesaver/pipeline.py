@@ -125,7 +125,7 @@ def answer(ask: Ask) -> Steps[Outcome]:
     )
     if any(grant.index < 0 for grant in grants):
         ask.drawn.give_back()
-        raise _not_recorded(ask, grants)
+        raise _not_recorded(ask, free=sum(grant.index >= 0 for grant in grants))
     leads = [
         _Lead(index=grant.index, token=grant.token, draw=draw)
         for grant, draw in zip(grants, ask.drawn.ids, strict=True)
@@ -140,7 +140,8 @@ def answer(ask: Ask) -> Steps[Outcome]:
         raise
 
 
-def _answer(ask: Ask, grants: Sequence[Grant], leads: Sequence[_Lead]) -> Steps[Outcome]:
+def _answer(ask: Ask, grants: Sequence[Grant], leads: list[_Lead]) -> Steps[Outcome]:
+    """Answer from *grants*. *leads* grows by what is taken over, so that it is given up in the end."""
     samples = {grant.index: grant.sample for grant in grants if grant.sample is not None}
     sources = dict.fromkeys(samples, Source.HIT)
     if leads and len(leads) == len(grants) and _one_call(ask, leads):
@@ -153,7 +154,9 @@ def _answer(ask: Ask, grants: Sequence[Grant], leads: Sequence[_Lead]) -> Steps[
         sources |= dict.fromkeys(bought, Source.FETCHED)
     for grant, draw in zip(grants, ask.drawn.ids, strict=True):
         if grant.index not in samples:
-            waited = yield from _wait_for(ask, grant, draw)
+            waited = yield from _wait_for(ask, grant, draw, leads)
+            if waited is None:
+                raise _not_recorded(ask, free=len(samples))
             if isinstance(waited, Through):
                 yield from _release(ask, ())
                 return waited
@@ -187,9 +190,20 @@ def _buy_all(ask: Ask, leads: Sequence[_Lead]) -> Steps[Outcome]:
                 return more
             bought |= more
         return (yield from _show(ask, indexes, bought, dict.fromkeys(bought, Source.FETCHED)))
+    return _passing(ask, leads, reply)
+
+
+def _passing(ask: Ask, leads: Sequence[_Lead], reply: Reply | AsyncReply) -> Passing:
+    """Hand *reply* on while it arrives; its samples are kept at its end."""
 
     def keep(response: Response) -> Steps[tuple[Sample, ...]]:
-        bought = yield from _keep(ask, leads, response)
+        try:
+            bought = yield from _keep(ask, leads, response)
+        except GeneratorExit:
+            raise  # nobody is left to perform a release
+        except BaseException:
+            yield from _release(ask, leads)
+            raise
         if bought is None:
             yield from _release(ask, leads)
             return ()
@@ -202,7 +216,7 @@ def _buy_all(ask: Ask, leads: Sequence[_Lead]) -> Steps[Outcome]:
     return Passing(
         reply=reply,
         indexes=tuple(lead.index for lead in leads),
-        finished=dialect.finished,
+        finished=ask.question.dialect.finished,
         keep=keep,
         drop=drop,
     )
@@ -255,6 +269,7 @@ def _keep(ask: Ask, leads: Sequence[_Lead], response: Response) -> Steps[dict[in
     note = questions_body(ask.question)
     for lead, part in zip(leads, parts, strict=False):  # a provider may send fewer, or more
         kept[lead.index] = yield from Fill(
+            run=ask.run,
             fingerprint=ask.question.fingerprint,
             index=lead.index,
             token=lead.token,
@@ -294,8 +309,13 @@ def _sample(ask: Ask, part: Response, draw: str) -> Sample:
     )
 
 
-def _wait_for(ask: Ask, grant: Grant, draw: str) -> Steps[tuple[Sample, Source] | Through]:
-    """Wait for another's flight; lead it where its leader is gone, go alone where we may not wait."""
+def _wait_for(
+    ask: Ask, grant: Grant, draw: str, leads: list[_Lead]
+) -> Steps[tuple[Sample, Source] | Through | None]:
+    """Wait for another's flight; lead it where its leader is gone, go alone where we may not wait.
+
+    None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
+    """
     fingerprint = ask.question.fingerprint
     while True:
         if (yield from Wait(fingerprint=fingerprint, index=grant.index)):
@@ -305,6 +325,9 @@ def _wait_for(ask: Ask, grant: Grant, draw: str) -> Steps[tuple[Sample, Source] 
             if not grant.token:
                 continue
         lead = _Lead(index=grant.index, token=grant.token, draw=draw)
+        leads.append(lead)
+        if ask.policy is Policy.READ:
+            return None
         bought = yield from _buy(ask, (lead,))
         if isinstance(bought, Through):
             return bought
@@ -368,7 +391,7 @@ def _in_form(question: Question, responses: list[Response]) -> Response:
     return dialect.stream(joined, request, body)
 
 
-def _not_recorded(ask: Ask, grants: Sequence[Grant]) -> NotRecordedError:
+def _not_recorded(ask: Ask, *, free: int) -> NotRecordedError:
     near = ask.nearest(ask.question.canonical)
     if near is None:
         told = "The store holds no question of this kind."
@@ -382,8 +405,8 @@ def _not_recorded(ask: Ask, grants: Sequence[Grant]) -> NotRecordedError:
         ask.upstream.summary,
         fingerprint=ask.question.fingerprint,
         namespace=ask.run.namespace,
-        wanted=len(grants),
-        free=sum(grant.index >= 0 for grant in grants),
+        wanted=len(ask.drawn.ids),
+        free=free,
         near=told,
     )
 

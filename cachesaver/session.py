@@ -40,6 +40,9 @@ __all__ = ["Session"]
 
 _LOG = logging.getLogger("cachesaver")
 
+_WARNINGS = 1000
+"""Warnings of one session at the most: whatever goes wrong at every call must not fill memory or logs."""
+
 _POLICIES: Mapping[Mode, Policy] = {
     Mode.CACHE: Policy.RESERVE,
     Mode.REPLAY: Policy.READ,
@@ -207,11 +210,12 @@ class Session:
         """Return what to ask the pipeline; None if *request* is none of our business."""
         try:
             question = self.explain(request)
+            return None if question is None else self._asking(request, question)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)
             return None
-        if question is None:
-            return None
+
+    def _asking(self, request: Request, question: Question) -> Ask:
         namespace = NAMESPACE.get() or self.settings.namespace
         run, family = self._runs.of(namespace)
         explicit = request.header("x-cachesaver-request-id")
@@ -243,13 +247,15 @@ class Session:
     def _complain(self, error: StoreError) -> None:
         if self.settings.strict:
             raise error
-        self._warn(f"a sample was bought and could not be stored: {error}")
+        self._warn(f"the store failed, and the program goes on: {error}")
 
     def _warn(self, message: str) -> None:
         """Say it once."""
         with self._lock:
-            if message in self._warned:
+            if message in self._warned or len(self._warned) > _WARNINGS:
                 return
+            if len(self._warned) == _WARNINGS:
+                message = "no more warnings are shown"
             self._warned.add(message)
         _LOG.warning("cachesaver: %s", message)
 

@@ -29,11 +29,11 @@ def _trio() -> Any:
 
 
 def block(future: Future[None] | None, seconds: float) -> None:
-    """Block this thread until *future* is done, or for *seconds* if it is None."""
+    """Block this thread until *future* is done, for *seconds* at the most."""
     if future is None:
         time.sleep(seconds)
     else:
-        wait_for_futures([future])
+        wait_for_futures([future], timeout=seconds)
 
 
 async def until_done(future: Future[Any]) -> None:
@@ -43,14 +43,15 @@ async def until_done(future: Future[Any]) -> None:
 
 
 async def doze(future: Future[None] | None, seconds: float) -> None:
-    """Let other tasks run until *future* is done, or for *seconds* if it is None."""
-    if future is not None:
-        return await _done(future)
+    """Let other tasks run until *future* is done, for *seconds* at the most."""
     if (trio := _trio()) is not None:
-        await trio.sleep(seconds)
-    else:
-        await sys.modules["asyncio"].sleep(seconds)
-    return None
+        with trio.move_on_after(seconds):
+            await (trio.sleep_forever() if future is None else _done(future))
+        return
+    asyncio = sys.modules["asyncio"]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await (asyncio.sleep(seconds) if future is None else _done(future))
 
 
 async def _done(future: Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from weakref import ref
 
 from cachesaver.flights import Flights
 
@@ -19,6 +20,20 @@ def test_landing_wakes_who_waits() -> None:
     assert landing is not None
     assert landing.done()
     assert flights.landing(SLOT) is None
+
+
+def test_who_waited_for_an_earlier_flight_is_woken_by_the_next() -> None:
+    """Given a leader that gave a slot up, when another leads before it says so, then nobody hangs."""
+    flights = Flights()
+    flights.start(SLOT)
+    earlier = flights.landing(SLOT)
+
+    flights.start(SLOT)
+
+    later = flights.landing(SLOT)
+    assert earlier is not None
+    assert later is not None
+    assert (earlier.done(), later.done()) == (True, False)
 
 
 def test_landing_what_is_not_up_is_harmless() -> None:
@@ -44,6 +59,28 @@ def test_a_task_can_wait_for_another_of_its_loop_only() -> None:
     assert flights.can_wait(SLOT, loop)
     assert not flights.can_wait(SLOT, other)
     assert not flights.can_wait(SLOT)
+
+
+def test_a_task_cannot_wait_for_itself() -> None:
+    flights, loop, tasks = Flights(), object(), [_Task(), _Task()]
+    flights.start(SLOT, loop, tasks[0])
+
+    assert [flights.can_wait(SLOT, loop, task) for task in tasks] == [False, True]
+    assert not flights.can_wait(SLOT, object(), tasks[1])
+
+
+def test_a_flight_does_not_keep_its_task() -> None:
+    flights, task = Flights(), _Task()
+    flights.start(SLOT, object(), task)
+    watched = ref(task)
+
+    del task
+
+    assert watched() is None
+
+
+class _Task:
+    """Stands for a task of an event loop."""
 
 
 def test_a_flight_of_another_process_can_be_waited_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -355,6 +356,28 @@ class TestStreams:
 
         assert isinstance(next(script.outcome.keep(streamed("a", "error"))), Release)
 
+    def test_a_stream_that_cannot_be_kept_releases_its_slot(self) -> None:
+        script = Script(ask(stream=True))
+        script.give((lead(0),))
+        script.give(live(streamed("a")))
+        steps = script.outcome.keep(streamed("a"))
+        next(steps)
+
+        assert isinstance(steps.throw(OSError("full")), Release)
+        with pytest.raises(OSError, match="full"):
+            steps.send(None)
+
+    def test_steps_that_are_closed_ask_for_nothing_more(self) -> None:
+        script = Script(ask(stream=True))
+        script.give((lead(0),))
+        script.give(live(streamed("a")))
+        keeping, answering = script.outcome.keep(streamed("a")), Script(ask())
+        next(keeping)
+        answering.give((lead(0),))
+
+        keeping.close()
+        answering.steps.close()
+
     def test_a_recorded_stream_keeps_its_seams(self) -> None:
         script = Script(ask(stream=True))
         recorded = Sample(response=streamed("a", "b"), draw="d")
@@ -418,8 +441,54 @@ class TestWaiting:
 
         assert isinstance(script.give((Grant(index=0), lead(1))), Send)
 
+    @pytest.mark.parametrize("grants", [(Grant(index=3),), (Grant(index=3), lead(0))])
+    def test_a_flight_that_was_taken_over_is_given_up_where_it_fails(
+        self, grants: tuple[Grant, ...]
+    ) -> None:
+        """Given an outage, when leader and successor both fail, then nobody waits for the slot."""
+        script = Script(ask(len(grants)))
+        script.give(grants)
+        if len(grants) > 1:
+            script.give(live(whole("a")))
+            script.give(whole("a"))
+            script.drain()
+        script.give(True)
+        assert isinstance(script.give(lead(3)), Send)
+
+        released = list[int]()
+        script.throw(ConnectionError("reset"))
+        with contextlib.suppress(ConnectionError):
+            while isinstance(script.effect, Release):
+                released.append(script.effect.index)
+                script.give(None)
+
+        assert 3 in released
+
 
 class TestReplay:
+    def test_nothing_is_bought_where_a_flight_that_was_waited_for_fails(self) -> None:
+        """Given a sister that records, when it gives up, then a replay misses and sends nothing."""
+        asked = ask(policy=Policy.READ)
+        script = Script(asked)
+        assert isinstance(script.give((Grant(index=3),)), Wait)
+        script.give(True)
+
+        released = script.give(lead(3))
+
+        assert isinstance(released, Release)
+        assert released.token == "t3"
+        with pytest.raises(NotRecordedError, match="asks for 1 sample"):
+            script.give(None)
+        again = draw(asked.drawn._node, asked.question.fingerprint, 1)
+        assert again.ids == asked.drawn.ids
+
+    def test_nothing_is_bought_where_a_flight_may_not_be_waited_for(self) -> None:
+        script = Script(ask(policy=Policy.READ))
+        script.give((Grant(index=3),))
+
+        with pytest.raises(NotRecordedError, match="asks for 1 sample"):
+            script.give(False)
+
     def test_a_miss_raises_and_sends_nothing(self) -> None:
         script = Script(ask(2, policy=Policy.READ))
 
@@ -445,3 +514,17 @@ class TestReplay:
 
         assert '-  "q": "!"' in str(caught.value)
         assert '+  "q": "?"' in str(caught.value)
+
+
+def test_an_ask_shows_neither_credentials_nor_prompt() -> None:
+    request = Request(
+        method="POST",
+        url="https://user:secret-1@x.test/toy?key=secret-2",
+        headers=(("authorization", "secret-3"),),
+        body=b'{"q": "secret-4"}',
+    )
+    question = identify(request, Toy())
+    shown = repr(replace(ask(), question=question, upstream=request))
+
+    assert "secret" not in shown
+    assert question.fingerprint in shown

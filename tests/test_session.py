@@ -83,6 +83,16 @@ class BrokenStore(MemoryStore):
             raise StoreError("the disk is full", location="x")
         return super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
 
+    def join(self, run: Run, *, owner: str) -> int:
+        if self.where == "join":
+            raise StoreError("the disk is full", location="x")
+        return super().join(run, owner=owner)
+
+    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+        if self.where == "release":
+            raise StoreError("the disk is full", location="x")
+        super().release(run, fingerprint, index, token)
+
     def fill(self, *args: Any, **kwargs: Any) -> Any:
         if self.where == "fill":
             raise StoreError("the disk is full", location="x")
@@ -261,7 +271,7 @@ class TestPassingThrough:
 
 
 class TestFailure:
-    @pytest.mark.parametrize("where", ["acquire", "fill"])
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
     def test_a_failing_store_lets_the_program_go_on_live_with_one_warning(
         self, where: str, provider: Provider, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -273,7 +283,7 @@ class TestFailure:
         assert [each.levelno for each in caplog.records] == [logging.WARNING]
         assert "the disk is full" in caplog.text
 
-    @pytest.mark.parametrize("where", ["acquire", "fill"])
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
     def test_strict_raises_it(self, where: str, provider: Provider) -> None:
         session = Session.open(store=BrokenStore(where), strict=True)
 
@@ -288,6 +298,28 @@ class TestFailure:
 
         assert text(session.answer(request(), provider.send)) == "1"
         assert "going on live" in caplog.text
+
+    def test_a_store_that_fails_does_not_swallow_a_cancellation(self) -> None:
+        """Given a cancelled call whose slot cannot be given up, then it is not sent live instead."""
+        session = Session.open(store=BrokenStore("release"))
+        sent = list[Request]()
+
+        async def send(request: Request) -> AsyncReply:
+            sent.append(request)
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(session.aanswer(request(), send))
+
+        assert len(sent) == 1
+
+    def test_warnings_come_to_an_end(self, caplog: pytest.LogCaptureFixture) -> None:
+        session = Session.open(store="memory://")
+
+        for number in range(3000):
+            session.passed(f"POST https://x.test/{number}", "a pipe")
+
+        assert len(caplog.records) == len(session._warned) <= 1001
 
     def test_a_warning_holds_no_query(
         self, session: Session, caplog: pytest.LogCaptureFixture
