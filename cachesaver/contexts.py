@@ -60,7 +60,9 @@ def inside() -> Generator[None]:
     try:
         yield
     finally:
-        _INSIDE.reset(token)
+        # Where a coroutine is closed from another context, there is nothing to undo in that one.
+        with contextlib.suppress(ValueError):
+            _INSIDE.reset(token)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +108,8 @@ class Place:
     def asking(self, family: Family, fingerprint: str) -> Node:
         """Return the node of this place, which has a question to ask."""
         if family not in self.nodes:
+            for ended in [each for each in list(self.nodes) if each.is_over]:
+                self.nodes.pop(ended, None)
             self.nodes[family] = self._above(family).child(fingerprint)
         return self.nodes[family]
 
@@ -186,9 +190,11 @@ class Family:
     Attributes:
         slot: The place of this process in the run, the same when the program is run again.
         root: The node above all others.
+        is_over: Whether the run has ended, so that places need not know their names in it any more.
     """
 
     slot: str
+    is_over: bool = False
     root: Node = field(init=False)
 
     def __post_init__(self) -> None:

@@ -93,9 +93,15 @@ class Runs:
 
     def finish(self) -> None:
         """Forget the assignments of a run that was started here; others may still be in a joined one."""
-        if self._started:
-            for run, _ in self._known.values():
-                self._store.finish(run)
+        if not self._started:
+            return
+        for namespace, (run, family) in self._known.items():
+            family.is_over = True
+            with _lock:
+                _FAMILIES.pop((self.id, namespace), None)
+            self._store.finish(run)
+        if self._slot:
+            self._store.finish(self._places)
 
     def forked(self, owner: str) -> None:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
@@ -103,16 +109,22 @@ class Runs:
         self._owner, self._known = owner, {}
         self._slot = ""  # told at the first draw: multiprocessing numbers a child after its fork
 
+    @property
+    def _places(self) -> Run:
+        """What a process without a number of its own joins to get one."""
+        return Run(id=self.id, namespace="")
+
     def _place(self) -> str:
         parent = "" if _is_told_here() else os.environ.get(_SLOT, "")
+        rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
+        ranked = f"rank {rank}" if rank else ""
         workers = sys.modules.get("multiprocessing.process")
         identity = getattr(workers.current_process(), "_identity", ()) if workers else ()
         if identity:
-            return f"{parent or '0'}/{'.'.join(map(str, identity))}"
-        rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
-        if rank and not parent:  # a child of a rank inherits its number, and is not it
-            return f"rank {rank}"
-        return str(self._store.join(Run(id=self.id, namespace=""), owner=self._owner))
+            return f"{parent or ranked or '0'}/{'.'.join(map(str, identity))}"
+        if ranked and not parent:  # a child of a rank inherits its number, and is not it
+            return ranked
+        return str(self._store.join(self._places, owner=self._owner))
 
 
 def _in_child() -> None:

@@ -1,0 +1,261 @@
+"""Which run a process is in, its place there, and what it tells its children."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cachesaver import runs
+from cachesaver.contexts import Family
+from cachesaver.ports import Policy, Run
+from cachesaver.runs import RANKS, Runs, announce, inherited, retract
+from cachesaver.stores.memory import MemoryStore
+from cachesaver.stores.processes import here
+
+NAMES = ("CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that nobody started, told nothing, with nothing announced."""
+    for name in (*NAMES, *RANKS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(runs, "_FAMILIES", {})
+    yield
+    retract()
+
+
+def told() -> dict[str, str]:
+    return {name: os.environ[name] for name in NAMES if name in os.environ}
+
+
+def started_by(monkeypatch: pytest.MonkeyPatch, **said: str) -> None:
+    """Make this process look like a child of one that announced *said*."""
+    for name, value in {"pid": "1", **said}.items():
+        monkeypatch.setenv(f"CACHESAVER_{name.upper()}", value)
+
+
+class TestTelling:
+    def test_children_are_told_and_we_are_not(self) -> None:
+        announce("the-run", "0")
+
+        assert told() == {
+            "CACHESAVER_RUN": "the-run",
+            "CACHESAVER_SLOT": "0",
+            "CACHESAVER_PID": str(os.getpid()),
+        }
+        assert inherited() == ""
+        assert _child("from cachesaver.runs import inherited; print(inherited())") == "the-run"
+
+    def test_the_environment_is_left_as_it_was(self) -> None:
+        before = dict(os.environ)
+
+        announce("one", "0")
+        announce("two", "1")
+        retract()
+
+        assert dict(os.environ) == before
+
+    def test_what_a_parent_said_is_said_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started_by(monkeypatch, run="parents", slot="3")
+        before = dict(os.environ)
+
+        announce("ours", "3/1")
+        assert told()["CACHESAVER_RUN"] == "ours"
+        retract()
+        retract()
+
+        assert dict(os.environ) == before
+        assert inherited() == "parents"
+
+
+def _child(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    return done.stdout.strip()
+
+
+class TestWhichRun:
+    def test_a_program_starts_one_of_its_own(self) -> None:
+        one, other = (Runs(MemoryStore(), here()) for _ in range(2))
+
+        assert one.id
+        assert one.id != other.id
+
+    def test_a_child_joins_its_parents(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started_by(monkeypatch, run="parents")
+
+        assert Runs(MemoryStore(), here()).id == "parents"
+
+    def test_an_id_that_is_given_comes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started_by(monkeypatch, run="parents")
+
+        assert Runs(MemoryStore(), here(), "given").id == "given"
+
+    def test_every_namespace_is_a_run_under_the_same_id(self) -> None:
+        ours = Runs(MemoryStore(), here())
+
+        run, family = ours.of("a")
+
+        assert run == Run(id=ours.id, namespace="a")
+        assert ours.of("a") == (run, family)
+        assert ours.of("b")[0] == Run(id=ours.id, namespace="b")
+        assert ours.of("b")[1] is not family
+
+    def test_a_second_session_of_a_run_goes_on_where_the_first_stopped(self) -> None:
+        first, second = (Runs(MemoryStore(), here(), "given") for _ in range(2))
+
+        assert first.of("a")[1] is second.of("a")[1]
+
+
+class TestItsEnd:
+    def test_a_run_that_was_started_here_is_forgotten_by_the_store_and_by_us(self) -> None:
+        store = MemoryStore()
+        ours = Runs(store, here())
+        run, family = ours.of("a")
+        _take(store, run)
+
+        ours.finish()
+
+        assert (store._taken, store._joined, runs._FAMILIES) == ({}, {}, {})
+        assert family.is_over
+
+    def test_one_that_never_drew_has_nothing_to_forget(self) -> None:
+        store = MemoryStore()
+
+        Runs(store, here()).finish()
+
+        assert store._joined == {}
+
+    def test_a_joined_run_is_left_to_those_who_are_in_it(self) -> None:
+        store = MemoryStore()
+        ours = Runs(store, here(), "given")
+        run, family = ours.of("a")
+        _take(store, run)
+
+        ours.finish()
+
+        assert list(store._taken) == [run]
+        assert not family.is_over
+        assert Runs(store, here(), "given").of("a")[1] is family
+
+    def test_a_forked_child_does_not_end_its_parents_run(self) -> None:
+        store = MemoryStore()
+        ours = Runs(store, here())
+        run, _ = ours.of("a")
+        _take(store, run)
+
+        ours.forked("child")
+        ours.of("a")
+        ours.finish()
+
+        assert list(store._taken) == [run]
+
+
+def _take(store: MemoryStore, run: Run) -> None:
+    store.acquire(run, "f", ["d"], owner=here(), policy=Policy.RESERVE)
+
+
+class TestPlaces:
+    def test_processes_are_numbered_as_they_come(self) -> None:
+        store = MemoryStore()
+
+        assert [Runs(store, owner, "given").slot for owner in "aba"] == ["0", "1", "0"]
+
+    @pytest.mark.parametrize("name", RANKS)
+    def test_a_rank_is_its_number(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(name, "3")
+
+        assert Runs(MemoryStore(), here()).slot == "rank 3"
+
+    def test_an_empty_rank_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RANK", "")
+
+        assert Runs(MemoryStore(), here()).slot == "0"
+
+    def test_a_child_of_a_rank_is_not_that_rank(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RANK", "3")
+        started_by(monkeypatch, run="r", slot="rank 3")
+
+        assert Runs(MemoryStore(), here()).slot == "0"
+
+    def test_a_place_is_told_once_and_again_after_a_fork(self) -> None:
+        store = MemoryStore()
+        ours = Runs(store, "parent")
+
+        assert (ours.slot, ours.slot) == ("0", "0")
+        ours.forked("child")
+        assert ours.slot == "1"
+
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    @pytest.mark.parametrize(
+        ("environment", "expected"),
+        [
+            ({}, ["0/1", "0/2"]),
+            ({"RANK": "3"}, ["rank 3/1", "rank 3/2"]),
+            ({"CACHESAVER_SLOT": "2"}, ["2/1", "2/2"]),
+            ({"CACHESAVER_SLOT": "rank 3", "RANK": "3"}, ["rank 3/1", "rank 3/2"]),
+        ],
+        ids=["alone", "of a rank", "told", "told by a rank"],
+    )
+    def test_workers_of_multiprocessing_are_numbered_below_their_parent(
+        self,
+        method: str,
+        environment: Mapping[str, str],
+        expected: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Given ranks with workers of one run, told by their parent or not, then no two share a place."""
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        numbered = _Numbered(method)
+
+        assert [numbered.slot_of(identity) for identity in (1, 2)] == expected
+
+
+class _Numbered:
+    """Starts workers and gives them the number that multiprocessing would give the next ones."""
+
+    def __init__(self, method: str) -> None:
+        self._context: Any = multiprocessing.get_context(method)
+
+    def slot_of(self, number: int) -> str:
+        ours, theirs = self._context.Pipe()
+        worker = self._context.Process(target=_say_slot, args=(theirs,))
+        worker._identity = (number,)
+        worker.start()
+        slot = str(ours.recv())
+        worker.join()
+        return slot
+
+
+def _say_slot(to: Connection) -> None:
+    to.send(Runs(MemoryStore(), here(), "given").slot)
+
+
+def test_a_fork_forgets_its_parents_families() -> None:
+    runs._FAMILIES["r", "n"] = Family("0")
+
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writing, str(len(runs._FAMILIES)).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    assert os.read(reading, 10) == b"0"
+    os.close(reading)
+    os.close(writing)
