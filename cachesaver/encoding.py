@@ -21,7 +21,11 @@ class Decoder(Protocol):
     """Takes one content coding off, piece by piece."""
 
     def decompress(self, data: bytes, /) -> bytes:
-        """Return what *data* adds to the decoded body, which may be nothing yet."""
+        """Return what *data* adds to the decoded body, which may be nothing yet.
+
+        Raises:
+            zlib.error, zstandard.ZstdError, ValueError: It is not in this coding.
+        """
         ...
 
 
@@ -55,15 +59,20 @@ class _Brotli:
     def __init__(self) -> None:
         for name in ("brotli", "brotlicffi"):
             try:
-                self._inner: Any = importlib.import_module(name).Decompressor()
+                library: Any = importlib.import_module(name)
             except ImportError:
                 continue
+            self._inner = library.Decompressor()
+            self._error = library.error
             return
         raise LookupError("br")
 
     def decompress(self, data: bytes, /) -> bytes:
         feed = getattr(self._inner, "decompress", None) or self._inner.process
-        return bytes(feed(data))
+        try:
+            return bytes(feed(data))
+        except self._error as error:
+            raise ValueError(str(error)) from None
 
 
 def decoder_for(headers: Headers) -> Decoder | None:

@@ -40,7 +40,7 @@ class Recording:
             return False
         try:
             self._tail = (self._tail + self._decoder.decompress(chunk))[-_TAIL:]
-        except (zlib.error, zstandard.ZstdError):
+        except (zlib.error, zstandard.ZstdError, ValueError):
             self._decoder = None
             return False
         return self._finished(self._tail)

@@ -23,14 +23,6 @@ TESTED_ELSEWHERE = {
     "cli/stats": "test_docs.py, by the commands of the pages",
     "cli/store": "test_docs.py, by the commands of the pages",
     "cli/tables": "test_docs.py, by the commands of the pages",
-    "contexts": "test_scopes.py, test_session.py",
-    "effects": "test_pipeline.py",
-    "engine": "test_session.py",
-    "nearest": "test_session.py",
-    "replies": "test_session.py",
-    "runs": "test_session.py, test_wiring.py",
-    "statistics": "test_session.py",
-    "tee": "test_session.py",
 }
 """Modules without a test module of their own, and where they are tested. It only ever shrinks."""
 

@@ -1,0 +1,150 @@
+"""What a session counts, and the tokens of any provider's usage block."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from cachesaver.exchange import Reply, Response, Sample
+from cachesaver.pipeline import Ask, Passing, Served, Source, Through
+from cachesaver.statistics import Statistics, Tally, total_tokens
+
+ASK = cast("Ask", None)
+"""Not looked at: what is counted is the answer."""
+
+LIVE = Reply(status=200, headers=(), chunks=iter(()), close=lambda: None)
+
+
+def sample(**usage: object) -> Sample:
+    return Sample(response=Response(status=200), draw="d", usage=usage)
+
+
+def served(*pairs: tuple[Source, Sample]) -> Served:
+    return Served(
+        response=Response(status=200),
+        sources=tuple(source for source, _ in pairs),
+        indexes=tuple(range(len(pairs))),
+        samples=tuple(each for _, each in pairs),
+    )
+
+
+def through(source: Source) -> Through:
+    return Through(reply=LIVE, source=source, why="so")
+
+
+def passing() -> Passing:
+    nothing: Any = None
+    return Passing(reply=LIVE, indexes=(0,), finished=lambda _: True, keep=nothing, drop=nothing)
+
+
+def test_every_sample_of_a_request_is_counted_where_it_came_from() -> None:
+    tally = Tally()
+
+    tally.count(
+        ASK,
+        served(
+            (Source.HIT, sample(total_tokens=1)),
+            (Source.COLLAPSED, sample(total_tokens=20)),
+            (Source.FETCHED, sample(total_tokens=300)),
+        ),
+    )
+
+    assert tally.now() == Statistics(
+        requests=1, hits=1, collapsed=1, fetched=1, tokens_saved=21, tokens_bought=300
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "counted"),
+    [
+        (Source.ERROR, Statistics(requests=1, errors=1)),
+        (Source.BYPASSED, Statistics(requests=1, bypassed=1)),
+    ],
+)
+def test_what_went_through_is_one_request_without_tokens(
+    source: Source, counted: Statistics
+) -> None:
+    tally = Tally()
+
+    tally.count(ASK, through(source))
+
+    assert tally.now() == counted
+
+
+def test_a_stream_is_counted_when_it_has_passed() -> None:
+    tally = Tally()
+
+    tally.count(ASK, passing())
+    before = tally.now()
+    tally.passed((sample(input_tokens=2, output_tokens=3),))
+
+    assert before == Statistics(requests=1)
+    assert tally.now() == Statistics(requests=1, fetched=1, tokens_bought=5)
+
+
+def test_a_stream_that_was_not_kept_is_counted_too() -> None:
+    tally = Tally()
+
+    tally.count(ASK, passing())
+    tally.passed(())
+
+    assert tally.now() == Statistics(requests=1, bypassed=1)
+
+
+def test_threads_lose_no_count() -> None:
+    tally = Tally()
+
+    def count() -> None:
+        for _ in range(300):
+            tally.count(ASK, through(Source.ERROR))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert tally.now() == Statistics(requests=1200, errors=1200)
+
+
+def test_what_was_counted_is_a_value_of_then() -> None:
+    tally = Tally()
+    before = tally.now()
+
+    tally.count(ASK, through(Source.ERROR))
+
+    assert before == Statistics()
+
+
+@pytest.mark.parametrize(
+    ("usage", "total"),
+    [
+        ({}, 0),
+        ({"total_tokens": 7, "prompt_tokens": 3, "completion_tokens": 4}, 7),
+        ({"prompt_tokens": 3, "completion_tokens": 4}, 7),
+        ({"totalTokenCount": 9, "promptTokenCount": 4}, 9),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 2,
+                "cache_read_input_tokens": 30,
+                "cache_creation_input_tokens": 400,
+            },
+            433,
+        ),
+        ({"total_tokens": None, "input_tokens": "many", "output_tokens": 2}, 2),
+    ],
+)
+def test_the_tokens_of_a_usage_block(usage: dict[str, object], total: int) -> None:
+    assert total_tokens(usage) == total
+
+
+def test_statistics_are_a_line_to_read() -> None:
+    assert str(Statistics(hits=2, fetched=1, tokens_saved=12345)) == (
+        "2 hits, 1 fetched, 12,345 tokens saved"
+    )
+    assert str(Statistics(collapsed=1, bypassed=2, errors=3)) == (
+        "0 hits, 0 fetched, 0 tokens saved, 1 collapsed, 2 bypassed, 3 errors"
+    )
