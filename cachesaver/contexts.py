@@ -76,7 +76,11 @@ class Place:
             session, from 0; None where nobody has seen it started.
         owner: The task or thread; None until it is known.
         depth: How many places lie above.
-        nodes: What it is called in each family that asked here or below.
+        since: The families in which its parent had asked by the time this was started. In the
+            others the parent is known by its own start, whether it asks later or not: who comes
+            first must not change what anybody is called.
+        nodes: What it is called in each family that asked here.
+        unasked: What it is called, in each family, by those that were started before it asked.
     """
 
     parent: Place | None
@@ -84,8 +88,10 @@ class Place:
     number: int | None = None
     owner: ref[object] | None = None
     depth: int = 0
+    since: frozenset[Family] = frozenset()
     _started: Counter[object] = field(default_factory=Counter[object], repr=False)
     nodes: dict[Family, Node] = field(default_factory=dict["Family", Node], repr=False)
+    unasked: dict[Family, Node] = field(default_factory=dict["Family", Node], repr=False)
 
     def born(self, label: str) -> Place:
         """Return the place of a task that is being started from here."""
@@ -93,37 +99,44 @@ class Place:
         scope = (label, NAMESPACE.get(), epoch.now)
         number = self._started[scope]
         self._started[scope] += 1
-        return self.below(label, number)
+        return self.below(label, number, since=frozenset(list(self.nodes)))
 
-    def below(self, label: str, number: int | None = None) -> Place:
+    def below(self, label: str, number: int | None = None, *, since: frozenset[Family]) -> Place:
         """Return the place of what is found to run below.
 
         Chains are cut at a depth that no program reaches by nesting: a task that for ever starts
         its own successor must not keep all its ancestors.
         """
         if self.depth < _DEEPEST:
-            return Place(parent=self, label=label, number=number, depth=self.depth + 1)
-        return Place(parent=self.parent, label=label, depth=self.depth)
+            depth = self.depth + 1
+            return Place(parent=self, label=label, number=number, depth=depth, since=since)
+        return Place(parent=self.parent, label=label, depth=self.depth, since=self.since)
 
     def asking(self, family: Family, fingerprint: str) -> Node:
         """Return the node of this place, which has a question to ask."""
         if family not in self.nodes:
-            for ended in [each for each in list(self.nodes) if each.is_over]:
-                self.nodes.pop(ended, None)
+            for known in (self.nodes, self.unasked):
+                for ended in [each for each in list(known) if each.is_over]:
+                    known.pop(ended, None)
             self.nodes[family] = self._above(family).child(fingerprint)
+            _ASKED.set((self, frozenset(list(self.nodes))))
         return self.nodes[family]
 
     def _above(self, family: Family) -> Node:
-        """Return the node of the parent: one that has not asked by now is known by its start."""
-        unnamed, place = list[Place](), self.parent
-        while place is not None and family not in place.nodes:
-            unnamed.append(place)
-            place = place.parent
-        node = family.root if place is None else place.nodes[family]
+        """Return the node of the parent: one that had not asked by then is known by its start."""
+        unnamed, place, node = list[Place](), self, None
+        while node is None:
+            if place.parent is None:
+                node = family.root
+                break
+            known = place.parent.nodes if family in place.since else place.parent.unasked
+            node, place = known.get(family), place.parent
+            if node is None:
+                unnamed.append(place)
         for each in reversed(unnamed):
             number = each.number
             node = node.child(each.label) if number is None else node.started(each.label, number)
-            each.nodes[family] = node
+            each.unasked[family] = node
         return node
 
 
@@ -140,6 +153,10 @@ class Epoch:
 epoch = Epoch()
 
 _PLACE: ContextVar[Place | None] = ContextVar("cachesaver_place", default=None)
+_ASKED: ContextVar[tuple[Place | None, frozenset[Family]]] = ContextVar(
+    "cachesaver_asked", default=(None, frozenset())
+)
+"""A place, and the families it had asked in when this context was copied."""
 
 
 def here() -> Place:
@@ -165,7 +182,10 @@ def _started_from(inherited: Place | None, label: str, *, born: bool = False) ->
     """
     if inherited is None or (inherited.parent is None and inherited.label == _THREAD):
         return Place(parent=None, label=label)
-    return inherited.born(label) if born else inherited.below(label)
+    if born:
+        return inherited.born(label)
+    asking, since = _ASKED.get()
+    return inherited.below(label, since=since if asking is inherited else frozenset())
 
 
 _THREAD = "thread"

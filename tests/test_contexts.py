@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachesaver.contexts import REQUEST_ID, Family, current_context, here, inside, is_inside
+from cachesaver.tasks import hook
 
 
 def one(family: Family, question: str = "q") -> str:
@@ -301,3 +302,14 @@ def drawn(program: Program, seed: int) -> dict[str, tuple[tuple[str, ...], str]]
 def test_a_draw_has_one_name_under_every_schedule(program: Program, one: int, other: int) -> None:
     """Given any tree of tasks, when it runs with other timing, then every draw keeps its name."""
     assert drawn(named(program), one) == drawn(named(program), other)
+
+
+@settings(deadline=None, max_examples=120)
+@given(PROGRAMS, st.integers(0, 10**6), st.integers(0, 10**6))
+def test_so_it_has_where_tasks_are_told_apart(program: Program, one: int, other: int) -> None:
+    """Given a starter that asks later than what it started, then who comes first does not matter."""
+    undo = hook(asyncio)
+    try:
+        assert drawn(named(program), one) == drawn(named(program), other)
+    finally:
+        undo()
