@@ -14,7 +14,7 @@ import threading
 from cachesaver.contexts import Family
 from cachesaver.ports import Run, Store
 
-__all__ = ["RANKS", "Runs", "announce", "inherited", "retract"]
+__all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
 
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 """Set by torchrun, Slurm, Open MPI, MPICH and PMIx to the number of a worker process."""
@@ -42,8 +42,11 @@ def _is_told_here() -> bool:
 
 
 def announce(run: str, slot: str) -> None:
-    """Tell child processes which run they are in, and whose children they are."""
-    told = {_RUN: run, _SLOT: slot, _TELLER: str(os.getpid())}
+    """Tell child processes which run they are in, and whose children they are.
+
+    *slot* is empty while it is not known (`is_unnumbered`): they hang under our parent's then.
+    """
+    told = {_RUN: run, _SLOT: slot or os.environ.get(_SLOT, ""), _TELLER: str(os.getpid())}
     for name in told:
         _BEFORE.setdefault(name, os.environ.get(name))
     os.environ.update(told)
@@ -57,6 +60,25 @@ def retract() -> None:
         else:
             os.environ[name] = value
     _BEFORE.clear()
+
+
+def is_unnumbered() -> bool:
+    """Tell whether multiprocessing started this process and has not numbered it yet.
+
+    It does so after the main module has been imported; a place taken before would depend on which
+    worker is up first. Its fork server never draws: the workers forked from it are numbered.
+    """
+    return not _identity() and any(
+        argument == "--multiprocessing-fork"
+        or argument.startswith("from multiprocessing.forkserver ")
+        for argument in sys.orig_argv
+    )
+
+
+def _identity() -> tuple[int, ...]:
+    """The number multiprocessing gave this process, below those of its parents; empty: none."""
+    workers = sys.modules.get("multiprocessing.process")
+    return getattr(workers.current_process(), "_identity", ()) if workers else ()
 
 
 class Runs:
@@ -115,12 +137,10 @@ class Runs:
         return Run(id=self.id, namespace="")
 
     def _place(self) -> str:
-        parent = "" if _is_told_here() else os.environ.get(_SLOT, "")
+        parent = (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""
-        workers = sys.modules.get("multiprocessing.process")
-        identity = getattr(workers.current_process(), "_identity", ()) if workers else ()
-        if identity:
+        if identity := _identity():
             return f"{parent or ranked or '0'}/{'.'.join(map(str, identity))}"
         if ranked and not parent:  # a child of a rank inherits its number, and is not it
             return ranked

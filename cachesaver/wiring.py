@@ -23,7 +23,7 @@ from cachesaver.importing import ImportWatch
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
-from cachesaver.runs import announce, retract
+from cachesaver.runs import announce, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
@@ -179,7 +179,8 @@ def _tell_children() -> None:
     """Let child processes join the run of the innermost session, and tasks count for it."""
     epoch.now += 1
     if _DOOR.sessions:
-        announce(_DOOR.sessions[-1].run_id, _DOOR.sessions[-1].slot)
+        innermost = _DOOR.sessions[-1]
+        announce(innermost.run_id, "" if is_unnumbered() else innermost.slot)
     else:
         retract()
 
