@@ -1,17 +1,18 @@
 """The command line: `cachesaver run|stats|explain|store|rehearse`. One module per command.
 
-A command module has `NAME`, `HELP`, `add_arguments(parser)` and `run(arguments) -> int`.
+A command module has a docstring (the help is all below its first line), `HELP`, `add_arguments` and `run`.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["main", "parser"]
+__all__ = ["COMMANDS", "main", "parser"]
 
 COMMANDS = ("run", "stats", "explain", "store", "rehearse")
 
@@ -19,19 +20,25 @@ COMMANDS = ("run", "stats", "explain", "store", "rehearse")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line *arguments* (default: the process's); return the exit status.
 
-    0: done. 1: done, and the answer is no (`store verify` found damage). 2: it cannot be done.
+    0: done. 1: done, and the answer is no (`store verify` found damage, `explain` a difference).
+    2: it cannot be done; one sentence on standard error says why. 130: interrupted.
     """
     from cachesaver.errors import CachesaverError
 
     given = parser().parse_args(arguments)
     try:
-        return int(given.command(given))
+        status = int(given.command(given))
+        sys.stdout.flush()
     except CachesaverError as error:
         print(f"cachesaver: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells say it
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stderr.close()
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe: or the exit flushes again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return status
 
 
 def parser() -> argparse.ArgumentParser:

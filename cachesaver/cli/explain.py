@@ -6,7 +6,8 @@ method and headers; or 8 or more digits of the fingerprint of a question in the 
     {"url": "https://api.openai.com/v1/chat/completions",
      "body": {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hi"}]}}
 
-With one REQUEST: its canonical form, what was dropped and why, its fingerprint. With two: a diff.
+With one REQUEST: its canonical form, what was dropped and why, its fingerprint. With two: a diff, and
+the exit status 1 if they are not the same question. Nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import orjson
 
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
+from cachesaver.cli.opening import existing_store
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import Dropped, difference, identify, questions_body
 from cachesaver.settings import settings
-from cachesaver.stores import open_store
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -85,7 +86,7 @@ def _explain(given: str, arguments: argparse.Namespace) -> _Explained:
         and set(given) <= set("0123456789abcdef")
         and not Path(given).exists()
     ):
-        return _stored(given, str(settings(store=arguments.store).store))
+        return _stored(given, arguments.store)
     request = _read(given)
     dropped = list[Dropped]()
     body = parse_body(request)
@@ -103,16 +104,16 @@ def _explain(given: str, arguments: argparse.Namespace) -> _Explained:
     )
 
 
-def _stored(prefix: str, where: str) -> _Explained:
-    store = open_store(where)
-    try:
+def _stored(prefix: str, where: str | None) -> _Explained:
+    with existing_store(where) as store:
         found = [pair for pair in store.questions() if pair[0].startswith(prefix)]
-    finally:
-        store.close()
-    if len(found) != 1:
-        how = "no" if not found else "more than one"
+    if not found:
         raise ConfigurationError(
-            f"{how} stored question has a fingerprint that begins with {prefix}"
+            f"no stored question has a fingerprint that begins with {prefix}: is it in another --store?"
+        )
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{len(found)} stored questions have a fingerprint that begins with {prefix}: give more digits"
         )
     return _Explained(fingerprint=found[0][0], canonical=found[0][1])
 
@@ -120,14 +121,17 @@ def _stored(prefix: str, where: str) -> _Explained:
 def _read(given: str) -> Request:
     try:
         text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
-        said: dict[str, Any] = orjson.loads(text)
-        url, body = said["url"], said["body"]
+        return _request(orjson.loads(text))
     except OSError as error:
         raise ConfigurationError(f"{given} cannot be read: {error.strerror}") from error
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f'{given} is not a request: it must be JSON such as {{"url": "https://...", "body": {{...}}}}'
         ) from error
+
+
+def _request(said: dict[str, Any]) -> Request:
+    url, body = said["url"], said["body"]
     headers: dict[str, object] = said.get("headers") or {}
     return Request(
         method=str(said.get("method", "POST")).upper(),

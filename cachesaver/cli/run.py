@@ -7,12 +7,16 @@ Everything after `--` is the program:
 
 Every Python process that the program starts joins the same run, through the environment and a
 `sitecustomize` module at the head of PYTHONPATH (a sitecustomize of yours still runs, after ours).
-Python started with -I, -E or -S ignores both, and runs live.
+Python started with -I, -E or -S ignores both, and runs live. The program takes the place of this
+command: its exit status, signals and streams are its own. On what keeps a Python from joining (no
+cachesaver in its environment, no store) it goes on live with a warning, but ends with status 2 under
+--mode replay or --strict.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import subprocess
 import sys
@@ -21,6 +25,7 @@ from pathlib import Path
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
+from cachesaver.stores import folder_of, open_store
 
 __all__ = ["HELP", "add_arguments", "prepared", "run"]
 
@@ -28,10 +33,21 @@ HELP = "run a program with every LLM call answered from the store"
 
 BOOT = Path(__file__).with_name("boot")
 
+_ADVICE = {
+    errno.ENOENT: "is not found; write it as you would without cachesaver",
+    errno.EACCES: "is not a program; for a script write: -- python SCRIPT",
+    errno.ENOEXEC: "is not a program; for a script write: -- python SCRIPT",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cachesaver run` takes."""
-    parser.add_argument("-n", "--namespace", help="the stream of randomness to draw from")
+    parser.add_argument(
+        "-n", "--namespace", help="the stream of randomness to draw from", metavar="NAME"
+    )
+    parser.add_argument(
+        "--run", help="the run to join, such as a Slurm job id", metavar="ID", dest="joined"
+    )
     parser.add_argument("--store", help="a directory or store URL")
     parser.add_argument("--mode", help="cache, replay, refresh or live", metavar="MODE")
     parser.add_argument(
@@ -57,13 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _replace(program, environment)
     except OSError as error:
-        raise ConfigurationError(f"{program[0]} cannot be run: {error.strerror}") from error
+        what = _ADVICE.get(error.errno or 0, f"cannot be run: {error.strerror}")
+        raise ConfigurationError(f"the program {program[0]} {what}") from error
 
 
 def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, str]:
     """Return the environment of the program. Checks the options first, the store included."""
-    from cachesaver.stores import open_store
-
     chosen = settings(
         namespace=arguments.namespace,
         store=arguments.store,
@@ -73,17 +88,20 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         quiet=arguments.quiet or None,
     )
     store = str(chosen.store)
+    path = folder_of(store)
     if chosen.mode is not Mode.LIVE:
         open_store(store).close()
     told = {
         "CACHESAVER_AUTOSTART": "1",
         "CACHESAVER_NAMESPACE": chosen.namespace,
-        "CACHESAVER_STORE": store if "://" in store or not store else str(Path(store).absolute()),
+        "CACHESAVER_STORE": store if path is None else str(path.absolute()),
         "CACHESAVER_MODE": chosen.mode.value,
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
         "CACHESAVER_STRICT": "1" if chosen.strict else "",
         "CACHESAVER_QUIET": "1" if chosen.quiet else "",
-        "CACHESAVER_RUN": chosen.run or os.urandom(16).hex(),
+        "CACHESAVER_RUN": arguments.joined or os.urandom(16).hex(),
+        "CACHESAVER_SLOT": "",
+        "CACHESAVER_PID": "",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
     return {**inherited, **told}

@@ -51,9 +51,9 @@ def run(args: argparse.Namespace, *, wait: Callable[[], object] | None = None) -
     except OSError as error:
         message = f"port {args.port} of 127.0.0.1 cannot be had ({error.strerror}); try --port 0"
         raise ConfigurationError(message) from error
-    sys.stdout.write(_directions(provider))
-    sys.stdout.flush()
     try:
+        sys.stdout.write(_directions(provider))
+        sys.stdout.flush()
         (wait or threading.Event().wait)()
     except KeyboardInterrupt:
         pass

@@ -10,7 +10,7 @@ from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.plugins import STORES, plugins
 from cachesaver.ports import Store
 
-__all__ = ["open_store"]
+__all__ = ["folder_of", "open_store"]
 
 
 def open_store(url: str | None = None) -> Store:
@@ -25,17 +25,30 @@ def open_store(url: str | None = None) -> Store:
         StoreUnavailableError: It cannot be opened; the message says why and what to do.
         StoreDamagedError: Its files are not what was written.
     """
-    if not url:
-        return _open_lmdb(_default())
-    scheme, found, _ = url.partition("://")
-    if not found:
-        return _open_lmdb(Path(url).expanduser())
+    url = url or ""
+    if (path := folder_of(url)) is not None:
+        return _open_lmdb(path)
+    scheme = url.partition("://")[0]
     opener = _OURS.get(scheme) or _third_party(scheme)
     if opener is None:
         raise ConfigurationError(
             f"no store is known for {scheme}://; write one of {_known()}, or a plain path."
         )
     return opener(url)
+
+
+def folder_of(url: str) -> Path | None:
+    """Return where the LMDB store lies that `open_store` would open; None for other stores.
+
+    Raises:
+        ConfigurationError: The URL names no path.
+    """
+    if not url:
+        return _default()
+    scheme, found, _ = url.partition("://")
+    if not found:
+        return Path(url).expanduser()
+    return _named(url) if scheme == "lmdb" else None
 
 
 def _memory(url: str) -> Store:
@@ -47,13 +60,17 @@ def _memory(url: str) -> Store:
 
 
 def _lmdb(url: str) -> Store:
+    return _open_lmdb(_named(url))
+
+
+def _named(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc or not parts.path.startswith("/") or parts.query or parts.fragment:
         raise ConfigurationError(
             "an LMDB store is named by an absolute path: write lmdb:///absolute/path"
         )
     path = unquote(parts.path)
-    return _open_lmdb(Path(path[1:] if path[2:3] == ":" else path))  # lmdb:///C:/store
+    return Path(path[1:] if path[2:3] == ":" else path)  # lmdb:///C:/store
 
 
 def _open_lmdb(path: Path) -> Store:

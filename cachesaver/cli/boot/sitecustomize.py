@@ -21,18 +21,34 @@ def _run_the_hidden_one() -> None:
 
 
 def _install() -> None:
-    if os.environ.get("CACHESAVER_AUTOSTART") != "1":
+    if os.environ.get("CACHESAVER_AUTOSTART") != "1" or _is_helper():
         return
     try:
         from cachesaver.wiring import install
-    except ImportError:
-        print(  # there is no logging yet
-            f"cachesaver: {sys.executable} has no cachesaver installed, so its calls go out live. "
-            "Install it there too: pip install cachesaver",
-            file=sys.stderr,
+
+        install()
+    except ModuleNotFoundError as error:
+        _do_without(
+            f"{sys.executable} has no {error.name} installed: pip install cachesaver there too"
         )
-        return
-    install()
+    except Exception as error:  # noqa: BLE001  # nothing of ours may break a live program
+        _do_without(str(error))
+
+
+def _is_helper() -> bool:
+    """Tell whether this process runs no code of the program: multiprocessing's resource tracker."""
+    return any(
+        argument.startswith("from multiprocessing.resource_tracker ") for argument in sys.orig_argv
+    )
+
+
+def _do_without(why: str) -> None:
+    """Go on live; or, where nothing may go out unseen, end the process."""
+    must = os.environ.get("CACHESAVER_MODE") == "replay" or os.environ.get("CACHESAVER_STRICT")
+    what = "cannot join the run" if must else "goes on live, outside the run"
+    print(f"cachesaver: process {os.getpid()} {what}: {why}", file=sys.stderr, flush=True)
+    if must:
+        os._exit(2)  # `site` swallows exceptions, and says of SystemExit that Python is broken
 
 
 _install()
