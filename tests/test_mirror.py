@@ -15,14 +15,6 @@ TESTED_ELSEWHERE = {
     "ports": "protocols: their contract classes are run by every implementation",
     "transports/httpx_messages": "the halves of transports/httpx, through its tests",
     # None of its own yet: seen only through the sessions and programs of these tests.
-    "cli/__init__": "test_docs.py, by the commands of the pages",
-    "cli/boot/sitecustomize": "test_docs.py, by `cachesaver run`",
-    "cli/explain": "test_docs.py, by the commands of the pages",
-    "cli/rehearse": "rehearsal/test_command.py",
-    "cli/run": "test_docs.py, by the commands of the pages",
-    "cli/stats": "test_docs.py, by the commands of the pages",
-    "cli/store": "test_docs.py, by the commands of the pages",
-    "cli/tables": "test_docs.py, by the commands of the pages",
 }
 """Modules without a test module of their own, and where they are tested. It only ever shrinks."""
 

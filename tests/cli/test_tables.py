@@ -1,0 +1,19 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from cachesaver.cli.tables import table
+
+
+def test_columns_are_as_wide_as_their_widest_and_numbers_stand_right() -> None:
+    said = table(("model", "samples"), [("gpt-5-mini", "1,234"), ("o3", "5")])
+
+    assert said.splitlines() == [
+        "model       samples",
+        "gpt-5-mini    1,234",
+        "o3                5",
+    ]
+
+
+def test_without_rows_there_is_the_head() -> None:
+    assert table(("a", "b"), []) == "a  b"
