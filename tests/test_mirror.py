@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[1]
 TESTED_ELSEWHERE = {
     "ports": "protocols: their contract classes are run by every implementation",
     "transports/httpx_messages": "the halves of transports/httpx, through its tests",
-    # None of its own yet: seen only through the sessions and programs of these tests.
 }
 """Modules without a test module of their own, and where they are tested. It only ever shrinks."""
 

@@ -16,7 +16,7 @@ import pytest
 from cachesaver import runs
 from cachesaver.contexts import Family
 from cachesaver.ports import Policy, Run
-from cachesaver.runs import RANKS, Runs, announce, inherited, retract
+from cachesaver.runs import RANKS, Runs, announce, inherited, is_unnumbered, retract
 from cachesaver.stores.memory import MemoryStore
 from cachesaver.stores.processes import here
 
@@ -259,3 +259,26 @@ def test_a_fork_forgets_its_parents_families() -> None:
     assert os.read(reading, 10) == b"0"
     os.close(reading)
     os.close(writing)
+
+
+class TestBeforeMultiprocessingNumbers:
+    """A spawned worker imports the program's main module before it has its number."""
+
+    def test_a_spawned_worker_waits_for_its_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "...", "--multiprocessing-fork"])
+
+        assert is_unnumbered()
+
+    def test_an_ordinary_process_does_not(self) -> None:
+        assert not is_unnumbered()
+
+    def test_until_then_children_are_told_of_the_place_above(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CACHESAVER_SLOT", "5")
+
+        announce("r", "")
+        said = os.environ["CACHESAVER_SLOT"]
+        retract()
+
+        assert said == os.environ["CACHESAVER_SLOT"] == "5"
