@@ -18,22 +18,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_ENTERED: ContextVar[tuple[Token[Any], ...]] = ContextVar("cachesaver_entered", default=())
+"""What undoes the scopes that this context is in, the innermost last."""
+
+
 class Scope:
     """Sets a context variable inside a `with` block, or inside every call of a function it decorates.
 
-    May be entered again and again, also inside itself, but by one task or thread only.
+    May be entered again and again, inside itself and by several tasks and threads at a time.
     """
 
     def __init__(self, variable: ContextVar[Any], value: str) -> None:
         self._variable = variable
         self._value = value
-        self._tokens: list[Token[Any]] = []
 
     def __repr__(self) -> str:
         return f"<Scope {self._variable.name}={self._value!r}>"
 
     def __enter__(self) -> Self:
-        self._tokens.append(self._variable.set(self._value))
+        _ENTERED.set((*_ENTERED.get(), self._variable.set(self._value)))
         return self
 
     def __exit__(
@@ -42,7 +45,9 @@ class Scope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._variable.reset(self._tokens.pop())
+        *outer, token = _ENTERED.get()
+        _ENTERED.set(tuple(outer))
+        self._variable.reset(token)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return *function*, plain or `async`, with every call inside a scope of its own.

@@ -32,6 +32,24 @@ def test_one_scope_may_be_entered_inside_itself() -> None:
     assert NAMESPACE.get() is None
 
 
+def test_several_tasks_may_be_in_one_scope_at_a_time() -> None:
+    scope = namespace("n")
+
+    async def inside(turns: int) -> tuple[str | None, str | None]:
+        with scope:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            seen = NAMESPACE.get()
+        return seen, NAMESPACE.get()
+
+    async def program() -> list[tuple[str | None, str | None]]:
+        with scope:
+            return list(await asyncio.gather(inside(3), inside(1), inside(2)))
+
+    assert asyncio.run(program()) == [("n", "n")] * 3
+    assert NAMESPACE.get() is None
+
+
 def test_an_error_leaves_the_scope() -> None:
     with pytest.raises(ZeroDivisionError), namespace("n"):
         _ = 1 / 0
