@@ -217,18 +217,18 @@ class Engine:
         """What the slot holds now; the bought sample itself where the store fails to tell."""
         try:
             return result()
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001  # a store of anyone's: the call is paid for
             # A slot that stays empty must not stay ours: whoever waits for it would wait for ever.
             with contextlib.suppress(StoreError):
                 self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
-            self.complain(error)
+            self.complain(_of_store(error))
             return effect.sample
 
     def _filled(self, effect: Fill) -> Future[Sample]:
         slot = (effect.fingerprint, effect.index)
         try:
             future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001  # told like one that comes later
             future = Future[Sample]()
             future.set_exception(error)
 
@@ -237,6 +237,12 @@ class Engine:
 
         future.add_done_callback(land)
         return future
+
+
+def _of_store(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"{type(error).__name__}: {error}", location="")
 
 
 def _sending(steps: Steps[Any], result: object) -> Resume:

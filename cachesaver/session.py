@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, is_inside
+from cachesaver.contexts import NAMESPACE, inside, is_inside
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -176,7 +176,8 @@ class Session:
             outcome = self._engine.run(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
-            return send(ask.upstream)
+            with inside():
+                return send(ask.upstream)
         self._count(ask, outcome)
         return reply(outcome, self._engine, line, self._tally)
 
@@ -190,7 +191,8 @@ class Session:
             outcome = await self._engine.arun(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
-            return await send(ask.upstream)
+            with inside():
+                return await send(ask.upstream)
         self._count(ask, outcome)
         return async_reply(outcome, self._engine, line, self._tally)
 

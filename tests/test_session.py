@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cachesaver.contexts import inside
+from cachesaver.contexts import inside, is_inside
 from cachesaver.errors import CachesaverError, NotRecordedError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request, get_header
 from cachesaver.ports import Grant, Policy, Run
@@ -289,6 +289,28 @@ class TestFailure:
 
         with pytest.raises(StoreError, match="the disk is full"):
             session.answer(request(), provider.send)
+
+    def test_a_store_that_raises_what_it_should_not_costs_no_second_call(
+        self, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Given somebody's store with a bug, when a sample has been bought, then it is answered."""
+        store = MemoryStore()
+        monkeypatch.setattr(store, "fill", _fail)
+        session = Session.open(store=store)
+
+        assert text(session.answer(request(), provider.send)) == "1"
+        assert len(provider.asked) == 1
+
+    def test_what_goes_on_live_is_seen_by_no_hook_further_down(self, provider: Provider) -> None:
+        session, seen = Session.open(store=BrokenStore("acquire")), list[bool]()
+
+        def send(request: Request) -> Reply:
+            seen.append(is_inside())
+            return provider.send(request)
+
+        session.answer(request(), send)
+
+        assert seen == [True]
 
     def test_a_fault_of_ours_does_not_break_the_program(
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
