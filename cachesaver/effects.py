@@ -52,6 +52,7 @@ class Wait(Effect[bool]):
 class Poll(Effect[Grant]):
     """Ask again for a slot that was in flight (`Store.poll`)."""
 
+    run: Run
     fingerprint: str
     index: int
 

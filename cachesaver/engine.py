@@ -75,6 +75,9 @@ class Engine:
     complain: Callable[[StoreError], None]
     flights: Flights = field(default_factory=Flights)
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
+    _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
+    """By its token, what would give up each lease that is ours."""
+    _left: bool = False
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
@@ -120,6 +123,15 @@ class Engine:
     def settle_later(self, steps: Steps[Any]) -> None:
         """Settle *steps* before the next call: for the garbage collector, who may hold any lock."""
         self._later.put(steps)
+
+    def leave(self) -> None:
+        """Give up every lease still held: what is under way goes on, and is not waited for.
+
+        For the end of a session, whose process lives on and would hold them for ever.
+        """
+        self._left = True
+        for release in tuple(self._held.values()):
+            self._release(release)
 
     def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
         with contextlib.suppress(Abandoned, StopIteration):
@@ -181,11 +193,11 @@ class Engine:
                     owner=self.owner,
                     policy=effect.policy,
                 )
-                return self._led(effect.fingerprint, grants, loop)
-            case Poll(fingerprint=fingerprint, index=index):
+                return self._led(effect, grants, loop)
+            case Poll():
                 self._clear()
-                grant = self.store.poll(fingerprint, index, owner=self.owner)
-                return self._led(fingerprint, (grant,), loop)[0]
+                grant = self.store.poll(effect.fingerprint, effect.index, owner=self.owner)
+                return self._led(effect, (grant,), loop)[0]
             case Release():
                 self._release(effect)
                 return None
@@ -197,15 +209,25 @@ class Engine:
             while True:
                 self.settle(self._later.get_nowait())
 
-    def _led(self, fingerprint: str, grants: tuple[Grant, ...], loop: object) -> tuple[Grant, ...]:
+    def _led(
+        self, effect: Acquire | Poll, grants: tuple[Grant, ...], loop: object
+    ) -> tuple[Grant, ...]:
         task = None if loop is None else current_context()
         for grant in grants:
             if grant.token:
-                self.flights.start((fingerprint, grant.index), loop, task)
+                self._held[grant.token] = Release(
+                    run=effect.run,
+                    fingerprint=effect.fingerprint,
+                    index=grant.index,
+                    token=grant.token,
+                )
+                self.flights.start((effect.fingerprint, grant.index), loop, task)
         return grants
 
     def _release(self, effect: Release) -> None:
         """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
+        if self._held.pop(effect.token, None) is None and self._left:
+            return  # given up when the session ended
         try:
             self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
         except StoreError as error:
@@ -233,6 +255,7 @@ class Engine:
             future.set_exception(error)
 
         def land(_: Future[Sample]) -> None:
+            self._held.pop(effect.token, None)
             self.flights.land(slot)
 
         future.add_done_callback(land)

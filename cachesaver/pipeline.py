@@ -319,7 +319,7 @@ def _wait_for(
     fingerprint = ask.question.fingerprint
     while True:
         if (yield from Wait(fingerprint=fingerprint, index=grant.index)):
-            grant = yield from Poll(fingerprint=fingerprint, index=grant.index)
+            grant = yield from Poll(run=ask.run, fingerprint=fingerprint, index=grant.index)
             if grant.sample is not None:
                 return grant.sample, Source.COLLAPSED
             if not grant.token:

@@ -127,10 +127,14 @@ class Session:
         self._tally = Tally()
 
     def close(self) -> None:
-        """Forget the assignments of this session's runs and let the store go. Safe to call twice."""
+        """Forget the assignments of this session's runs and let the store go. Safe to call twice.
+
+        What is still under way goes on as it would without us, and is stored nowhere.
+        """
         with self._lock:
             closed, self._closed = self._closed, True
         if not closed:
+            self._engine.leave()
             self._runs.finish()
             if isinstance(self.settings.store, str):
                 self.store.close()
@@ -247,7 +251,7 @@ class Session:
         self._warn(f"going on live, without the store: {error}")
 
     def _complain(self, error: StoreError) -> None:
-        if self.settings.strict:
+        if self.settings.strict and not self._closed:
             raise error
         self._warn(f"the store failed, and the program goes on: {error}")
 

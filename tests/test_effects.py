@@ -30,7 +30,7 @@ SAMPLE = Sample(response=Response(status=200, chunks=(SECRET.encode(),)), draw="
 EVERY: list[Effect[Any]] = [
     Acquire(run=RUN, fingerprint="f", draws=("d",), policy=Policy.RESERVE),
     Wait(fingerprint="f", index=0),
-    Poll(fingerprint="f", index=0),
+    Poll(run=RUN, fingerprint="f", index=0),
     Send(request=REQUEST),
     Read(reply=REPLY),
     Fill(run=RUN, fingerprint="f", index=0, token="t", sample=SAMPLE, question=SECRET.encode()),

@@ -192,10 +192,10 @@ class TestBothHalves:
 
         def steps() -> Steps[list[object]]:
             (grant,) = yield from acquire()
-            flying = yield from Poll(fingerprint="f", index=0)
+            flying = yield from Poll(run=RUN, fingerprint="f", index=0)
             held = engine.flights.landing(SLOT) is not None
             kept = yield from fill(grant.token)
-            stored = yield from Poll(fingerprint="f", index=0)
+            stored = yield from Poll(run=RUN, fingerprint="f", index=0)
             return [grant.index, flying, held, kept, stored.sample]
 
         seen = perform(engine, steps(), Connection())
@@ -442,7 +442,7 @@ class TestLeaving:
         engine.settle_later(_just(release(grant.token)))
         assert is_led(engine)
 
-        engine.run(_just(Poll(fingerprint="g", index=0)), Connection().line)
+        engine.run(_just(Poll(run=RUN, fingerprint="g", index=0)), Connection().line)
 
         assert not is_led(engine)
 
@@ -596,7 +596,7 @@ class TestWaiting:
         while not grant.token and grant.sample is None:
             waiting.set()
             assert (yield from Wait(fingerprint="f", index=0))
-            grant = yield from Poll(fingerprint="f", index=0)
+            grant = yield from Poll(run=RUN, fingerprint="f", index=0)
         return grant
 
     @staticmethod
@@ -625,3 +625,40 @@ def test_an_engine_forgets_flights_that_landed() -> None:
     gc.collect()
 
     assert engine.flights._up == {}
+
+
+class TestTheEndOfASession:
+    def test_gives_up_what_is_still_held(self) -> None:
+        """Given a lease of a stream nobody has read, when the session ends, then others lead."""
+        engine = made()
+        blocking(engine, _just(acquire()), Connection())
+        assert is_led(engine)
+
+        engine.leave()
+
+        assert not is_led(engine)
+        assert engine.flights.landing(SLOT) is None
+
+    def test_what_was_filled_is_not_given_up(self) -> None:
+        engine = made()
+
+        def steps() -> Steps[Sample]:
+            (grant,) = yield from acquire()
+            return (yield from fill(grant.token))
+
+        blocking(engine, steps(), Connection())
+        engine.leave()
+
+        assert [sample for _, sample in engine.store.samples("f")] == [SAMPLE]
+
+    def test_a_stream_closed_later_asks_the_store_nothing(self) -> None:
+        store = FailingStore("release")
+        told = list[StoreError]()
+        engine = Engine(store=store, owner=ME, complain=told.append)
+        (grant,) = blocking(engine, _just(acquire()), Connection())
+        engine.leave()
+        told.clear()
+
+        engine.settle(_just(release(grant.token)))
+
+        assert told == []

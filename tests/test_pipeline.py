@@ -410,7 +410,7 @@ class TestWaiting:
         fingerprint = ask().question.fingerprint
 
         assert script.give((Grant(index=3),)) == Wait(fingerprint=fingerprint, index=3)
-        assert script.give(True) == Poll(fingerprint=fingerprint, index=3)
+        assert script.give(True) == Poll(run=RUN, fingerprint=fingerprint, index=3)
         assert isinstance(script.give(Grant(index=3)), Wait)
         script.give(True)
         script.give(hit(3, "a"))
