@@ -1,0 +1,351 @@
+"""Which recorded requests are provider calls, by the registry: a table, row by row."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from cachesaver import dialects
+from cachesaver.canonical import parse_body
+from cachesaver.ports import Dialect
+from recordings import Exchange
+
+pytestmark = pytest.mark.xdist_group("corpus")
+
+SAME = "the same answer at every draw"
+STATE = "changes, starts or reads something on the server"
+SETTLED = "no sample of the kind we keep; on a host the user named the user has the say"
+UNREAD = "samples in a format that is not read: a store answers where the user names the host"
+NOBODYS = "no provider's: authorisation, telemetry, tools, vector stores"
+BLANKED = "its URL was blanked by who recorded it"
+
+RECOGNISED: Mapping[str, Mapping[str, str]] = {
+    # provider: path (ids and models templated) and the class that recognises it
+    "anthropic": {
+        "/api/v1/messages": "AnthropicMessages",
+        "/v1/messages": "AnthropicMessages",
+    },
+    "azure-openai": {
+        "/models/{m}/completions": "CompatibleChat",
+        "/openai/deployments/{m}/chat/completions": "CompatibleChat",
+        "/openai/v1/responses": "CompatibleResponses",
+    },
+    "bedrock": {
+        "/model/{m}/converse": "Generic",
+        "/model/{m}/converse-stream": "Generic",
+        "/model/{m}/mi1dadi0g15f/converse": "Generic",
+        "/openai/v1/responses": "CompatibleResponses",
+        "/v1/chat/completions": "CompatibleChat or OneChoiceChat",
+        "/v1/responses": "CompatibleResponses",
+    },
+    "cerebras": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "chatgpt": {
+        "/backend-api/codex/responses": "CompatibleResponses",
+    },
+    "cohere": {
+        "/v1/chat": "Generic",
+        "/v2/chat": "Generic",
+    },
+    "copilot": {
+        "/chat/completions": "CompatibleChat",
+        "/responses": "CompatibleResponses",
+    },
+    "deepseek": {
+        "/chat/completions": "CompatibleChat",
+        "/responses": "CompatibleResponses",
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "doubleword": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "gemini": {
+        "/v1beta/models/{m}:generateContent": "Gemini",
+        "/v1beta/models/{m}:streamGenerateContent": "Gemini",
+        "/v1beta/openai/chat/completions": "CompatibleChat",
+    },
+    "groq": {
+        "/openai/v1/chat/completions": "OneChoiceChat",
+    },
+    "huggingface": {
+        "/hyperbolic/v1/chat/completions": "CompatibleChat",
+        "/nebius/v1/chat/completions": "CompatibleChat",
+        "/novita/v3/openai/chat/completions": "CompatibleChat",
+        "/together/v1/chat/completions": "CompatibleChat",
+    },
+    "llamacpp": {
+        "/v1/chat/completions": "CompatibleChat",
+        "/v1/responses": "CompatibleResponses",
+    },
+    "mistral": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "mistralrs": {
+        "/v1/chat/completions": "CompatibleChat",
+        "/v1/responses": "CompatibleResponses",
+    },
+    "ollama": {
+        "/api/chat": "Generic",
+    },
+    "ollama-or-local": {
+        "/api/chat": "Generic",
+        "/api/generate": "Generic",
+        "/google-vertex/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
+        "/groq/openai/v1/chat/completions": "CompatibleChat",
+        "/openai/chat/completions": "CompatibleChat",
+        "/openai/responses": "CompatibleResponses",
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "openai": {
+        "/v1/chat/completions": "OpenAIChat",
+        "/v1/completions": "OpenAICompletions",
+        "/v1/responses": "OpenAIResponses",
+    },
+    "openai-compat?": {
+        "<GPUSTACK_API_BASE>/chat/completions": "CompatibleChat",
+        "<OLLAMA_API_BASE>/chat/completions": "CompatibleChat",
+    },
+    "openrouter": {
+        "/api/v1/chat/completions": "CompatibleChat",
+        "/api/v1/responses": "CompatibleResponses",
+    },
+    "other:api.inference.crusoecloud.com": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "other:ollama.com": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "perplexity": {
+        "/chat/completions": "CompatibleChat",
+    },
+    "snowflake": {
+        "/api/v2/cortex/v1/chat/completions": "CompatibleChat",
+    },
+    "together": {
+        "/v1/chat/completions": "CompatibleChat",
+    },
+    "venice": {
+        "/api/v1/chat/completions": "CompatibleChat",
+    },
+    "vertex": {
+        "/v1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:generateContent": "Gemini",
+        "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:generateContent": "Gemini",
+        "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:streamGenerateContent": "Gemini",
+        "/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
+    },
+    "xai": {
+        "/v1/chat/completions": "CompatibleChat",
+        "/v1/responses": "CompatibleResponses",
+    },
+    "zhipu": {
+        "/api/paas/v4/chat/completions": "CompatibleChat",
+    },
+}
+
+DECLINED: Mapping[str, str] = {
+    # the end of a path and why no store may answer; the first row that fits counts
+    r"/v1/models": SETTLED,  # Replicate: makes a model
+    r"/v1/chat/completions/\{id\}": SETTLED,  # changes the labels of a stored completion
+    r":predict": SETTLED,  # Vertex AI's embeddings, and whatever else a model gives
+    r"/api/show": SETTLED,
+    r"/agents/[^/]+": SETTLED,  # Bedrock's inline agents
+    r"/guardrail/.*/apply": SETTLED,
+    r"/embeddings": SAME,
+    r"/(?:v1|v2|api)/embed": SAME,
+    r":(?:batchEmbedContents|embedContent|countTokens)": SAME,
+    r"/(?:rerank|tokenize|count_tokens|count-tokens|input_tokens|moderations)": SAME,
+    r"/agents/.*/text": STATE,
+    r"/(?:files|uploads|batches|jobs|predictions|trainings|containers|skills)": STATE,
+    r"/(?:assistants|threads|conversations|vector_stores|cachedContents|fileSearchStores)": STATE,
+    r"/(?:assistants|threads|conversations|vector_stores)/\{id\}(?:/\{id\})?": STATE,
+    r"/threads/(?:\{id\}/)?(?:messages|runs)(?:/\{id\})?": STATE,
+    r"/submit_tool_outputs": STATE,
+    r"/conversations/\{id\}/items": STATE,
+    r"/vector_stores/\{id\}/search": STATE,
+    r"/upload/v1beta/fileSearchStores/\{id\}": STATE,
+    r"/uploads/\{id\}/(?:parts|complete)": STATE,
+    r"/skills/\{id\}/versions": STATE,
+    r"/batches/\{id\}/requests": STATE,
+    r"/cancel": STATE,
+    r"/realtime/(?:calls|client_secrets|sessions)": STATE,
+    r"/videos/generations": STATE,
+    r":batchGenerateContent": STATE,
+    r"/api/pull": STATE,
+    r"/responses/compact": STATE,
+    r"/(?:interactions|ocr|complete|generate|speak|tts|listen|images)": UNREAD,
+    r"/invoke(?:-with-response-stream)?": UNREAD,
+    r"/(?:retrieve|retrieveAndGenerate|retrieveAndGenerateStream)": UNREAD,
+    r"/audio/(?:speech|transcriptions|translations)": UNREAD,
+    r"/images/(?:generations|edits|variations)": UNREAD,
+    r"/models/\{m\}/zephyr-7b-beta": UNREAD,
+    r"/(?:v2/query|v1/opamp|token|mcp|html/|telemetry/runs)": NOBODYS,
+    r"\*\*REDACTED\*\*": BLANKED,
+}
+
+_DOTNET = "openai+openai-dotnet/tests/SessionRecords/ResponsesTests"
+_PYDANTIC = "pydantic+pydantic-ai/tests"
+_RESPONSES = f"{_PYDANTIC}/models/cassettes/test_openai_responses"
+_GATEWAY = f"{_PYDANTIC}/providers/cassettes/test_gateway"
+
+DECLINED_ALONE: Mapping[str, str] = {
+    # requests to endpoints that are recognised otherwise
+    "Future-House+ldp/packages/lmi/tests/cassettes/"
+    "TestTooling.test_multi_response_warns_and_returns_first.yaml#0": "two prompts in one request",
+    f"{_DOTNET}/CanCancelBackgroundResponses.json#0": "a job",
+    f"{_DOTNET}/CanCancelBackgroundResponsesAsync.json#0": "a job",
+    f"{_DOTNET}/CanStreamBackgroundResponsesAsync.json#0": "a job",
+    f"{_RESPONSES}/test_background_mode_reasoning_vcr.yaml#0": "a job",
+    f"{_RESPONSES}/test_background_mode_streaming_starting_after_vcr.yaml#0": "a job",
+    f"{_RESPONSES}/test_background_mode_streaming_vcr.yaml#0": "a job",
+    f"{_RESPONSES}/"
+    "test_openai_conversation_id_auto_respects_pydantic_ai_conversation_id.yaml#1": "state",
+    f"{_RESPONSES}/test_openai_conversation_id_preserves_mismatched_history.yaml#1": "state",
+    f"{_PYDANTIC}/models/cassettes/test_bedrock/"
+    "test_bedrock_model_other_parameters.yaml#0": "the body was cut by who recorded it: no JSON",
+    f"{_GATEWAY}/test_gateway_provider_with_bedrock.yaml#0": "Bedrock's path on another host",
+    f"{_GATEWAY}/test_gateway_provider_with_anthropic.yaml#0": "its anthropic-version was left out",
+}
+
+
+def recognised(exchange: Exchange, hosts: tuple[str, ...] = ()) -> Dialect | None:
+    assert exchange.request is not None
+    body = parse_body(exchange.request).members
+    return dialects.recognise(exchange.request, body, hosts=hosts)
+
+
+@pytest.fixture(scope="module")
+def paths(corpus: Path) -> dict[str, str]:
+    """The path of each recorded request, ids and models templated, by the exchange's name."""
+    index = json.loads((corpus / "index.json").read_bytes())
+    return {
+        f"{entry['file']}#{place}": told.get("path", "")
+        for entry in index["files"]
+        for place, told in enumerate(entry["interactions"])
+    }
+
+
+def asked(exchanges: tuple[Exchange, ...]) -> list[Exchange]:
+    return [e for e in exchanges if e.request is not None and e.request.method == "POST"]
+
+
+def test_what_is_recognised_is_what_the_table_says(
+    exchanges: tuple[Exchange, ...], paths: dict[str, str]
+) -> None:
+    found = defaultdict[str, dict[str, set[str]]](lambda: defaultdict(set))
+    for exchange in asked(exchanges):
+        if (dialect := recognised(exchange)) is not None:
+            found[exchange.provider][paths[exchange.name]].add(type(dialect).__name__)
+
+    assert {
+        provider: {path: " or ".join(sorted(classes)) for path, classes in rows.items()}
+        for provider, rows in found.items()
+    } == RECOGNISED
+
+
+def row_of(path: str) -> str:
+    """The first row of `DECLINED` that fits; empty when none does."""
+    return next((row for row in DECLINED if re.search(f"(?:{row})\\Z", path)), "")
+
+
+def declined(exchanges: tuple[Exchange, ...]) -> list[Exchange]:
+    return [e for e in asked(exchanges) if recognised(e) is None]
+
+
+def test_what_is_declined_has_its_reason(
+    exchanges: tuple[Exchange, ...], paths: dict[str, str]
+) -> None:
+    alone = {e.name for e in declined(exchanges) if e.name in DECLINED_ALONE}
+    rows = {e.name: row_of(paths[e.name]) for e in declined(exchanges) if e.name not in alone}
+
+    assert {name: paths[name] for name, row in rows.items() if not row} == {}
+    assert set(rows.values()) == set(DECLINED)
+    assert alone == set(DECLINED_ALONE)
+
+
+def test_on_a_host_the_user_named_only_state_and_sameness_still_decline(
+    exchanges: tuple[Exchange, ...], paths: dict[str, str]
+) -> None:
+    for exchange in declined(exchanges):
+        assert exchange.request is not None
+        reason = DECLINED.get(row_of(paths[exchange.name]))
+        members = parse_body(exchange.request).members
+        if reason is not None:
+            is_job = members.get("background") is True  # some of Gemini's interactions
+            taken = bool(members) and not is_job and reason not in (SAME, STATE)
+            assert (recognised(exchange, hosts=("*",)) is not None) is taken, exchange.name
+
+
+def test_no_request_to_anyone_else_is_recognised(exchanges: tuple[Exchange, ...]) -> None:
+    others = [e for e in exchanges if not e.llm and e.request is not None]
+
+    assert len(others) == 63
+    assert [e.name for e in others if recognised(e) is not None] == []
+
+
+def test_nothing_but_a_post_is_recognised_on_any_host(exchanges: tuple[Exchange, ...]) -> None:
+    other = [e for e in exchanges if e.request is not None and e.request.method != "POST"]
+
+    assert Counter(e.request.method for e in other if e.request) == {
+        "GET": 376,
+        "DELETE": 84,
+        "HEAD": 4,
+        "PATCH": 2,
+    }
+    assert [e.name for e in other if recognised(e, hosts=("*",)) is not None] == []
+
+
+def test_wants_lets_nothing_escape_that_would_be_recognised(
+    exchanges: tuple[Exchange, ...],
+) -> None:
+    for exchange in asked(exchanges):
+        assert exchange.request is not None
+        parts = urlsplit(exchange.request.url)
+        address = (parts.hostname or "", f"{parts.path}?{parts.query}")
+        if recognised(exchange) is not None:
+            assert dialects.wants(*address), exchange.name
+        if recognised(exchange, hosts=("*",)) is not None:
+            assert dialects.wants(*address, hosts=("*",)), exchange.name
+
+
+def test_on_a_host_the_user_named_a_request_keeps_the_dialect_it_has(
+    exchanges: tuple[Exchange, ...],
+) -> None:
+    for exchange in asked(exchanges):
+        plain = recognised(exchange)
+        if plain is not None:
+            assert type(recognised(exchange, hosts=("*",))) is type(plain), exchange.name
+
+
+KNOWN_SHAPES = {
+    # The end of a path and the field that every request to it has.
+    "/chat/completions": "messages",
+    "/messages": "messages",
+    ":generateContent": "contents",
+    ":streamGenerateContent": "contents",
+    "/responses": "input",
+}
+
+
+def test_every_request_of_a_known_shape_is_recognised(exchanges: tuple[Exchange, ...]) -> None:
+    """Independently of the tables: a path's end and one field, by another JSON parser."""
+    missed, found = set[str](), 0
+
+    for exchange in asked(exchanges):
+        assert exchange.request is not None
+        path = urlsplit(exchange.request.url).path
+        field = next((f for end, f in KNOWN_SHAPES.items() if path.endswith(end)), None)
+        if field is None or not exchange.request.body.lstrip().startswith(b"{"):
+            continue
+        if "/threads/" not in path and field in json.loads(exchange.request.body):
+            found += 1
+            missed |= {exchange.name} if recognised(exchange) is None else set()
+
+    assert found == 1255
+    assert sorted(missed - set(DECLINED_ALONE)) == []
