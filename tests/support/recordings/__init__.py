@@ -53,6 +53,4 @@ def read_file(folder: Path, entry: Mapping[str, Any]) -> Iterator[Exchange]:
     pairs = list(READERS[entry["format"]](content, name))
     for place, (pair, told) in enumerate(zip(pairs, entry["interactions"], strict=True)):
         request, response = pair
-        yield Exchange(
-            file=name, place=place, request=request, response=response, **facts_of(told)
-        )
+        yield Exchange(file=name, place=place, request=request, response=response, **facts_of(told))
