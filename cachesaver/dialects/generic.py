@@ -7,7 +7,6 @@ A row may enter the table only if its shape cannot be an ordinary REST call's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,7 +19,6 @@ from cachesaver.exchange import Request, Response
 __all__ = ["SAMPLING", "Endpoint", "Generic"]
 
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
-_LAST_LINE = re.compile(rb"[^\r\n]*[\r\n]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +72,11 @@ class Generic(BaseDialect):
         return True
 
     def finished(self, tail: bytes) -> bool:
-        last = _LAST_LINE.search(tail)
-        return last is not None and any(word in last.group() for word in self.last_words)
+        ended = tail.rstrip(b"\r\n")
+        if not self.last_words or len(ended) == len(tail):
+            return False
+        last = ended[max(ended.rfind(b"\n"), ended.rfind(b"\r")) + 1 :]
+        return any(word in last for word in self.last_words)
 
     def sound(self, response: Response) -> bool:
         body = response.body

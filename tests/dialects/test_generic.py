@@ -132,6 +132,13 @@ def test_the_last_line_tells_the_end_where_we_know_how(
     assert dialect.finished(tail) is finished
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("tail", [b"x" * 4096, b"x\n" * 2048 + b"x", b"\r\n" * 2048, b" " * 4096])
+def test_the_end_of_a_long_line_is_looked_for_once(tail: bytes) -> None:
+    """It is asked after every chunk of a stream, where a search that starts anew takes seconds."""
+    assert not any(endpoint("/api/chat").finished(tail) for _ in range(1000))
+
+
 def test_usage_is_told_where_it_stands_as_elsewhere() -> None:
     assert PLAIN.usage(response(b'{"model":"m","usage":{"tokens":1}}')) == ("m", {"tokens": 1})
     assert PLAIN.usage(response(b'{"model":1,"usage":2}')) == ("", {})
