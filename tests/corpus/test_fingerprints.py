@@ -20,6 +20,7 @@ import pytest
 
 import cachesaver
 import recordings
+from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.exchange import Request
 from cachesaver.identity import Question, identify
 from cachesaver.ports import Dialect
@@ -43,15 +44,15 @@ def asked(exchanges: tuple[Exchange, ...]) -> Asked:
 
 def frozen(value: object) -> Hashable:
     """*value*, out of JSON, so that it equals what JSON calls equal: 1 and 1.0, but not true."""
-    if isinstance(value, dict):
-        return ("object", frozenset((name, frozen(each)) for name, each in value.items()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return ("array", tuple(map(frozen, value)))  # pyright: ignore[reportUnknownArgumentType]
+    if is_object(value):
+        return ("object", frozenset((name, frozen(each)) for name, each in value.items()))
+    if is_list(value):
+        return ("array", tuple(map(frozen, value)))
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, int | float):
         return ("number", value)
-    return ("other", value)  # type: ignore[return-value]  # text or None
+    return ("other", value)
 
 
 class DuplicateKeyError(Exception):
@@ -66,16 +67,15 @@ def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def without(value: object, steps: list[str]) -> object:
     """*value* less what the dotted path *steps* leads to."""
-    if isinstance(value, list):
-        return [without(each, steps[1:]) for each in value] if steps[0] == "*" else value  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(value, dict):
+    if is_list(value):
+        return [without(each, steps[1:]) for each in value] if steps[0] == "*" else value
+    if not is_object(value):
         return value
-    members: dict[str, object] = value
     if len(steps) == 1:
-        return {name: each for name, each in members.items() if name != steps[0]}
+        return {name: each for name, each in value.items() if name != steps[0]}
     return {
         name: without(each, steps[1:]) if steps[0] in ("*", name) else each
-        for name, each in members.items()
+        for name, each in value.items()
     }
 
 
@@ -91,21 +91,19 @@ def body_key(request: Request, dialect: Dialect) -> Hashable:
         asked: object = json.loads(request.body, object_pairs_hook=once)
     except (ValueError, DuplicateKeyError):
         return request.body
-    if not isinstance(asked, dict):
-        return frozen(asked)  # pyright: ignore[reportUnknownArgumentType]
-    members: dict[str, object] = asked
-    kept: object = members
-    streams = members.get("stream") is True and not dialect.converts
+    if not is_object(asked):
+        return frozen(asked)
+    kept: object = asked
+    streams = asked.get("stream") is True and not dialect.converts
     for path in dialect.volatile:
         if not (streams and path in ("stream", "stream_options")):
             kept = without(kept, path.split("."))
-    assert isinstance(kept, dict)
-    left: dict[str, object] = kept
+    assert is_object(kept)
     stated = {name: frozen(value) for name, value in dialect.defaults.items()}
     return frozen(
         {
             name: value
-            for name, value in left.items()
+            for name, value in kept.items()
             if not (value is None and dialect.null_is_absent) and frozen(value) != stated.get(name)
         }
     )
@@ -115,7 +113,7 @@ def question_key(request: Request, dialect: Dialect) -> Hashable:
     """Everything that a provider could tell two questions apart by."""
     parts = urlsplit(request.url)
     path = parts.path.replace("%3A", ":") or "/"
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True)]
+    query = parse_qsl(parts.query, keep_blank_values=True)
     if dialect.converts:
         path = re.sub(":stream(Generate|Raw)", lambda found: f":{found[1].lower()}", path)
         query = [pair for pair in query if pair not in (("alt", "sse"), ("$alt", "sse"))]
@@ -181,14 +179,13 @@ def test_another_spelling_of_a_body_is_the_same_question(asked: Asked) -> None:
 
 def backwards(value: object) -> object:
     """*value* with the members of its objects in the opposite order and its integers as floats."""
-    if isinstance(value, dict):
-        members: dict[str, object] = value
-        return {name: backwards(members[name]) for name in reversed(members)}
-    if isinstance(value, list):
-        items: list[object] = value
-        return [backwards(each) for each in items]
-    is_small = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53
-    return float(value) if is_small else value
+    if is_object(value):
+        return {name: backwards(value[name]) for name in reversed(value)}
+    if is_list(value):
+        return [backwards(each) for each in value]
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**53:
+        return value
+    return float(value)
 
 
 def test_every_member_that_is_not_noise_is_part_of_the_question(asked: Asked) -> None:

@@ -10,8 +10,8 @@ from recordings.values import Pair, as_headers, as_response
 
 __all__ = ["chunk_lines", "server_sent_events"]
 
-_EVENTS = as_headers({"content-type": "text/event-stream"})
-_JSON = as_headers({"content-type": "application/json"})
+_EVENTS = as_headers([("content-type", "text/event-stream")])
+_JSON = as_headers([("content-type", "application/json")])
 
 
 def server_sent_events(content: bytes, name: str) -> Iterator[Pair]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from cachesaver.dialects.jsontext import is_list
 from cachesaver.exchange import Headers, get_header
 from recordings.values import Pair, as_bytes, as_headers, as_request, as_response, joined_lines
 
@@ -51,7 +52,7 @@ def azure_session(content: bytes, name: str) -> Iterator[Pair]:
     """
     session: Any = json.loads(content.decode("utf-8-sig"))
     for entry in session["Entries"]:
-        asked, told = as_headers(entry["RequestHeaders"]), as_headers(entry["ResponseHeaders"])
+        asked, told = _session_headers(entry, "Request"), _session_headers(entry, "Response")
         yield (
             as_request(
                 entry["RequestMethod"],
@@ -63,10 +64,14 @@ def azure_session(content: bytes, name: str) -> Iterator[Pair]:
         )
 
 
-def _session_body(body: Any, headers: Headers) -> bytes:
+def _session_headers(entry: dict[str, Any], side: str) -> Headers:
+    return as_headers(entry[f"{side}Headers"].items())
+
+
+def _session_body(body: object, headers: Headers) -> bytes:
     kind = (get_header(headers, "content-type") or "").partition(";")[0]
-    if isinstance(body, list) and kind != "application/json":
-        return joined_lines(body)  # pyright: ignore[reportUnknownArgumentType]
+    if is_list(body) and kind != "application/json":
+        return joined_lines(map(str, body))
     if isinstance(body, str) and not kind.startswith("text/"):
         return base64.b64decode(body)
     return as_bytes(body)

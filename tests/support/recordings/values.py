@@ -121,9 +121,8 @@ def _escaped(path: str) -> str:
     return quote(path, safe="/?%:@!$&'()*+,;=~")
 
 
-def as_headers(headers: Mapping[str, object] | Iterable[tuple[str, object]]) -> Headers:
-    """Return *headers*, whose values may be texts, bytes, `"b'...'"`, or lists of them."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+def as_headers(pairs: Iterable[tuple[str, object]]) -> Headers:
+    """Return names and values, which may be texts, bytes, `"b'...'"`, or lists of them."""
     return tuple((str(name), _latin(value)) for name, each in pairs for value in _listed(each))
 
 

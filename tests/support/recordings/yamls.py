@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import yaml
 
+from cachesaver.exchange import Headers
 from recordings.values import Pair, as_bytes, as_headers, as_request, as_response
 
 __all__ = ["rig", "ruby_vcr", "vcrpy"]
@@ -22,7 +23,7 @@ class _Loader(yaml.CSafeLoader):
     """YAML's plain values, and headers' names as multidict and aiohttp had them."""
 
 
-def _text(loader: yaml.CSafeLoader, node: yaml.Node) -> str:
+def _text(loader: Any, node: yaml.Node) -> str:
     """The one text that a `multidict.istr` was made from."""
     if not isinstance(node, yaml.SequenceNode):
         raise yaml.YAMLError(f"{node.tag} is not made from a list")
@@ -30,15 +31,20 @@ def _text(loader: yaml.CSafeLoader, node: yaml.Node) -> str:
     return str(text)
 
 
+def _binary(loader: Any, node: yaml.Node) -> bytes:
+    content: bytes = loader.construct_yaml_binary(node)
+    return content
+
+
 for _made in ("new", "apply"):
     for _module in ("multidict._multidict", "multidict._multidict_py", "multidict"):
         _tag = f"tag:yaml.org,2002:python/object/{_made}:{_module}.istr"
         _Loader.add_constructor(_tag, _text)
-_Loader.add_constructor("!binary", _Loader.construct_yaml_binary)  # as Ruby spells YAML's tag
+_Loader.add_constructor("!binary", _binary)  # as Ruby spells YAML's tag
 
 
 def _documents(content: bytes) -> Iterator[Any]:
-    return yaml.load_all(content, _Loader)  # noqa: S506  # it is a safe loader
+    return yaml.load_all(content, _Loader)
 
 
 def vcrpy(content: bytes, name: str) -> Iterator[Pair]:
@@ -51,17 +57,18 @@ def vcrpy(content: bytes, name: str) -> Iterator[Pair]:
     both = [(each["request"], each["response"]) for each in cassette.get("interactions", ())]
     both += zip(cassette.get("requests", ()), cassette.get("responses", ()), strict=True)
     for asked, told in both:
-        headers, body = as_headers(asked["headers"] or {}), _body_of(asked)
-        status = told.get("status") or {"code": told.get("status_code"), "message": None}
+        status: dict[str, Any] = told.get("status") or {"code": told["status_code"]}
         yield (
-            as_request(asked["method"], asked["uri"], headers, body),
+            as_request(asked["method"], asked["uri"], _headers_of(asked), _body_of(asked)),
             as_response(
-                status["code"],
-                as_headers(told["headers"] or {}),
-                _body_of(told),
-                status["message"] or "",
+                status["code"], _headers_of(told), _body_of(told), status.get("message") or ""
             ),
         )
+
+
+def _headers_of(side: dict[str, Any]) -> Headers:
+    headers: dict[str, object] = side["headers"] or {}
+    return as_headers(headers.items())
 
 
 def _body_of(side: dict[str, Any]) -> bytes:
@@ -77,12 +84,10 @@ def ruby_vcr(content: bytes, name: str) -> Iterator[Pair]:
     for each in cassette["http_interactions"]:
         asked, told = each["request"], each["response"]
         yield (
-            as_request(
-                asked["method"], asked["uri"], as_headers(asked["headers"]), _ruby_body(asked)
-            ),
+            as_request(asked["method"], asked["uri"], _headers_of(asked), _ruby_body(asked)),
             as_response(
                 told["status"]["code"],
-                as_headers(told["headers"]),
+                _headers_of(told),
                 _ruby_body(told),
                 told["status"]["message"] or "",
             ),
@@ -140,5 +145,5 @@ def rig(content: bytes, name: str) -> Iterator[Pair]:
         )
 
 
-def _rig_headers(side: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _rig_headers(side: dict[str, Any]) -> Headers:
     return as_headers([(pair["name"], pair["value"]) for pair in side["header"] or ()])
