@@ -255,6 +255,15 @@ def test_the_examples_of_a_page_run(
 
 
 @every_page
+def test_a_page_that_needs_a_provider_says_where_to_get_one(path: Path) -> None:
+    """Given a page whose examples reach the simulated provider, then its reader can have it too."""
+    page = read(path)
+    said = "a-provider-that-costs-nothing", "A provider that costs nothing"
+
+    assert "rehearsal" not in page.marks or any(each in "\n".join(page.prose) for each in said)
+
+
+@every_page
 def test_what_is_not_run_has_a_reason(
     path: Path, record_property: Callable[[str, object], None]
 ) -> None:

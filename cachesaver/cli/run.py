@@ -42,6 +42,7 @@ _ADVICE = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cachesaver run` takes."""
+    parser.usage = "cachesaver run [options] -- PROGRAM ..."
     parser.add_argument(
         "-n", "--namespace", help="the stream of randomness to draw from", metavar="NAME"
     )
