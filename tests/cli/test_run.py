@@ -169,7 +169,9 @@ def test_the_program_takes_our_place(env: dict[str, str], tmp_path: Path) -> Non
 
 
 FAMILY = """
-import multiprocessing, os, subprocess, sys
+import multiprocessing, os, subprocess, sys, warnings
+# Python 3.12 and later warn of every fork beside a thread, and the store's writer is one.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 from asking import ask
 from cachesaver import current_session
 
