@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
-__all__ = ["Flights"]
+__all__ = ["Flights", "flights_over"]
 
 Slot = tuple[str, int]
 """Fingerprint and index."""
@@ -69,3 +71,30 @@ class Flights:
         if loop is None or flight.loop is not loop:
             return False
         return task is None or flight.task is None or flight.task() is not task
+
+
+_lock = threading.Lock()
+_SHARED: WeakValueDictionary[Hashable, Flights] = WeakValueDictionary()
+"""By the location of their store."""
+
+
+def flights_over(store: object) -> Flights:
+    """Return the flights over *store*, which all sessions of this process over it share.
+
+    Else the inner of two sessions would wait for a stream that its own thread has still to read in
+    the outer one. Stores with one `location` (any hashable value) hold the same samples; one
+    without is like no other.
+    """
+    with _lock:
+        return _SHARED.setdefault(getattr(store, "location", id(store)), Flights())
+
+
+def _in_child() -> None:
+    """After a fork: what the parent fetches, the child cannot wait for by these."""
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.Lock()
+    _SHARED.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

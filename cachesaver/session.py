@@ -22,6 +22,7 @@ from cachesaver.contexts import NAMESPACE, inside, is_inside
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.flights import flights_over
 from cachesaver.identity import Question, identify
 from cachesaver.nearest import nearest
 from cachesaver.pipeline import Ask, Outcome, Passing, answer, without_ours
@@ -65,12 +66,16 @@ class Session:
         self.settings = chosen
         self.store = store
         self._runs = Runs(store, owner, chosen.run)
-        self._engine = Engine(store=store, owner=owner, complain=self._complain)
+        self._engine = self._started(owner)
         self._tally = Tally()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
         self._leave: Callable[[], None] = self.close
         self._closed = False
+
+    def _started(self, owner: str) -> Engine:
+        flights = flights_over(self.store)
+        return Engine(store=self.store, owner=owner, complain=self._complain, flights=flights)
 
     @classmethod
     def open(cls, namespace: str | None = None, **options: Any) -> Session:
@@ -123,7 +128,7 @@ class Session:
         """Start anew in a child process: its leases and draws are not its parent's."""
         self._lock = threading.Lock()
         self._runs.forked(owner)
-        self._engine = Engine(store=self.store, owner=owner, complain=self._complain)
+        self._engine = self._started(owner)
         self._tally = Tally()
 
     def close(self) -> None:

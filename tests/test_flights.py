@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from weakref import ref
 
-from cachesaver.flights import Flights
+from cachesaver.flights import Flights, _in_child, flights_over
+from cachesaver.stores import open_store
 
 SLOT = ("fingerprint", 0)
 
@@ -85,3 +87,32 @@ class _Task:
 
 def test_a_flight_of_another_process_can_be_waited_for() -> None:
     assert Flights().can_wait(SLOT)
+
+
+class TestSharing:
+    def test_stores_over_the_same_files_share_their_flights(self, tmp_path: Path) -> None:
+        one, other = open_store(str(tmp_path / "a")), open_store(str(tmp_path / "b"))
+        same = open_store(f"lmdb://{tmp_path}/b/../a")
+
+        flights = flights_over(one)
+
+        assert flights_over(same) is flights
+        assert flights_over(other) is not flights
+        for store in (one, same, other):
+            store.close()
+
+    def test_stores_in_memory_share_nothing(self) -> None:
+        one, other = open_store("memory://"), open_store("memory://")
+
+        flights = flights_over(one)
+
+        assert flights_over(one) is flights
+        assert flights_over(other) is not flights
+
+    def test_a_forked_child_has_flights_of_its_own(self) -> None:
+        store = open_store("memory://")
+        flights = flights_over(store)
+
+        _in_child()
+
+        assert flights_over(store) is not flights

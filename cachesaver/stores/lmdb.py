@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,11 @@ class LmdbStore:
 
     def __repr__(self) -> str:
         return f"<LmdbStore {self._path}{'' if self._session else ' (closed)'}>"
+
+    @property
+    def location(self) -> Hashable:
+        """The same for all stores that share these files; asks for no lock, as in a fresh fork."""
+        return "lmdb", self._path.resolve()
 
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy

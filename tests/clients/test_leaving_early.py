@@ -267,6 +267,22 @@ def test_a_session_that_ends_under_a_stream_leaves_nobody_waiting(
     assert rest[-1].choices[0].finish_reason == "stop"
 
 
+def test_a_session_inside_another_does_not_wait_for_its_streams(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    """Given a stream half read in the outer session, when the inner one asks the same, then it buys."""
+    with (
+        OpenAI(base_url=rehearsal.openai_url, api_key="k", max_retries=0) as client,
+        cachesaver.install(namespace="a", store=tmp_path, quiet=True, strict=True),
+    ):
+        create = client.chat.completions.create
+        stream = create(**CHAT, stream=True)
+        begun = next(stream)
+        with cachesaver.install(namespace="b", store=tmp_path, quiet=True, strict=True):
+            assert create(**CHAT).id != begun.id
+        assert {chunk.id for chunk in stream} == {begun.id}
+
+
 def test_another_process_is_not_kept_waiting(
     rehearsal: Rehearsal, tmp_path: Path, python: Any
 ) -> None:
