@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from cachesaver.exchange import Request, Response
 from recordings.values import Exchange
 
-__all__ = ["PLANTED", "carried", "planted"]
+__all__ = ["PLANTED", "carried", "planted", "with_credentials"]
 
 _HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -89,18 +89,23 @@ def planted(exchange: Exchange) -> Exchange:
     request = exchange.request
     if request is None:
         return exchange
+    kept = tuple(pair for pair in request.headers if not _is_common(*pair, exchange.response))
+    asked = with_credentials(replace(request, headers=kept, body=_with_tokens(request.body)))
+    echoing = (("x-echo", _HEADERS["Authorization"]), ("set-cookie", "s=planted-set-cookie-0c8e"))
+    return replace(
+        exchange,
+        request=asked,
+        response=replace(exchange.response, headers=(*exchange.response.headers, *echoing)),
+    )
+
+
+def with_credentials(request: Request) -> Request:
+    """Return *request* with the planted credentials in its headers, query and userinfo."""
     scheme, _, rest = request.url.partition("://")
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in _QUERY.items())
     joint = "&" if "?" in rest else "?"
     url = f"{scheme}://{_USER}:{quote(_PASSWORD, safe='')}@{rest}{joint}{query}"
-    kept = [pair for pair in request.headers if not _is_common(*pair, exchange.response)]
-    body = _with_tokens(request.body)
-    echoing = (("x-echo", _HEADERS["Authorization"]), ("set-cookie", "s=planted-set-cookie-0c8e"))
-    return replace(
-        exchange,
-        request=replace(request, url=url, headers=(*kept, *_HEADERS.items()), body=body),
-        response=replace(exchange.response, headers=(*exchange.response.headers, *echoing)),
-    )
+    return replace(request, url=url, headers=(*request.headers, *_HEADERS.items()))
 
 
 def carried(exchanges: Iterable[Exchange]) -> set[bytes]:
