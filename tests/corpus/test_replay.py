@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 import cachesaver
-from cachesaver.errors import NotRecordedError
+from cachesaver.canonical import parse_body
+from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Reply, Request, Response
 from cachesaver.identity import Question
 from cachesaver.ports import Dialect
@@ -283,6 +284,52 @@ def choices(dialect: Dialect, response: Response) -> list[object]:
         {name: value for name, value in choice.items() if value not in (None, [])}
         for choice in document.get("choices") or document["candidates"]
     ]
+
+
+IN_ONE_FORM_ONLY = {
+    # streams that cannot be put together without guessing; tests/corpus/test_conversions.py
+    "pydantic+logfire/tests/otel_integrations/cassettes/test_openai/"
+    "test_openrouter_streaming_reasoning.yaml#0",
+}
+
+
+def test_every_question_is_answered_in_the_other_form_too(
+    cold: Cold, conversations: list[Exchange]
+) -> None:
+    """Given a stream, when it is asked for whole, or the reverse, then the store answers it."""
+    refused, turned = set[str](), Counter[str]()
+
+    with Session.open("other", store=cold.path, hosts=["*"], mode="replay") as session:
+        for exchange in conversations:
+            question = taken(session, exchange)
+            if question is None or not question.dialect.converts:
+                continue
+            other = in_other_form(question)
+            assert taken(session, replace(exchange, request=other)) is not None, exchange.name
+            try:
+                answer = heard(session.answer(other, nobody))
+            except DialectError:
+                refused.add(exchange.name)
+                continue
+            dialect = question.dialect
+            assert dialect.streamed(answer) is not question.wants_stream, exchange.name
+            assert dialect.fits(answer, other, parse_body(other).members), exchange.name
+            assert dialect.sound(answer), exchange.name
+            turned["whole" if question.wants_stream else "stream"] += 1
+
+    assert refused == IN_ONE_FORM_ONLY
+    assert turned == {"stream": 753, "whole": 391}
+
+
+def in_other_form(question: Question) -> Request:
+    """What asks the same for a whole answer instead of a stream, or for a stream instead."""
+    request, streams = question.request, question.wants_stream
+    if question.dialect.name == "gemini.generate":
+        one, other = ":generateContent", ":streamGenerateContent"
+        return replace(
+            request, url=request.url.replace(*((other, one) if streams else (one, other)))
+        )
+    return request.with_body(json.dumps({**question.body, "stream": not streams}).encode())
 
 
 def test_no_credential_is_found_in_the_store(
