@@ -286,10 +286,11 @@ def choices(dialect: Dialect, response: Response) -> list[object]:
     ]
 
 
+_LOGFIRE = "pydantic+logfire/tests/otel_integrations/cassettes/test_openai"
+
 IN_ONE_FORM_ONLY = {
     # streams that cannot be put together without guessing; tests/corpus/test_conversions.py
-    "pydantic+logfire/tests/otel_integrations/cassettes/test_openai/"
-    "test_openrouter_streaming_reasoning.yaml#0",
+    f"{_LOGFIRE}/test_openrouter_streaming_reasoning.yaml#0",
 }
 
 
