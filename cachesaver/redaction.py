@@ -94,15 +94,21 @@ TOKEN_SHAPES = re.compile(
     )
 )
 
-_SHORTEST = 8
-"""A credential shorter than this is a placeholder ("test"), and blanking it would mangle text."""
+_SHORTEST, _LONG = 8, 20
+"""Characters. What is shorter than the first is a placeholder, and blanking it would mangle text; from
+the second on a credential needs no digit to be one."""
 
 
 def credentials(request: Request) -> frozenset[bytes]:
     """Return the secrets that *request* carries in headers, query and userinfo, as bytes."""
     return frozenset(
-        value.encode("utf-8", "replace") for value in _secrets(request) if len(value) >= _SHORTEST
+        value.encode("utf-8", "replace") for value in _secrets(request) if _is_no_placeholder(value)
     )
+
+
+def _is_no_placeholder(value: str) -> bool:
+    """Tell a key from what stands where one is asked for and not needed: "lm-studio", "none"."""
+    return len(value) >= _LONG or (len(value) >= _SHORTEST and any(map(str.isdigit, value)))
 
 
 def _secrets(request: Request) -> Iterator[str]:

@@ -39,13 +39,21 @@ def test_userinfo_is_a_credential() -> None:
     assert credentials(request) == {b"someuser1", KEY.encode()}
 
 
-def test_a_short_placeholder_is_no_credential() -> None:
-    """Given the key "test", then the word is not cut out of every text."""
-    request = Request(
-        method="POST", url="https://x.test/", headers=(("authorization", "Bearer t"),)
-    )
+@pytest.mark.parametrize("word", ["t", "1", "test", "lm-studio", "not-needed", "Sanitized"])
+def test_a_placeholder_is_no_credential(word: str) -> None:
+    """Given a key that is none, then the word is not cut out of every text."""
+    headers = (("authorization", f"Bearer {word}"), ("x-api-key", word))
+    request = Request(method="POST", url="https://x.test/", headers=headers)
 
-    assert redact_text(b"a test Bearer of t", request) == b"a test Bearer of t"
+    told = f"a test of {word}.".encode()
+    assert redact_text(told, request) == told
+
+
+@pytest.mark.parametrize("key", ["abc12345", "correct-horse-battery"])
+def test_what_may_be_a_key_is_one(key: str) -> None:
+    request = Request(method="POST", url="https://x.test/", headers=(("x-api-key", key),))
+
+    assert redact_text(f"a test of {key}.".encode(), request) == b"a test of [redacted]."
 
 
 @pytest.mark.parametrize(
