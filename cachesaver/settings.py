@@ -39,7 +39,7 @@ class Mode(enum.Enum):
     CACHE = "cache"
     """Answer from the store; buy and store what is missing."""
     REPLAY = "replay"
-    """Answer from the store; what is missing raises `NotRecordedError`. Nothing goes out."""
+    """Answer from the store; what is missing raises `NotRecordedError`. No provider call goes out."""
     REFRESH = "refresh"
     """Buy every sample anew; the namespace remembers the new ones."""
     LIVE = "live"
