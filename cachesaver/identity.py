@@ -8,7 +8,6 @@ contract.md's ("Identity"); what a provider ignores stands in the tables of its 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -276,6 +275,8 @@ def questions_body(question: Question) -> bytes:
 
 def difference(one: bytes, other: bytes, *, names: tuple[str, str] = ("stored", "asked")) -> str:
     """Return a unified diff of two canonical forms, their JSON bodies one member a line."""
+    import difflib
+
     lines = difflib.unified_diff(_lines(one), _lines(other), *names, lineterm="", n=2)
     return "\n".join(lines)
 

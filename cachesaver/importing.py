@@ -1,7 +1,8 @@
 """Being told when a module has been imported, now or later, without importing it.
 
 Python offers no event for it: a finder at the head of `sys.meta_path` finds nothing itself, lets
-the others find, and wraps the loader of the modules that are watched (PEP 451).
+the others find, and wraps the loader of the modules that are watched (PEP 451). Both have the methods
+that Python calls and no base class: `importlib.abc` alone would cost as much as all the rest of us.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any, cast
 
 __all__ = ["ImportWatch"]
 
 Seen = Callable[[ModuleType], None]
 
 
-class ImportWatch(MetaPathFinder):
+class ImportWatch:
     """Calls a function once for each watched module that is imported."""
 
     def __init__(self) -> None:
@@ -64,14 +65,14 @@ class ImportWatch(MetaPathFinder):
             self._looking.now = False
         if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
             return None
-        spec.loader = _Told(spec.loader, self)
+        spec.loader = cast("Any", _Told(spec.loader, self))
         return spec
 
 
-class _Told(Loader):
+class _Told:
     """A loader that does what *inner* does, and then tells *watch*."""
 
-    def __init__(self, inner: Loader, watch: ImportWatch) -> None:
+    def __init__(self, inner: Any, watch: ImportWatch) -> None:
         self._inner = inner
         self._watch = watch
 
@@ -80,7 +81,7 @@ class _Told(Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Do as the inner loader does."""
-        return self._inner.create_module(spec)
+        return cast("ModuleType | None", self._inner.create_module(spec))
 
     def exec_module(self, module: ModuleType) -> None:
         """Do as the inner loader does; then the module is there and gets its own loader back."""

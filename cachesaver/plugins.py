@@ -1,12 +1,21 @@
 """What other packages bring: the entry points of our groups, looked up once for all of them.
 
-Looking reads a file of every installed package, so it happens with the first `install`, not before.
+Looking reads a file of every installed package, so it happens with the first `install`, not before. Most
+environments hold none; that is told from those files alone, for `importlib.metadata` takes longer to
+import than everything else of ours.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["DIALECTS", "STORES", "TRANSPORTS", "forget", "plugins"]
 
@@ -17,10 +26,31 @@ TRANSPORTS = "cachesaver.transports"
 
 @cache
 def _found() -> dict[str, tuple[EntryPoint, ...]]:
+    groups = (DIALECTS, STORES, TRANSPORTS)
+    if not any(_tells_of_us(place) for place in sys.path):
+        return dict.fromkeys(groups, ())
+    from importlib.metadata import entry_points
+
     everything = entry_points()
-    return {
-        group: tuple(everything.select(group=group)) for group in (DIALECTS, STORES, TRANSPORTS)
-    }
+    return {group: tuple(everything.select(group=group)) for group in groups}
+
+
+def _tells_of_us(place: str) -> bool:
+    """Tell whether a package installed in *place*, an item of `sys.path`, may bring something.
+
+    Only for a folder can the answer be no: archives and the like are left to `importlib.metadata`.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        return folder.exists()
+    return any(b"[cachesaver." in told for told in _entry_points(folder))
+
+
+def _entry_points(folder: Path) -> Iterator[bytes]:
+    for kind in ("*.dist-info", "*.egg-info"):
+        for file in folder.glob(f"{kind}/entry_points.txt"):
+            with contextlib.suppress(OSError):  # gone again, or not to be read
+                yield file.read_bytes()
 
 
 def plugins(group: str) -> tuple[EntryPoint, ...]:

@@ -29,6 +29,7 @@ OUTER_ROOMS = {
         "settings",
         "session",
         "tasks",
+        "plugins",
         "wiring",
     ),
     *("__main__", "pytest_plugin", "cli", "local", "gateway", "rehearsal", "ui"),
