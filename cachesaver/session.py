@@ -41,6 +41,8 @@ __all__ = ["Session"]
 
 _LOG = logging.getLogger("cachesaver")
 
+_POST = frozenset({"POST", "post"})
+
 _WARNINGS = 1000
 """Warnings of one session at the most: whatever goes wrong at every call must not fill memory or logs."""
 
@@ -72,6 +74,10 @@ class Session:
         self._lock = threading.Lock()
         self._leave: Callable[[], None] = self.close
         self._closed = False
+        # For `wants`, which every call of the process comes past.
+        self._sees = chosen.mode is not Mode.LIVE
+        self._asks_match = chosen.match is not None
+        self._hosts = chosen.hosts
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -138,6 +144,7 @@ class Session:
         """
         with self._lock:
             closed, self._closed = self._closed, True
+            self._sees = False
         if not closed:
             self._engine.leave()
             self._runs.finish()
@@ -157,13 +164,9 @@ class Session:
 
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
-        if method not in ("POST", "post") or is_inside():
+        if not self._sees or method not in _POST or is_inside():
             return False
-        if self.settings.mode is Mode.LIVE or self._closed:
-            return False
-        if self.settings.match is not None:
-            return True
-        return dialects.wants(host, path, hosts=self.settings.hosts)
+        return self._asks_match or dialects.wants(host, path, hosts=self._hosts)
 
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
