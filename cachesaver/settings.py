@@ -17,6 +17,7 @@ from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import Rules
 from cachesaver.ports import Store
+from cachesaver.windows import Window
 
 __all__ = ["Match", "Mode", "Settings", "settings"]
 
@@ -30,6 +31,8 @@ ENV = {
     "hosts": "CACHESAVER_HOSTS",
     "strict": "CACHESAVER_STRICT",
     "quiet": "CACHESAVER_QUIET",
+    "window": "CACHESAVER_WINDOW",
+    "size": "CACHESAVER_SIZE",
 }
 
 
@@ -60,6 +63,7 @@ class Settings:
     strict: bool = False
     quiet: bool = False
     through_mocks: bool = False
+    window: Window = field(default_factory=Window)
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -76,6 +80,8 @@ def settings(  # noqa: PLR0913  # one place knows all options
     strict: bool | None = None,
     quiet: bool | None = None,
     through_mocks: bool = False,
+    window: float | str | None = None,
+    size: int | None = None,
 ) -> Settings:
     """Return the options given, those of the environment where not given, defaults otherwise.
 
@@ -97,6 +103,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
         strict=_flag("strict", strict),
         quiet=_flag("quiet", quiet),
         through_mocks=through_mocks,
+        window=_window(window, size),
     )
 
 
@@ -135,6 +142,38 @@ def _mode(given: object) -> Mode:
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in Mode)
         raise ConfigurationError(f"mode {value!r} is not known: use one of {known}") from None
+
+
+def _window(given: object, size: object) -> Window:
+    value = os.environ.get("CACHESAVER_WINDOW") if given is None else given
+    if value == "flight":
+        return Window(flights=True, size=_size(size))
+    try:
+        seconds = None if value in (None, "", "turn") else float(cast("str", value))
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if seconds is not None and not 0 <= seconds <= _LONGEST_WINDOW:
+        raise ConfigurationError(
+            f"window must be seconds from 0 to {_LONGEST_WINDOW:g}, 'turn' (of the event loop) or "
+            f"'flight' (as long as a call for the same question is under way), not {value!r}"
+        )
+    return Window(seconds=seconds, size=_size(size))
+
+
+_LONGEST_WINDOW = 3600.0
+
+
+def _size(given: object) -> int | None:
+    value = os.environ.get("CACHESAVER_SIZE") or None if given is None else given
+    try:
+        size = None if value is None else int(cast("str", value))
+    except (TypeError, ValueError):
+        size = 0
+    if size is not None and (size < 1 or isinstance(value, bool | float)):
+        raise ConfigurationError(
+            f"size must be a whole number of draws, 1 or more, as in size=64, not {value!r}"
+        )
+    return size
 
 
 def _listed(name: str, given: object) -> Iterable[object]:

@@ -89,6 +89,8 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     strict: bool | None = None,
     quiet: bool | None = None,
     through_mocks: bool = False,
+    window: float | str | None = None,
+    size: int | None = None,
 ) -> Session:
     """Answer every provider call of this process from a namespaced store, from now on.
 
@@ -119,6 +121,11 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         strict: Raise when the store fails, instead of going on live with a warning.
         quiet: Do not log the summary line at the end.
         through_mocks: Answer even calls that a mocking library would answer.
+        window: How long to gather draws of one question that have to be bought, so that one call
+            with `n` set buys them all: seconds from the first (0: not at all), "turn" (default:
+            to the end of the event loop's turn; blocking calls are not gathered) or "flight" (as
+            long as a call for the same question is under way). Hits never wait.
+        size: As many draws close a window at once; None: as many as come.
 
     Raises:
         ConfigurationError: An option cannot be.
@@ -137,6 +144,8 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         strict=strict,
         quiet=quiet,
         through_mocks=through_mocks,
+        window=window,
+        size=size,
     )
     with _lock:
         _DOOR.sessions.append(session)

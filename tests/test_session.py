@@ -188,7 +188,7 @@ def test_statistics_add_up(provider: Provider) -> None:
         session.answer(request(), provider.send)
 
         assert session.stats() == Statistics(
-            requests=3, hits=1, fetched=1, errors=1, tokens_saved=7, tokens_bought=7
+            requests=3, hits=1, fetched=1, errors=1, calls=1, tokens_saved=7, tokens_bought=7
         )
 
 
