@@ -80,6 +80,7 @@ class Seat:
         leads: Whether it is to close the batch and deal.
         has_left: Nobody sits here any more.
         where: Who sits here, for the engine.
+        batch: That it sits in.
         called: Done when it has been dealt its hand, or leads since another has left.
     """
 
@@ -92,7 +93,7 @@ class Seat:
     has_left: bool = False
     where: object = None
     called: Future[None] = field(default_factory=Future[None], repr=False)
-    _batch: Batch | None = field(default=None, repr=False)
+    batch: Batch | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -127,13 +128,13 @@ class Desk:
             batch = self._open.setdefault(key, Batch(key))
             seat.leads = not batch.seats
             batch.seats.append(seat)
-            seat._batch = batch  # noqa: SLF001  # one room
+            seat.batch = batch
             return batch
 
     def close(self, seat: Seat) -> tuple[Seat, ...]:
         """Close the batch that *seat* leads; return its seats, the oldest first."""
         with self._lock:
-            batch = seat._batch  # noqa: SLF001  # one room
+            batch = seat.batch
             if batch is None:
                 return (seat,)
             self._open.pop(batch.key, None)
@@ -143,7 +144,7 @@ class Desk:
         """Leave *seat*; return what it has been dealt already, and the seat that leads from now on."""
         with self._lock:
             seat.has_left = True
-            batch = seat._batch  # noqa: SLF001  # one room
+            batch = seat.batch
             if seat.hand is not None or batch is None:
                 return seat.hand, None
             if self._open.get(batch.key) is not batch:

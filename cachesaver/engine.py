@@ -281,10 +281,12 @@ class Engine:
             case Enlist():
                 return self._seated(effect, await self._gathering.aenlist(effect), line)
             case Together(parts=parts):
-                going = [self._drive(_first(steps), steps, line, here=False) for steps in parts]
-                return tuple(await sleeping.all_of(going))
+                return tuple(await sleeping.all_of([self._part(steps, line) for steps in parts]))
             case _:
                 return self._book(effect, line, sleeping.running_loop())
+
+    async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
+        return await self._drive(lambda: next(steps), steps, line, here=False)
 
     def _is_worth_it(self, effect: Wait, loop: object, task: object) -> bool:
         """Tell whether a slot in flight is worth waiting for here, and still is."""
@@ -395,10 +397,6 @@ def _of_store(error: Exception) -> StoreError:
     if isinstance(error, StoreError):
         return error
     return StoreError(f"{type(error).__name__}: {error}", location="")
-
-
-def _first(steps: Steps[Any]) -> Resume:
-    return lambda: next(steps)
 
 
 def _sending(steps: Steps[Any], result: object) -> Resume:

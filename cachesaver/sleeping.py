@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Generic, Protocol, TypeVar
@@ -218,7 +218,7 @@ class _OnTrio(Generic[T]):
             self._event.set()
 
 
-async def all_of(coroutines: list[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_of(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Run *coroutines* at the same time; return their results, or raise the first error of theirs."""
     if (trio := _trio()) is not None:
         results = await _all_on_trio(trio, coroutines)
@@ -233,7 +233,7 @@ async def all_of(coroutines: list[Coroutine[Any, Any, T]]) -> list[T]:
     return results
 
 
-async def _all_on_trio(trio: Any, coroutines: list[Coroutine[Any, Any, T]]) -> list[Any]:
+async def _all_on_trio(trio: Any, coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[Any]:
     results: list[Any] = [None] * len(coroutines)
 
     async def run(place: int, coroutine: Coroutine[Any, Any, T]) -> None:
