@@ -236,40 +236,44 @@ class Room:
             self.inside -= 1
 
 
+def block(permits: Permits, room: Room, number: int) -> None:
+    """Ask thirty times in this thread; every third time, leave without waiting."""
+    for turn in range(30):
+        permit = permits.ask()
+        if (turn + number) % 3:
+            sleeping.block(permit, 30)
+            assert permit.done()
+            room.enter()
+            room.leave()
+        permits.give_back(permit)
+
+
+async def visit(permits: Permits, room: Room, number: int) -> None:
+    """The same on any event loop."""
+    for turn in range(30):
+        permit = permits.ask()
+        if (turn + number) % 3:
+            await sleeping.until_done(permit)
+            room.enter()
+            await sleeping.doze(None, 0)
+            room.leave()
+        permits.give_back(permit)
+
+
 def test_threads_asyncio_and_trio_share_them() -> None:
     """Given three permits, when threads and two kinds of loops want them, some giving up, then never
     more than three are in the room, and all who stayed have been."""
     permits, room = Permits(3), Room()
 
-    def block(number: int) -> None:
-        for turn in range(30):
-            permit = permits.ask()
-            if (turn + number) % 3:
-                sleeping.block(permit, 30)
-                assert permit.done()
-                room.enter()
-                room.leave()
-            permits.give_back(permit)
-
-    async def visit(number: int) -> None:
-        for turn in range(30):
-            permit = permits.ask()
-            if (turn + number) % 3:
-                await sleeping.until_done(permit)
-                room.enter()
-                await sleeping.doze(None, 0)
-                room.leave()
-            permits.give_back(permit)
-
     async def on_asyncio() -> None:
-        await asyncio.gather(*map(visit, range(6)))
+        await asyncio.gather(*(visit(permits, room, number) for number in range(6)))
 
     async def on_trio() -> None:
         async with trio.open_nursery() as nursery:
             for number in range(6):
-                nursery.start_soon(visit, number)
+                nursery.start_soon(visit, permits, room, number)
 
-    threads = [threading.Thread(target=block, args=(number,)) for number in range(6)]
+    threads = [threading.Thread(target=block, args=(permits, room, n)) for n in range(6)]
     threads.append(threading.Thread(target=lambda: asyncio.run(on_asyncio())))
     threads.append(threading.Thread(target=lambda: trio.run(on_trio)))
     for thread in threads:
