@@ -14,7 +14,7 @@ from types import MappingProxyType
 from cachesaver.batching import Errand, Lead, calls
 from cachesaver.effects import Fill, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
-from cachesaver.errors import DialectError
+from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
@@ -154,7 +154,12 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
     """Make one call for *leads*, and such others as turn out to be needed."""
     question = ask.question
     request = question.dialect.ask(ask.upstream, question.body, len(leads))
-    reply = yield from Send(request=request, count=len(leads))
+    try:
+        reply = yield from Send(request=request, count=len(leads))
+    except BudgetExceededError:
+        if all(lead.own for lead in leads):
+            raise
+        return (yield from _rest(ask, leads, {}))  # for some of them alone there may be enough
     if reply.status not in SUCCESS:
         if _is_too_much(ask, leads, reply.status):
             return (yield from _alone(ask, reply, leads))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from cachesaver import sleeping
 from cachesaver.batching import Hand, Seat
+from cachesaver.buying import Purchase
 from cachesaver.contexts import current_context, inside
 from cachesaver.effects import (
     Acquire,
@@ -35,11 +36,12 @@ from cachesaver.effects import (
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.flights import Flights, leader
+from cachesaver.guards import Guards, Toll
 from cachesaver.ports import AsyncSend, Grant, Store
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.windows import Gathering, Window
 
-__all__ = ["Abandoned", "Engine", "Line"]
+__all__ = ["Abandoned", "Engine", "Line", "settle"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -89,6 +91,7 @@ class Line(Generic[S]):
         leases: The slots that are led through this line, by token.
         is_shared: Whether some of them are led for others.
         is_left: Whether its caller has gone.
+        caller: The task that makes the call, where another one goes on with it.
     """
 
     send: S
@@ -99,6 +102,7 @@ class Line(Generic[S]):
     leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
     is_shared: bool = False
     is_left: bool = False
+    caller: object = None
 
     def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
         """Return *error*, remembered where it is the client's."""
@@ -117,6 +121,7 @@ class Engine:
         complain: Told of a store that failed to keep or to free what was bought; raises if it should.
         flights: Over the store.
         window: How long what is missing is gathered.
+        guards: That a call must pass.
     """
 
     store: Store
@@ -124,6 +129,7 @@ class Engine:
     complain: Callable[[StoreError], None]
     flights: Flights = field(default_factory=Flights)
     window: Window = field(default_factory=Window)
+    guards: Guards = field(default_factory=Guards)
     _gathering: Gathering = field(init=False)
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
     _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
@@ -175,7 +181,7 @@ class Engine:
 
     async def _outlive(self, effect: Effect[Any], steps: Steps[T], line: Line[AsyncSend]) -> T:
         """Go on with *steps*, which want *effect*, in a task that is not cancelled with the caller's."""
-        begun = time.perf_counter()
+        begun, line.caller = time.perf_counter(), current_context()
         going = sleeping.detach(self._by_itself(lambda: effect, steps, line))
         self.flights.hand_over(line.leases.values(), leader(sleeping.running_loop(), going.task))
         try:
@@ -235,13 +241,11 @@ class Engine:
 
     def _perform(self, effect: Effect[Any], line: Line[BlockingSend]) -> object:
         match effect:
-            case Send(request=request):
-                sent = time.perf_counter()
-                with inside():
-                    reply = line.send(request)
-                return _timed(reply, sent)
+            case Send():
+                return self._sent(effect, line)
             case Read(reply=head):
-                return read(cast("Reply", head))
+                with _settled_if_lost(head):
+                    return read(cast("Reply", head))
             case Fill():
                 return self._kept(effect, self._filled(effect).result)
             case Wait():
@@ -261,13 +265,11 @@ class Engine:
         if line.is_left and isinstance(effect, Send | Wait | Enlist):
             raise Abandoned  # what is under way is finished, and nothing else begun
         match effect:
-            case Send(request=request):
-                sent = time.perf_counter()
-                with inside():
-                    reply = await line.send(request)
-                return _timed(reply, sent)
+            case Send():
+                return await self._asent(effect, line)
             case Read(reply=head):
-                return await read_async(cast("AsyncReply", head))
+                with _settled_if_lost(head):
+                    return await read_async(cast("AsyncReply", head))
             case Fill():
                 future = self._filled(effect)
                 await sleeping.until_done(future)
@@ -284,6 +286,40 @@ class Engine:
                 return tuple(await sleeping.all_of([self._part(steps, line) for steps in parts]))
             case _:
                 return self._book(effect, line, sleeping.running_loop())
+
+    def _sent(self, effect: Send, line: Line[BlockingSend]) -> Reply:
+        toll = self._toll(effect, line, may_wait=not sleeping.has_loop())
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                sleeping.block(toll.permit, _GRACE)
+                self._tidy()
+            sent = time.perf_counter()
+            with inside():
+                reply = line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    async def _asent(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
+        toll = self._toll(effect, line, may_wait=True)
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                await sleeping.doze(toll.permit, _GRACE)
+                self._tidy()
+            sent = time.perf_counter()
+            with inside():
+                reply = await line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    def _toll(self, effect: Send, line: Line[Any], *, may_wait: bool) -> Toll | None:
+        if not self.guards.are_there:
+            return None
+        return self.guards.admit(effect, line.caller or current_context(), may_wait=may_wait)
+
+    def _tidy(self) -> None:
+        """Settle what nobody else will: all who could may be waiting for it."""
+        self._clear()
+        self.guards.collect()
 
     async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
         return await self._drive(lambda: next(steps), steps, line, here=False)
@@ -407,13 +443,29 @@ def _throwing(steps: Steps[Any], error: BaseException) -> Resume:
     return lambda: steps.throw(error)
 
 
-R = TypeVar("R", Reply, AsyncReply)
+@contextlib.contextmanager
+def _given_back_unless_sent(toll: Toll | None) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        if toll is not None:
+            toll.cancel()
+        raise
 
 
-def _timed(reply: R, sent: float) -> R:
-    """Note when *reply* was asked for, so that its chunks get their offsets."""
-    reply.sent = sent
-    return reply
+@contextlib.contextmanager
+def _settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        settle(reply, Purchase(known=False))
+        raise
+
+
+def settle(reply: Reply | AsyncReply, purchase: Purchase) -> None:
+    """Book what the call that brought *reply* came to."""
+    if isinstance(reply.toll, Toll):
+        reply.toll.settle(purchase)
 
 
 def read(reply: Reply) -> Response:

@@ -19,10 +19,11 @@ from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, inside, is_inside
-from cachesaver.engine import Engine, Line
-from cachesaver.errors import CachesaverError, StoreError
+from cachesaver.engine import Engine, Line, settle
+from cachesaver.errors import BudgetExceededError, CachesaverError, StoreError, UnknownPriceError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
+from cachesaver.guards import guards
 from cachesaver.identity import Question, identify
 from cachesaver.limits import Limits
 from cachesaver.nearest import nearest
@@ -93,6 +94,7 @@ class Session:
             complain=self._complain,
             flights=flights,
             window=self.settings.window,
+            guards=guards(self.settings.max_concurrency, self.settings.budget),
         )
 
     @classmethod
@@ -277,9 +279,12 @@ class Session:
 
     def _settle(self, reply: Reply | AsyncReply, purchase: Purchase) -> None:
         self._tally.settled(purchase)
+        settle(reply, purchase)
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
+        if isinstance(error, BudgetExceededError | UnknownPriceError):
+            raise let_through(error)
         if error is clients:
             raise error
         # By replay, nothing may leave the process, whatever has failed.

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from cachesaver.budget import Budget, Number, budget_of
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import Rules
 from cachesaver.ports import Store
+from cachesaver.prices import check_prices
 from cachesaver.windows import Window
 
 __all__ = ["Match", "Mode", "Settings", "settings"]
@@ -33,6 +35,8 @@ ENV = {
     "quiet": "CACHESAVER_QUIET",
     "window": "CACHESAVER_WINDOW",
     "size": "CACHESAVER_SIZE",
+    "max_concurrency": "CACHESAVER_CONCURRENCY",
+    "budget": "CACHESAVER_BUDGET",
 }
 
 
@@ -64,6 +68,8 @@ class Settings:
     quiet: bool = False
     through_mocks: bool = False
     window: Window = field(default_factory=Window)
+    max_concurrency: int | None = None
+    budget: Budget | None = None
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -82,6 +88,8 @@ def settings(  # noqa: PLR0913  # one place knows all options
     through_mocks: bool = False,
     window: float | str | None = None,
     size: int | None = None,
+    max_concurrency: int | None = None,
+    budget: Number | str | Budget | None = None,
 ) -> Settings:
     """Return the options given, those of the environment where not given, defaults otherwise.
 
@@ -104,6 +112,8 @@ def settings(  # noqa: PLR0913  # one place knows all options
         quiet=_flag("quiet", quiet),
         through_mocks=through_mocks,
         window=_window(window, size),
+        max_concurrency=_limit(max_concurrency),
+        budget=_budget(budget),
     )
 
 
@@ -238,3 +248,23 @@ def _flag(name: str, given: bool | None) -> bool:  # noqa: FBT001  # the value i
     if given is not None:
         return given
     return os.environ.get(ENV[name], "").lower() in ("1", "true", "yes", "on")
+
+
+def _limit(given: object) -> int | None:
+    said = os.environ.get(ENV["max_concurrency"]) or None if given is None else given
+    if said is None:
+        return None
+    limit = int(said) if isinstance(said, str) and said.isdecimal() and given is None else said
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ConfigurationError(
+            f"max_concurrency is {said!r}: give the most calls to have under way at a time, a whole "
+            f"number from 1, as in max_concurrency=8"
+        )
+    return limit
+
+
+def _budget(given: object) -> Budget | None:
+    budget = budget_of(os.environ.get(ENV["budget"]) if given is None else given)
+    if budget is not None and budget.usd is not None:
+        check_prices(budget.prices)
+    return budget
