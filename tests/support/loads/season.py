@@ -104,6 +104,12 @@ class Season:
         """Return how many samples were sold to processes that were killed before they were kept."""
         return lost(sales(self.provider.calls().received), stored_tags(self.store), self.lives)
 
+    def broken_off(self) -> int:
+        """Return how many samples were sold in answers that the provider itself broke off."""
+        sold, stored = sales(self.provider.calls().received), stored_tags(self.store)
+        missing = sum(found not in stored for sale in sold for found in sale.tags)
+        return missing - lost(sold, stored, self.lives) if not self.breaches() else 0
+
     @property
     def store(self) -> Path:
         """Where the store is."""
