@@ -49,6 +49,9 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
 )
 _SSE_API = gemini.StreamApi()
 
+_SAMPLES = "x-rehearsal-samples"
+"""Header of an answer that names the samples in it."""
+
 
 def find_api(path: str, query: Mapping[str, str]) -> tuple[str, Api] | None:
     """Return name and API of the endpoint at *path*; None where there is none."""
@@ -137,6 +140,7 @@ class Theatre:
             headers=shown_headers(request.headers),
             body=shown_body(await request.body()),
             status=response.status_code,
+            samples=tuple(filter(None, response.headers.get(_SAMPLES, "").split(","))),
         )
         self.books.keep(received)
         return response
@@ -185,7 +189,7 @@ class Theatre:
         head, per_token = self.latency.schedule(ask.question, takes[0].ordinal if takes else 0)
         if fault.kind == "slow-head":
             head += fault.seconds
-        headers = {**api.headers(serial), "x-rehearsal-samples": ",".join(t.tag for t in takes)}
+        headers = {**api.headers(serial), _SAMPLES: ",".join(t.tag for t in takes)}
 
         if ask.stream:
             await _until(start + head)

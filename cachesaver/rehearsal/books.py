@@ -10,10 +10,10 @@ from typing import Any
 
 from cachesaver.rehearsal.reading import listed, mapped
 
-__all__ = ["Books", "Calls", "Entry", "Received", "Tally", "shown_headers", "shown_query"]
+__all__ = ["TAIL", "Books", "Calls", "Entry", "Received", "Tally", "shown_headers", "shown_query"]
 
-_TAIL = 1000
-"""How many received requests are remembered."""
+TAIL = 1000
+"""How many received requests are remembered where nothing else is said."""
 
 _BODY = 1 << 16
 """How much of a body is."""
@@ -70,6 +70,8 @@ class Received:
         headers: Lower-case names; without those that carry credentials.
         body: Text; what is not UTF-8 is replaced, and a long one is cut.
         status: It was answered with; 0 where the connection was left hanging.
+        samples: Names of the samples that were spoken for it, `QUESTION#ORDINAL`; none where it
+            was refused.
     """
 
     method: str
@@ -77,6 +79,7 @@ class Received:
     headers: tuple[tuple[str, str], ...]
     body: str
     status: int
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class Calls:
 
     Attributes:
         entries: Sorted by endpoint and model.
-        received: The last 1000 requests, oldest first.
+        received: The last requests, oldest first: 1000 of them, if not told otherwise.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -127,7 +130,11 @@ class Calls:
         return cls(
             entries=tuple(replace(Entry(**e), tally=Tally(**e["tally"])) for e in entries),
             received=tuple(
-                replace(Received(**r), headers=tuple((n, v) for n, v in r["headers"]))
+                replace(
+                    Received(**r),
+                    headers=tuple((n, v) for n, v in r["headers"]),
+                    samples=tuple(r["samples"]),
+                )
                 for r in received
             ),
         )
@@ -135,12 +142,21 @@ class Calls:
 
 @dataclass(slots=True)
 class Books:
-    """Where the counting is done."""
+    """Where the counting is done.
 
-    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
-    _received: deque[Received] = field(default_factory=lambda: deque[Received](maxlen=_TAIL))
+    Attributes:
+        tail: How many received requests are remembered.
+        serial: Requests ever received; the reset does not touch it.
+    """
+
+    tail: int = TAIL
     serial: int = 0
-    """Requests ever received; the reset does not touch it."""
+    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
+    _received: deque[Received] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember nothing yet."""
+        self._received = deque(maxlen=self.tail)
 
     def enter(self, endpoint: str, model: str, tally: Tally) -> None:
         """Add *tally* to what stands for *model* at *endpoint*."""

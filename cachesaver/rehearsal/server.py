@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cachesaver.errors import ConfigurationError
-from cachesaver.rehearsal.books import Calls
+from cachesaver.rehearsal.books import TAIL, Books, Calls
 from cachesaver.rehearsal.casting import find_voice
 from cachesaver.rehearsal.faults import Faults
 from cachesaver.rehearsal.latency import Latency
@@ -49,6 +49,7 @@ class Rehearsal:
             provider would; drawn by seed.
         require_key: Refuse with 401 who brings no key (`True`) or another one than this.
         models: The only models there are; by default any name will do.
+        tail: How many received requests `calls` remembers, the last ones.
 
     Raises:
         ConfigurationError: A library is missing, or an argument makes no sense.
@@ -64,6 +65,7 @@ class Rehearsal:
         overload: float = 0.0,
         require_key: str | bool | None = None,
         models: tuple[str, ...] = (),
+        tail: int = TAIL,
     ) -> None:
         try:
             from cachesaver.rehearsal.app import Theatre
@@ -75,6 +77,7 @@ class Rehearsal:
             stage=Stage(seed, find_voice(voice)),
             latency=_latency(latency),
             faults=Faults(seed=seed, overload=overload),
+            books=Books(tail=tail),
             require_key=_key(require_key),
             models=models,
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import calls, processes, storage
+from tests.bench import calls, laws, processes, storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 YES = {True: "yes", False: "**no**"}
@@ -35,7 +35,7 @@ class Row:
 
 def rows() -> Iterator[Row]:
     """Measure, row by row."""
-    for module in (processes, calls, storage):
+    for module in (processes, calls, storage, laws):
         for what, against, found, limit, kept in module.measured():
             row = Row(what=what, against=against, found=found, limit=limit, kept=kept)
             print(f"{row.what}: {row.found} (to reach: {row.limit})", flush=True)  # noqa: T201

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -135,6 +136,26 @@ for number in range(100_000):
         for grant in after:
             store.release(run, F, grant.index, grant.token)
     store.close()
+
+
+def test_two_handles_of_a_process_never_get_one_index_twice(tmp_path: Path) -> None:
+    """Given one store under two names, when threads use both at once, then they are one store."""
+    (tmp_path / "s").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    handles = [LmdbStore(tmp_path / "s"), LmdbStore(tmp_path / "link")]
+
+    def work(number: int) -> list[int]:
+        names = [f"{number}-{which}" for which in range(25)]
+        return [buy(handles[number % 2], a_run(), name)[0] for name in names]
+
+    with ThreadPoolExecutor(8) as threads:
+        drawn = [index for some in threads.map(work, range(8)) for index in some]
+
+    assert sorted(drawn) == list(range(200))
+    handles[0].close()
+    assert buy(handles[1], a_run(), "one more") == [200]
+    assert list(handles[1].verify()) == []
+    handles[1].close()
 
 
 def test_a_namespace_remembers_what_a_killed_process_drew(tmp_path: Path) -> None:

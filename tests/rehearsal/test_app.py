@@ -92,6 +92,7 @@ def test_what_arrived_is_remembered_without_credentials(
     (received,) = rehearsal.calls().received
     assert (received.method, received.path, received.status) == ("POST", f"{CHAT}?a=b", 200)
     assert dict(received.headers)["x-own"] == "1"
+    assert [name[8:] for name in received.samples] == ["#0"]
     assert '"content":"Hi"' in received.body
     assert "secret" not in repr(received)
 

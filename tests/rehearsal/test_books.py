@@ -16,7 +16,9 @@ from cachesaver.rehearsal.books import (
 )
 
 ONE = Tally(calls=1, samples=2, prompt_tokens=3, completion_tokens=4)
-REQUEST = Received(method="POST", path="/v1", headers=(("a", "b"),), body="{}", status=200)
+REQUEST = Received(
+    method="POST", path="/v1", headers=(("a", "b"),), body="{}", status=200, samples=("3f#0",)
+)
 
 
 def test_tallies_are_added_and_subtracted_field_by_field() -> None:
@@ -63,6 +65,14 @@ def test_only_the_last_requests_are_remembered() -> None:
         books.keep(REQUEST)
 
     assert len(books.calls().received) == 1000
+
+
+def test_as_many_requests_are_remembered_as_asked_for() -> None:
+    books = Books(tail=2)
+    for _ in range(3):
+        books.keep(REQUEST)
+
+    assert len(books.calls().received) == 2
 
 
 def test_it_survives_json() -> None:

@@ -1,0 +1,127 @@
+"""Pools are unbiased: a long answer comes late, and must not therefore stand further back.
+
+Every question's pool of 8 is filled by concurrent draws, 32 of all questions being under way at a
+time, from a provider whose answers take the longer the longer they are. The first 4 of each pool
+must be as long as those behind them.
+
+Lengths are uniform from 4 to 36 words: mean 20, standard deviation 9.5, or 48 % of the mean. For
+one pool, the mean of 4 drawn out of 8 without bias scatters around the mean of the 8 by
+48 % * sqrt(1/4 - 1/8) = 17 %; for 150 pools, by 17 % / sqrt(150) = 1.4 %. The bound of 5 % is 3.6
+of these: it would fail by chance once in 3,000 times (it does not, the answers are seeded), and a
+true bias of 10 % stays below it once in 6,000 times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import statistics
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+import pytest
+
+import cachesaver
+from cachesaver.exchange import Sample
+from cachesaver.ports import Store
+from cachesaver.rehearsal import Latency, Prompt, Rehearsal, Utterance
+from cachesaver.stores.lmdb import LmdbStore
+from cachesaver.stores.memory import MemoryStore
+from loads.texts import read_answer
+
+POOLS, DEPTH, HEAD, CONCURRENCY = 150, 8, 4, 32
+SHORTEST, LONGEST = 4, 36
+BOUND = 0.05
+
+
+def uneven(prompt: Prompt, rng: Random) -> Utterance:
+    """Say 4 to 36 words, each number as often as any other."""
+    return Utterance(text=" ".join(["word"] * rng.randint(SHORTEST, LONGEST)))
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Rehearsal]:
+    with Rehearsal(voice=uneven, latency=Latency(base=0.01, per_token=0.002)) as opened:
+        yield opened
+
+
+def body_of(way: str, pool: int) -> dict[str, Any]:
+    body = {"model": "m", "messages": [{"role": "user", "content": f"Tell me about {pool}."}]}
+    return body | ({"max_tokens": 500} if way == "anthropic" else {})
+
+
+async def fill_pools(provider: Rehearsal, way: str) -> None:
+    path = "/v1/messages" if way == "anthropic" else "/v1/chat/completions"
+    seats = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(client: httpx2.AsyncClient, pool: int) -> None:
+        async with seats:
+            answer = await client.post(path, json=body_of(way, pool))
+        answer.raise_for_status()
+
+    headers = {"anthropic-version": "2023-06-01"} if way == "anthropic" else {}
+    async with httpx2.AsyncClient(base_url=provider.url, headers=headers, timeout=60) as client:
+        await asyncio.gather(*(one(client, pool) for pool in range(POOLS) for _ in range(DEPTH)))
+
+
+def lengths(store: Store) -> list[list[int]]:
+    """Return the words of each sample, by pool and index."""
+    return [
+        [
+            len(read_answer("application/json", sample.response.body)[0].split())
+            for _, sample in store.samples(fingerprint)
+        ]
+        for fingerprint, _ in store.questions()
+    ]
+
+
+def bias(provider: Rehearsal, store: Store, way: str) -> float:
+    """Return by what share the heads of the pools are longer than the pools."""
+    provider.reset()
+    with cachesaver.install("a", store=store, quiet=True, strict=True):
+        asyncio.run(fill_pools(provider, way))
+    pools = lengths(store)
+    assert [len(pool) for pool in pools] == [DEPTH] * POOLS
+    heads = statistics.mean(length for pool in pools for length in pool[:HEAD])
+    return heads / statistics.mean(length for pool in pools for length in pool) - 1
+
+
+class CompletionOrder(MemoryStore):
+    """The planted fault: whoever is answered first gets the lowest index."""
+
+    def fill(
+        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
+    ) -> Future[Sample]:
+        samples = self.pool(fingerprint).samples
+        first = next(i for i in itertools.count() if i not in samples)
+        return super().fill(fingerprint, first, token, sample, question=question)
+
+
+@pytest.mark.parametrize("way", ["openai", "anthropic"])
+def test_the_head_of_a_pool_is_as_long_as_the_pool(
+    provider: Rehearsal, way: str, tmp_path: Path
+) -> None:
+    store = LmdbStore(tmp_path)
+
+    found = bias(provider, store, way)
+
+    store.close()
+    assert abs(found) < BOUND
+
+
+def test_filling_in_the_order_of_completion_would_be_seen(provider: Rehearsal) -> None:
+    assert bias(provider, CompletionOrder(), "anthropic") < -2 * BOUND
+
+
+def test_the_bound_is_as_far_from_chance_as_from_a_bias_of_ten_percent() -> None:
+    words = range(SHORTEST, LONGEST + 1)
+    spread = statistics.pstdev(words) / statistics.mean(words)
+    error = spread * math.sqrt((1 / HEAD - 1 / DEPTH) / POOLS)
+
+    assert BOUND / error > 3
+    assert (0.10 - BOUND) / error > 3
