@@ -260,7 +260,8 @@ class Claims(Slots):
         name, packed = keys.digest(draw), INDEX.pack(index)
         if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
-        if (hold := self._claims.get(b"%bh%b" % (self._run, name))) is not None:
+        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        if hold is not None and _HOLD.unpack(hold)[0] != index:
             self._leave(_HOLD.unpack(hold)[0], name)
         key = self._namespace + name
         before = self._mirrored(key)

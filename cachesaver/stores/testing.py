@@ -604,6 +604,17 @@ class StoreContract(ABC):
 
         assert store.poll(F, 0, owner=here()) == Grant(index=0)
 
+    def test_a_draw_that_took_its_index_again_has_it(self) -> None:
+        """Given a draw that failed, when it leads again, then the next draw gets another index."""
+        store = self.store()
+        (failed,) = draw(store, a_run(), "a")
+        store.release(a_run(), F, failed.index, failed.token)
+
+        again = draw(store, a_run(), "a")
+        then = draw(store, a_run(), "b")
+
+        assert (indexes(again), indexes(then)) == ([0], [1])
+
     def test_what_failed_is_not_what_the_namespace_gave(self) -> None:
         store = self.store()
         buy(store, a_run(namespace="buyer"), "p", "q")

@@ -179,6 +179,13 @@ def take_slowly(self: MemoryView, draw: str, index: int) -> None:
     take(self, draw, index)
 
 
+def retaken_index_is_given_up(self: MemoryView, draw: str, index: int) -> None:
+    hold = self.taken.by_draw.get(draw)
+    take(self, draw, index)
+    if hold is not None and hold.index == index:
+        self.taken.by_index.pop(index, None)
+
+
 take = MemoryView.take
 
 
@@ -299,6 +306,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "who may not wait buys": (MemoryStore, {"acquire": with_policy({Policy.APART: Policy.FRESH})}),
     "a draw that moved keeps both": (MemoryView, {"take": moved_draw_keeps_both}),
+    "an index that is taken again is free": (MemoryView, {"take": retaken_index_is_given_up}),
     "a move is not remembered": (MemoryView, {"take": move_is_not_remembered}),
     "a release always keeps": (MemoryStore, {"release": always_keeps}),
     "a release never keeps": (MemoryStore, {"release": never_keeps}),
