@@ -61,9 +61,16 @@ _TOO_LONG = 600.0
 """Seconds after which one who waits for a flight goes alone: whoever leads it may have forgotten it."""
 
 
-_HALF_AGAIN = 0.5
-"""A call whose caller was cancelled is waited for by others half as long again as it had lasted: so
-whoever gives up after some time and tries again, with the same limit, gets through."""
+_USUAL = 2.5
+"""Seconds that a call takes, while none has been seen to end."""
+
+_TWICE = 2.0
+"""A call whose caller was cancelled is waited for by others until it has lasted twice as long as calls
+do: it may be about to answer, or its caller may have gone because it hangs."""
+
+
+_FADING = 0.9
+"""What is left, with each call, of how long an earlier one took."""
 
 
 class Abandoned(BaseException):
@@ -134,6 +141,8 @@ class Engine:
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
     _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
     """By its token, what would give up each lease that is ours."""
+    _longest: float = 0.0
+    """Seconds that calls took of late; 0 while none has ended."""
 
     def __post_init__(self) -> None:
         """Open the desk."""
@@ -185,24 +194,33 @@ class Engine:
         going = sleeping.detach(self._by_itself(lambda: effect, steps, line))
         self.flights.hand_over(line.leases.values(), leader(sleeping.running_loop(), going.task))
         try:
-            return await going.wait()
+            outcome = await going.wait()
+        except GeneratorExit:  # its loop may have ended: nothing can be started on it
+            self._leave(going, line)
+            self._let_go(line)
+            raise
         except BaseException:
             if not going.is_done:
-                line.is_left = True
-                going.leave()
-                line.left()
+                self._leave(going, line)
+                patience = (self._longest or _USUAL) * _TWICE - (time.perf_counter() - begun)
                 if not line.is_shared:
-                    patience = (time.perf_counter() - begun) * _HALF_AGAIN
-                    sleeping.detach(self._let_go(line, patience)).leave()
+                    sleeping.detach(self._let_go_after(patience, line)).leave()
             raise
+        self._longest = max(time.perf_counter() - begun, self._longest * _FADING)
+        return outcome
 
-    async def _let_go(self, line: Line[AsyncSend], patience: float) -> None:
-        """Give the leases of *line* up, whose caller has gone; a late answer is kept all the same.
+    def _leave(self, going: sleeping.Detached[Any], line: Line[AsyncSend]) -> None:
+        line.is_left = True
+        going.leave()
+        line.left()
 
-        Whoever asks again waits *patience* for the call that is under way, and no longer: its
-        caller may have gone because it hangs.
-        """
-        await sleeping.doze(None, patience)
+    async def _let_go_after(self, patience: float, line: Line[AsyncSend]) -> None:
+        if patience > 0:
+            await sleeping.doze(None, patience)
+        self._let_go(line)
+
+    def _let_go(self, line: Line[AsyncSend]) -> None:
+        """Give the leases of *line* up, whose caller has gone; a late answer is kept all the same."""
         for token in tuple(line.leases):
             if token in self._held:
                 self._release(self._held[token])

@@ -201,7 +201,9 @@ def _loads(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)  # records of before there was a mark: what orjson does not know: NaN, lone surrogates
+        return json.loads(
+            text
+        )  # records of before there was a mark: what orjson does not know: NaN, lone surrogates
 
 
 def _checksum(key: bytes, front: bytes, payload: bytes) -> int:
