@@ -41,6 +41,10 @@ class View(Protocol):
         """Return the index the namespace gave *draw* last time, in whichever run."""
         ...
 
+    def latest(self, draw: str) -> int | None:
+        """Return the index *draw* was given last, in any namespace by a run of this replicate."""
+        ...
+
     def bought(self, draw: str) -> int | None:
         """Return the index of the sample that was first bought for *draw*, by whomever."""
         ...
@@ -139,7 +143,7 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
 
 def _recalls(view: View) -> tuple[Callable[[str], int | None], ...]:
     """What tells a draw's own index, the surest first."""
-    return view.held, view.remembered, view.bought
+    return view.held, view.remembered, view.latest, view.bought
 
 
 def _own(view: View, draw: str, policy: Policy) -> int | None:

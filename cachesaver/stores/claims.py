@@ -41,8 +41,8 @@ else:
 
 _NONE = -1
 
-_HOLD = struct.Struct("<qq")
-"""Index; what the namespace remembered before."""
+_HOLD = struct.Struct("<qqq")
+"""Index; what the namespace remembered before; what the draw had been given last, anywhere."""
 
 _HINTS = struct.Struct("<QQQ")
 """No index below is free but those given up; how many were; what `_freed` was at the time."""
@@ -192,6 +192,7 @@ class Claims(Slots):
         self._replicate = run.replicate
         self._run = keys.run_key(run) + self._print
         self._namespace = b"N" + keys.namespace_key(run) + self._print
+        self._anywhere = keys.latest_key(run.replicate) + self._print
         self._space = b"P" + keys.digest(run.namespace) + self._print
         self.stale = False
 
@@ -208,6 +209,10 @@ class Claims(Slots):
     def remembered(self, draw: str) -> int | None:
         """See `assignment.View.remembered`."""
         return self._mirrored(self._namespace + keys.digest(draw))
+
+    def latest(self, draw: str) -> int | None:
+        """See `assignment.View.latest`."""
+        return self._mirrored(self._anywhere + keys.digest(draw))
 
     def bought(self, draw: str) -> int | None:
         """See `assignment.View.bought`."""
@@ -256,19 +261,18 @@ class Claims(Slots):
         return index
 
     def take(self, draw: str, index: int) -> None:
-        """Assign *index* to *draw*, and let the namespace remember it."""
+        """Assign *index* to *draw*, and let it be remembered."""
         name, packed = keys.digest(draw), INDEX.pack(index)
         if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
         if (hold := self._claims.get(b"%bh%b" % (self._run, name))) is not None:
             self._leave(_HOLD.unpack(hold)[0], name)
-        key = self._namespace + name
-        before = self._mirrored(key)
-        self._claims.put(
-            b"%bh%b" % (self._run, name), _HOLD.pack(index, _NONE if before is None else before)
-        )
-        if before != index:
-            self._remember(key, index)
+        before = [self._mirrored(key) for key in self._memories(name)]
+        known = [_NONE if number is None else number for number in before]
+        self._claims.put(b"%bh%b" % (self._run, name), _HOLD.pack(index, *known))
+        for key, number in zip(self._memories(name), before, strict=True):
+            if number != index:
+                self._remember(key, index)
         space = self._space + packed
         if self._replicate is not None and self._mirrored(space) != self._replicate:
             self._remember(space, self._replicate)
@@ -289,8 +293,11 @@ class Claims(Slots):
             cursor, given_up, seen = self._hints()
             self._put_hints(cursor, given_up + 1, seen)
         hold = self._claims.get(b"%bh%b" % (self._run, name))
-        before: int = _NONE if hold is None else _HOLD.unpack(hold)[1]
-        self._remember(self._namespace + name, before)
+        _, before, latest = (_NONE,) * 3 if hold is None else _HOLD.unpack(hold)
+        ours, everyones = self._memories(name)
+        self._remember(ours, before)
+        if self._mirrored(everyones) == index:  # else it was given another since, elsewhere
+            self._remember(everyones, latest)
         if self._replicate is not None and before != index:
             self._remember(self._space + packed, _NONE)
             self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
@@ -299,6 +306,10 @@ class Claims(Slots):
         """Let the draw *name* give up *index*, if it still has that."""
         if self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name:
             self.give_up(index)
+
+    def _memories(self, name: bytes) -> tuple[bytes, bytes]:
+        """Return the keys that keep what the draw *name* was given last: here, and anywhere."""
+        return self._namespace + name, self._anywhere + name
 
     def _freed(self) -> int:
         """Return how often a replicate gave an index back to its sisters, if this is one."""

@@ -8,11 +8,11 @@ Keys of the environment of samples, by sub-database::
     samples     fingerprint 0 index         -> sealed sample
     questions   fingerprint                 -> sealed question
     bought      fingerprint 0 draw          -> sealed index
-    memory      N… P… W… as below           -> sealed value
+    memory      N… A… P… W… as below        -> sealed value
 
 Keys of the environment of claims::
 
-    R run fingerprint h draw    -> index this run gave the draw, and what was remembered before
+    R run fingerprint h draw    -> index this run gave the draw, and what was known of it before
     R run fingerprint t index   -> the draw that has it: what is taken
     R run fingerprint f index   -> a hint: it was given up
     R run fingerprint s         -> hints: where to look for free indexes
@@ -22,6 +22,7 @@ Keys of the environment of claims::
     X fingerprint               -> above every index ever reserved
     Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
     N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
+    A replicate fingerprint draw    -> index the draw was given last, anywhere  (mirrored)
     P namespace fingerprint index   -> replicate it belongs to           (mirrored)
     W namespace                     -> its name                          (mirrored)
     D key                       -> value of the mirrored key, not yet in `memory`
@@ -41,6 +42,7 @@ __all__ = [
     "digest",
     "fingerprint_key",
     "joined_key",
+    "latest_key",
     "lease_key",
     "namespace_key",
     "run_key",
@@ -84,6 +86,12 @@ def joined_key(run: Run, owner: str | None = None) -> bytes:
 def namespace_key(run: Run) -> bytes:
     """Return the 16 bytes under which a namespace, or one replicate of it, remembers its draws."""
     return digest(*_named(run))
+
+
+@functools.lru_cache(maxsize=256)
+def latest_key(replicate: int | None) -> bytes:
+    """Return the prefix of what draws were given last by runs of a replicate, or of none."""
+    return b"A" + digest("" if replicate is None else str(replicate))
 
 
 @functools.lru_cache(maxsize=4096)

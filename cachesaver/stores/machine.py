@@ -42,7 +42,8 @@ class Model:
         self.top = 0
         self.bought: dict[str, int] = {}
         self.taken: dict[Run, dict[int, str]] = {run: {} for run in _RUNS}
-        self.last: dict[tuple[Run, str], tuple[int, int | None]] = {}
+        self.last: dict[tuple[Run, str], tuple[int, int | None, int | None]] = {}
+        self.latest: dict[tuple[int | None, str], int | None] = {}
         self.memory: dict[tuple[str, int | None, str], int] = {}
         self.belongs: dict[tuple[str, int], int | None] = {}
 
@@ -64,7 +65,7 @@ class Model:
             held = self.taken[run].get(index) == draw
             return (held or self.free(run, index)) and self.state(index) in states
 
-        known = self.known(run, draw)[: 1 if policy is Policy.FRESH else 3]
+        known = self.known(run, draw)[: 1 if policy is Policy.FRESH else 4]
         own = [index for index in known if index is not None and fits(index)]
         stored = [i for i in range(self.top) if self.free(run, i) and self.state(i) in states]
         if own:
@@ -79,18 +80,19 @@ class Model:
 
     def known(self, run: Run, draw: str) -> list[int | None]:
         """Return what is known of a draw's own index, the surest first."""
-        index = self.last.get((run, draw), (None, None))[0]
+        index = self.last.get((run, draw), (None,))[0]
         lost = index is None or self.taken[run].get(index, draw) != draw
         taken = lost or index is None or not (index in self.taken[run] or self.free(run, index))
         remembered = self.memory.get((run.namespace, run.replicate, draw))
-        return [None if taken else index, remembered, self.bought.get(draw)]
+        latest = self.latest.get((run.replicate, draw))
+        return [None if taken else index, remembered, latest, self.bought.get(draw)]
 
     def turn(self, run: Run, draws: list[str]) -> list[int]:
         """Return the places in *draws* in the order of their turns."""
 
         def rank(place: int) -> int:
             known = self.known(run, draws[place])
-            return next((at for at, index in enumerate(known) if index is not None), 3)
+            return next((at for at, index in enumerate(known) if index is not None), 4)
 
         return sorted(range(len(draws)), key=rank)
 
@@ -98,10 +100,11 @@ class Model:
         """Assign *index* to *draw*."""
         if self.taken[run].get(index) != draw:
             key = (run.namespace, run.replicate, draw)
-            had = self.last.get((run, draw), (None, None))[0]
+            had = self.last.get((run, draw), (None,))[0]
             if had is not None and self.taken[run].get(had) == draw:
                 self.give_up(run, had)
-            self.last[run, draw] = (index, self.memory.get(key))
+            self.last[run, draw] = (index, self.memory.get(key), self.latest.get(key[1:]))
+            self.latest[key[1:]] = index
             self.taken[run][index] = draw
             self.memory[key] = index
             if run.replicate is not None:
@@ -112,7 +115,10 @@ class Model:
         draw = self.taken[run].pop(index, None)
         if draw is None:
             return
-        before, key = self.last[run, draw][1], (run.namespace, run.replicate, draw)
+        _, before, latest = self.last[run, draw]
+        key = (run.namespace, run.replicate, draw)
+        if self.latest[key[1:]] == index:
+            self.latest[key[1:]] = latest
         if before is None:
             del self.memory[key]
         else:

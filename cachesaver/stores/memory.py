@@ -17,6 +17,10 @@ from cachesaver.stores.leases import Lease
 __all__ = ["MemoryStore"]
 
 
+Key = tuple[int | None, str]
+"""Replicate and draw."""
+
+
 @dataclass(slots=True)
 class Pool:
     """One fingerprint: its samples, and who is buying what."""
@@ -25,15 +29,21 @@ class Pool:
     samples: dict[int, Sample] = field(default_factory=dict[int, Sample])
     leases: dict[int, Lease] = field(default_factory=dict[int, Lease])
     bought: dict[str, int] = field(default_factory=dict[str, int])
+    latest: dict[Key, int] = field(default_factory=dict[Key, int])
+    """What a draw was given last, by whomever."""
     top: int = 0
     """Above every index ever reserved or stored."""
 
 
 @dataclass(slots=True)
 class Hold:
+    """What a draw has, and what was remembered before, to be restored when it is given up."""
+
     index: int
     before: int | None
-    """What the namespace remembered before, to be restored when the draw is given up."""
+    """By the namespace."""
+    latest: int | None
+    """By all."""
 
 
 @dataclass(slots=True)
@@ -54,10 +64,7 @@ class Taken:
 class Memory:
     """What a namespace remembers of one fingerprint."""
 
-    indexes: dict[tuple[int | None, str], int] = field(
-        default_factory=dict[tuple[int | None, str], int]
-    )
-    """By replicate and draw."""
+    indexes: dict[Key, int] = field(default_factory=dict[Key, int])
     replicates: dict[int, int] = field(default_factory=dict[int, int])
     """Which replicate an index belongs to, for good."""
     freed: int = 0
@@ -83,6 +90,9 @@ class MemoryView:
 
     def remembered(self, draw: str) -> int | None:
         return self.memory.indexes.get((self.replicate, draw))
+
+    def latest(self, draw: str) -> int | None:
+        return self.pool.latest.get((self.replicate, draw))
 
     def bought(self, draw: str) -> int | None:
         return self.pool.bought.get(draw)
@@ -123,15 +133,16 @@ class MemoryView:
         return Slot.FLYING if lease is not None and lease.is_up(self.owner) else Slot.EMPTY
 
     def take(self, draw: str, index: int) -> None:
-        """Assign *index* to *draw*, and let the namespace remember it."""
+        """Assign *index* to *draw*, and let it be remembered."""
         if self.taken.by_index.get(index) == draw:
             return
         hold = self.taken.by_draw.get(draw)
         if hold is not None and self.taken.by_index.get(hold.index) == draw:
             self.give_up(hold.index)
         self.taken.by_index[index] = draw
-        self.taken.by_draw[draw] = Hold(index, self.remembered(draw))
+        self.taken.by_draw[draw] = Hold(index, self.remembered(draw), self.latest(draw))
         self.memory.indexes[self.replicate, draw] = index
+        self.pool.latest[self.replicate, draw] = index
         if self.replicate is not None:
             self.memory.replicates[index] = self.replicate
 
@@ -141,14 +152,20 @@ class MemoryView:
         if draw is None:
             return
         heapq.heappush(self.taken.given_up, index)
-        before = self.taken.by_draw[draw].before
-        if before is None:
-            self.memory.indexes.pop((self.replicate, draw), None)
-        else:
-            self.memory.indexes[self.replicate, draw] = before
-        if self.replicate is not None and before != index:
+        hold, key = self.taken.by_draw[draw], (self.replicate, draw)
+        _restore(self.memory.indexes, key, hold.before)
+        if self.latest(draw) == index:  # else it was given another since, elsewhere
+            _restore(self.pool.latest, key, hold.latest)
+        if self.replicate is not None and hold.before != index:
             self.memory.replicates.pop(index, None)
             self.memory.freed += 1
+
+
+def _restore(remembered: dict[Key, int], key: Key, before: int | None) -> None:
+    if before is None:
+        remembered.pop(key, None)
+    else:
+        remembered[key] = before
 
 
 class MemoryStore:

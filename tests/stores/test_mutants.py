@@ -122,6 +122,26 @@ def failure_is_remembered(self: MemoryView, index: int) -> None:
         self.taken.given_up.append(index)
 
 
+def failure_is_given(self: MemoryView, index: int) -> None:
+    latest = dict(self.pool.latest)
+    give_up(self, index)
+    self.pool.latest.update(latest)
+
+
+def failure_restores_all(self: MemoryView, index: int) -> None:
+    draw = self.taken.by_index.get(index)
+    if draw is not None:
+        self.pool.latest[self.replicate, draw] = index
+    give_up(self, index)
+
+
+def latest_of_all(self: MemoryView, draw: str) -> int | None:
+    return next((index for key, index in self.pool.latest.items() if key[1] == draw), None)
+
+
+give_up = MemoryView.give_up
+
+
 def stored_goes_before_free(self: MemoryView) -> int:
     stored = [index for index in sorted(self.pool.samples) if self.is_free(index)]
     return stored[0] if stored else lowest_free(self)
@@ -273,6 +293,18 @@ FAULTS: dict[str, Fault] = {
     "memory gives what is taken": (MemoryView, {"is_free": lambda _, i: i > 0}),
     "replicates share": (MemoryView, {"is_free": memory_is_for_all_replicates}),
     "nothing is remembered": (MemoryView, {"remembered": lambda *_: None}),
+    "what was given elsewhere is forgotten": (MemoryView, {"latest": lambda *_: None}),
+    "what was given elsewhere goes before memory": (
+        MemoryView,
+        {"remembered": MemoryView.latest, "latest": MemoryView.remembered},
+    ),
+    "what was bought goes before what was given": (
+        MemoryView,
+        {"latest": MemoryView.bought, "bought": MemoryView.latest},
+    ),
+    "what failed elsewhere was given": (MemoryView, {"give_up": failure_is_given}),
+    "a failure forgets what was given since": (MemoryView, {"give_up": failure_restores_all}),
+    "what one replicate was given all are": (MemoryView, {"latest": latest_of_all}),
     "nothing was bought for a draw": (MemoryView, {"bought": lambda *_: None}),
     "what was bought goes before memory": (
         MemoryView,
