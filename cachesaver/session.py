@@ -147,7 +147,10 @@ class Session:
             self._sees = False
         if not closed:
             self._engine.leave()
-            self._runs.finish()
+            try:
+                self._runs.leave()
+            except StoreError as error:
+                self._complain(error)
             if isinstance(self.settings.store, str):
                 self.store.close()
 

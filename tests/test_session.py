@@ -83,10 +83,20 @@ class BrokenStore(MemoryStore):
             raise StoreError("the disk is full", location="x")
         return super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
 
-    def join(self, run: Run, *, owner: str) -> int:
+    def join(self, run: str, *, owner: str) -> int:
         if self.where == "join":
             raise StoreError("the disk is full", location="x")
         return super().join(run, owner=owner)
+
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
+        if self.where == "enter":
+            raise StoreError("the disk is full", location="x")
+        super().enter(run, member, owner=owner, lasting=lasting)
+
+    def leave(self, run: str, member: str) -> None:
+        if self.where == "leave":
+            raise StoreError("the disk is full", location="x")
+        super().leave(run, member)
 
     def release(
         self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
@@ -273,7 +283,7 @@ class TestPassingThrough:
 
 
 class TestFailure:
-    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join", "enter"])
     def test_a_failing_store_lets_the_program_go_on_live_with_one_warning(
         self, where: str, provider: Provider, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -285,7 +295,17 @@ class TestFailure:
         assert [each.levelno for each in caplog.records] == [logging.WARNING]
         assert "the disk is full" in caplog.text
 
-    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
+    def test_a_store_that_fails_at_the_end_is_a_warning(
+        self, provider: Provider, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        session = Session.open(store=BrokenStore("leave"), strict=True)
+        session.answer(request(), provider.send)
+
+        session.close()
+
+        assert "the disk is full" in caplog.text
+
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join", "enter"])
     def test_strict_raises_it(self, where: str, provider: Provider) -> None:
         session = Session.open(store=BrokenStore(where), strict=True)
 

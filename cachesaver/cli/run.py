@@ -26,6 +26,7 @@ from pathlib import Path
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
 from cachesaver.stores import folder_of, open_store
+from cachesaver.stores.processes import here
 
 __all__ = ["HELP", "add_arguments", "prepared", "run"]
 
@@ -90,8 +91,9 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     )
     store = str(chosen.store)
     path = folder_of(store)
+    joined = arguments.joined or os.urandom(16).hex()
     if chosen.mode is not Mode.LIVE:
-        open_store(store).close()
+        _enter(store, joined, lasting=bool(arguments.joined))
     told = {
         "CACHESAVER_AUTOSTART": "1",
         "CACHESAVER_NAMESPACE": chosen.namespace,
@@ -100,12 +102,22 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
         "CACHESAVER_STRICT": "1" if chosen.strict else "",
         "CACHESAVER_QUIET": "1" if chosen.quiet else "",
-        "CACHESAVER_RUN": arguments.joined or os.urandom(16).hex(),
+        "CACHESAVER_RUN": joined,
         "CACHESAVER_SLOT": "",
         "CACHESAVER_PID": "",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
     return {**inherited, **told}
+
+
+def _enter(store: str, joined: str, *, lasting: bool) -> None:
+    """Be a member of the run, so that it does not end between two processes of the program.
+
+    Nobody leaves: the program takes the place of this process, and with its end the run ends.
+    """
+    opened = open_store(store)
+    opened.enter(joined, "command", owner=here(), lasting=lasting)
+    opened.close()
 
 
 def _replace(program: list[str], environment: dict[str, str]) -> int:

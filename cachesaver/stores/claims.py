@@ -7,7 +7,7 @@ Keys are described in keys.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import lmdb
@@ -29,6 +29,7 @@ __all__ = [
     "read_index",
     "read_lease",
     "read_sample",
+    "walk",
     "write_lease",
 ]
 
@@ -99,11 +100,23 @@ def write_lease(txn: Transaction, key: bytes, lease: Lease) -> None:
     txn.put(key, _LEASE.pack(lease.token.encode("ascii"), lease.since) + owner)
 
 
+def walk(txn: Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Iterate key and value of the claims whose keys begin with *prefix*, in their order."""
+    with txn.cursor() as cursor:
+        if not cursor.set_range(prefix):
+            return
+        for key, value in cursor:
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+
 class Slots:
     """One fingerprint, whoever asks: what stands at its indexes, and who is buying.
 
     Attributes:
         found: The samples that were read on the way, by index.
+        leads: Whether a lease was taken.
         damaged: Index and clause of the records that did not read back.
     """
 
@@ -123,6 +136,7 @@ class Slots:
         self._owner = owner
         self._print = keys.digest(fingerprint)
         self.found: dict[int, Sample] = {}
+        self.leads = False
         self.damaged: list[tuple[int, str]] = []
 
     def slot(self, index: int) -> Slot:
@@ -144,6 +158,7 @@ class Slots:
         """Take the lease of *index*; return its token."""
         lease = Lease(owner=self._owner)
         write_lease(self._claims, self._lease_key(index), lease)
+        self.leads = True
         if index >= self._top():
             self._claims.put(b"X" + self._print, NUMBER.pack(index + 1))
         return lease.token
@@ -328,11 +343,10 @@ class Claims(Slots):
 
     def _first_given_up(self) -> int | None:
         prefix = self._run + b"f"
-        with self._claims.cursor() as cursor:
-            if not cursor.set_range(prefix) or not cursor.key().startswith(prefix):
-                return None
-            index: int = INDEX.unpack(cursor.key()[len(prefix) :])[0]
+        for key, _ in walk(self._claims, prefix):
+            index: int = INDEX.unpack(key[len(prefix) :])[0]
             return index
+        return None
 
     def _mirrored(self, key: bytes) -> int | None:
         """Return the number kept under *key* in the claims, else (a new boot) in the mirror."""

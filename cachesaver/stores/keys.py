@@ -12,12 +12,14 @@ Keys of the environment of samples, by sub-database::
 
 Keys of the environment of claims::
 
-    R run fingerprint h draw    -> index this run gave the draw, and what was known of it before
-    R run fingerprint t index   -> the draw that has it: what is taken
-    R run fingerprint f index   -> a hint: it was given up
-    R run fingerprint s         -> hints: where to look for free indexes
-    J run                       -> how many processes joined
-    J run owner                 -> number of the process
+    R run a                     -> how the run ends, and when it was last drawn in
+    R run j                     -> how many processes have a number
+    R run j owner               -> number of the process
+    R run m member              -> its owner: who is in the run
+    R run n namespace fingerprint h draw    -> index the draw got, and what was known of it before
+    R run n namespace fingerprint t index   -> the draw that has it: what is taken
+    R run n namespace fingerprint f index   -> a hint: it was given up
+    R run n namespace fingerprint s         -> hints: where to look for free indexes
     L fingerprint index         -> lease
     X fingerprint               -> above every index ever reserved
     Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
@@ -26,6 +28,8 @@ Keys of the environment of claims::
     P namespace fingerprint index   -> replicate it belongs to           (mirrored)
     W namespace                     -> its name                          (mirrored)
     D key                       -> value of the mirrored key, not yet in `memory`
+
+A namespace is one replicate of it in N and R, and the whole of it in P, W and Y.
 """
 
 from __future__ import annotations
@@ -38,20 +42,26 @@ from cachesaver.ports import Run
 
 __all__ = [
     "INDEX",
+    "RUN_PREFIX",
     "bought_key",
     "digest",
     "fingerprint_key",
     "joined_key",
     "latest_key",
     "lease_key",
+    "member_key",
     "namespace_key",
     "run_key",
+    "run_prefix",
     "sample_key",
     "split_sample_key",
 ]
 
 INDEX = struct.Struct(">Q")
 """Big-endian, so that keys sort by index."""
+
+RUN_PREFIX = 17
+"""Bytes of `run_prefix`."""
 
 _WIDEST = 255
 """Bytes of a fingerprint; those of `identity` have 64."""
@@ -71,15 +81,26 @@ def _named(run: Run) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=256)
+def run_prefix(run: str) -> bytes:
+    """Return the prefix of everything that is kept of the run with the id *run*."""
+    return b"R" + digest(run)
+
+
+@functools.lru_cache(maxsize=256)
 def run_key(run: Run) -> bytes:
-    """Return the prefix of everything one run took."""
-    return b"R" + digest(run.id, *_named(run))
+    """Return the prefix of everything one run took in one namespace, or one replicate of it."""
+    return b"%bn%b" % (run_prefix(run.id), namespace_key(run))
 
 
-def joined_key(run: Run, owner: str | None = None) -> bytes:
-    """Return the key of *owner*'s number in a run, or of how many have one."""
-    head = b"J" + run_key(run)[1:]
+def joined_key(prefix: bytes, owner: str | None = None) -> bytes:
+    """Return the key of *owner*'s number in the run with *prefix*, or of how many have one."""
+    head = prefix + b"j"
     return head if owner is None else head + digest(owner)
+
+
+def member_key(prefix: bytes, member: str) -> bytes:
+    """Return the key of *member* in the run with *prefix*."""
+    return b"%bm%b" % (prefix, digest(member))
 
 
 @functools.lru_cache(maxsize=256)

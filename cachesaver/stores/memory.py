@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,6 +14,7 @@ from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.leases import Lease
+from cachesaver.stores.membership import is_over
 
 __all__ = ["MemoryStore"]
 
@@ -69,6 +71,19 @@ class Memory:
     """Which replicate an index belongs to, for good."""
     freed: int = 0
     """How often a replicate gave an index back to its sisters."""
+
+
+@dataclass(slots=True)
+class Members:
+    """Who is in a run."""
+
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    """By member."""
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
+    """Of the processes that joined."""
+    lasting: bool | None = None
+    drawn: float = field(default_factory=time.monotonic)
+    """When the run was last drawn in."""
 
 
 class MemoryView:
@@ -181,7 +196,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._pools: dict[str, Pool] = {}
         self._taken: dict[Run, dict[str, Taken]] = {}
-        self._joined: dict[Run, dict[str, int]] = {}
+        self._members: defaultdict[str, Members] = defaultdict(Members)
         self._memories: dict[str, defaultdict[str, Memory]] = {}
 
     def __repr__(self) -> str:
@@ -191,6 +206,7 @@ class MemoryStore:
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         with self._lock:
+            self._members[run.id].drawn = time.monotonic()
             view = self.view(run, fingerprint, owner)
             grants: dict[int, Grant] = {}
             for place in in_turn(view, draws):
@@ -244,15 +260,29 @@ class MemoryStore:
                     return
                 self.view(run, fingerprint, "").give_up(index)
 
-    def join(self, run: Run, *, owner: str) -> int:
+    def join(self, run: str, *, owner: str) -> int:
         with self._lock:
-            numbers = self._joined.setdefault(run, {})
+            numbers = self._members[run].numbers
             return numbers.setdefault(owner, len(numbers))
 
-    def finish(self, run: Run) -> None:
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
         with self._lock:
-            self._taken.pop(run, None)
-            self._joined.pop(run, None)
+            members = self._members[run]
+            members.owners[member] = owner
+            if members.lasting is None:
+                members.lasting = lasting
+        self.collect()
+
+    def leave(self, run: str, member: str) -> None:
+        with self._lock:
+            if run in self._members:
+                self._members[run].owners.pop(member, None)
+                self._forget_if_over(run, left=True)
+
+    def collect(self) -> None:
+        with self._lock:
+            for run in list(self._members):
+                self._forget_if_over(run, left=False)
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
         with self._lock:
@@ -288,6 +318,14 @@ class MemoryStore:
         taken = self._taken.setdefault(run, {}).setdefault(fingerprint, Taken())
         memory = self._memories.setdefault(run.namespace, defaultdict(Memory))[fingerprint]
         return MemoryView(run, self.pool(fingerprint), taken, memory, owner)
+
+    def _forget_if_over(self, run: str, *, left: bool) -> None:
+        members = self._members[run]
+        idle = time.monotonic() - members.drawn
+        if is_over(members.owners.values(), lasting=members.lasting, left=left, idle=idle):
+            del self._members[run]
+            for taken in [taken for taken in self._taken if taken.id == run]:
+                del self._taken[taken]
 
     def _grant(
         self, view: MemoryView, fingerprint: str, draw: str, owner: str, policy: Policy

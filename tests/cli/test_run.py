@@ -17,6 +17,10 @@ from cachesaver.cli import main, parser
 from cachesaver.cli.run import BOOT, prepared
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.stores import keys
+from cachesaver.stores.claims import walk
+from cachesaver.stores.lmdb import LmdbStore
+from cachesaver.stores.session import close, open_session
 
 Command = Callable[..., Any]
 
@@ -234,6 +238,42 @@ def test_all_processes_are_one_run_and_replay_what_they_drew(
     workers = ["0/1", "0/2", "0/3", "0/4", "0/5", "0/6"]
     assert [line.partition(" ")[0] for line in lines[1:7]] == workers, "whoever was up first"
     assert rehearsal.calls().calls == bought
+
+
+def test_programs_that_follow_one_another_are_one_run(
+    command: Command, work: Path, rehearsal: Rehearsal
+) -> None:
+    """Given a script that starts one Python after another, then no two draw the same sample."""
+    ask = f"{sys.executable} -c 'from asking import ask; print(ask())'"
+    (work / "script.sh").write_text(f"{ask}\n{ask}\n")
+
+    first = command("run", "--store", "pool", "-q", "--", "sh", "script.sh")
+    again = command("run", "--store", "pool", "-q", "--", "sh", "script.sh")
+
+    assert len(set(first.stdout.splitlines())) == rehearsal.calls().calls == 2
+    assert again.stdout == first.stdout
+
+
+@pytest.mark.parametrize("joined", [(), ("--run", "job 7")])
+def test_a_run_ends_with_its_program_but_for_one_that_was_joined(
+    joined: tuple[str, ...], command: Command, work: Path
+) -> None:
+    program = ("--", sys.executable, "-c", "from asking import ask; ask()")
+    command("run", "--store", "pool", "-q", *joined, *program)
+    store = LmdbStore(work / "pool")
+
+    store.collect()
+
+    assert runs_of(work / "pool") == ([keys.run_prefix("job 7")] if joined else [])
+    store.close()
+
+
+def runs_of(path: Path) -> list[bytes]:
+    """Return the prefixes of the runs of which the store in *path* keeps something."""
+    opened = open_session(path)
+    found = opened.look(lambda claims: {key[: keys.RUN_PREFIX] for key, _ in walk(claims, b"R")})
+    close(opened)
+    return sorted(found)
 
 
 def test_a_program_with_an_install_of_its_own_nests(command: Command, work: Path) -> None:

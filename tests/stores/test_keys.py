@@ -18,6 +18,16 @@ def test_runs_share_a_key_only_if_they_are_equal(one: Run, two: Run) -> None:
     assert (keys.run_key(one) == keys.run_key(two)) == (one == two)
 
 
+@given(runs)
+def test_all_of_a_run_stands_under_one_prefix(run: Run) -> None:
+    prefix = keys.run_prefix(run.id)
+
+    assert len(prefix) == keys.RUN_PREFIX
+    assert keys.run_key(run).startswith(prefix)
+    assert keys.joined_key(prefix).startswith(prefix)
+    assert keys.member_key(prefix, "m").startswith(prefix)
+
+
 @given(st.lists(texts), st.lists(texts))
 def test_parts_cannot_be_shifted_into_one_another(one: list[str], two: list[str]) -> None:
     assert (keys.digest(*one) == keys.digest(*two)) == (one == two)
@@ -40,7 +50,8 @@ def test_no_key_is_longer_than_lmdb_takes(run: Run, name: str) -> None:
         keys.sample_key(widest, 2**64 - 1),
         keys.bought_key(widest, name),
         keys.lease_key(widest, 0),
-        keys.joined_key(run, name),
+        keys.joined_key(keys.run_prefix(run.id), name),
+        keys.member_key(keys.run_prefix(run.id), name),
         keys.run_key(run) + keys.digest(widest) + b"h" + keys.digest(name),
         b"DN" + keys.namespace_key(run) + keys.digest(widest) + keys.digest(name),
     ]
