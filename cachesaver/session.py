@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, inside, is_inside
+from cachesaver.contexts import NAMESPACE, REPLICATE, Family, inside, is_inside
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -26,7 +26,7 @@ from cachesaver.flights import flights_over
 from cachesaver.identity import Question, identify
 from cachesaver.nearest import nearest
 from cachesaver.pipeline import Ask, Outcome, Passing, answer, without_ours
-from cachesaver.ports import AsyncSend, Policy, Send, Store
+from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
 from cachesaver.replies import async_reply, reply
 from cachesaver.runs import Runs
 from cachesaver.settings import Mode, Settings, settings
@@ -233,8 +233,7 @@ class Session:
             return None
 
     def _asking(self, request: Request, question: Question) -> Ask:
-        namespace = NAMESPACE.get() or self.settings.namespace
-        run, family = self._runs.of(namespace)
+        run, family = self._run()
         explicit = request.header("x-cachesaver-request-id")
         count = question.count
         drawn = (
@@ -250,6 +249,14 @@ class Session:
             policy=_POLICIES[self.settings.mode],
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
+        )
+
+    def _run(self) -> tuple[Run, Family]:
+        """Return the run that is drawn in here and now, and the family of its draws."""
+        replicate = REPLICATE.get()
+        return self._runs.of(
+            NAMESPACE.get() or self.settings.namespace,
+            self.settings.replicate if replicate is None else replicate,
         )
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n", "--namespace", help="the stream of randomness to draw from", metavar="NAME"
     )
     parser.add_argument(
+        "--replicate",
+        type=int,
+        help="which independent repetition this is, from 0",
+        metavar="NUMBER",
+    )
+    parser.add_argument(
         "--run", help="the run to join, such as a Slurm job id", metavar="ID", dest="joined"
     )
     parser.add_argument("--store", help="a directory or store URL")
@@ -83,6 +89,7 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     """Return the environment of the program. Checks the options first, the store included."""
     chosen = settings(
         namespace=arguments.namespace,
+        replicate=arguments.replicate,
         store=arguments.store,
         mode=arguments.mode,
         hosts=arguments.host,
@@ -97,6 +104,7 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     told = {
         "CACHESAVER_AUTOSTART": "1",
         "CACHESAVER_NAMESPACE": chosen.namespace,
+        "CACHESAVER_REPLICATE": "" if chosen.replicate is None else str(chosen.replicate),
         "CACHESAVER_STORE": store if path is None else str(path.absolute()),
         "CACHESAVER_MODE": chosen.mode.value,
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
