@@ -205,16 +205,19 @@ class Claims(Slots):
     ) -> None:
         super().__init__(claims, samples, tables, fingerprint=fingerprint, owner=owner)
         self._replicate = run.replicate
-        self._run = keys.run_key(run) + self._print
-        self._namespace = b"N" + keys.namespace_key(run) + self._print
-        self._anywhere = keys.latest_key(run.replicate) + self._print
-        self._space = b"P" + keys.digest(run.namespace) + self._print
+        space = keys.space_keys(run)
+        self._run = space.taken + self._print
+        self._namespace = space.remembered + self._print
+        self._anywhere = space.latest + self._print
+        self._space = space.replicates + self._print
         self.stale = False
+        self._numbers: dict[bytes, int | None] = {}
+        self._holds: dict[bytes, bytes | None] = {}
 
     def held(self, draw: str) -> int | None:
         """See `assignment.View.held`."""
         name = keys.digest(draw)
-        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        hold = self._hold(name)
         if hold is None:
             return None
         index: int = _HOLD.unpack(hold)[0]
@@ -280,14 +283,18 @@ class Claims(Slots):
         name, packed = keys.digest(draw), INDEX.pack(index)
         if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
-        if (hold := self._claims.get(b"%bh%b" % (self._run, name))) is not None:
+        if (hold := self._hold(name)) is not None:
             self._leave(_HOLD.unpack(hold)[0], name)
-        before = [self._mirrored(key) for key in self._memories(name)]
-        known = [_NONE if number is None else number for number in before]
-        self._claims.put(b"%bh%b" % (self._run, name), _HOLD.pack(index, *known))
-        for key, number in zip(self._memories(name), before, strict=True):
-            if number != index:
-                self._remember(key, index)
+        ours, everyones = self._namespace + name, self._anywhere + name
+        before, latest = self._mirrored(ours), self._mirrored(everyones)
+        hold = self._holds[name] = _HOLD.pack(
+            index, _NONE if before is None else before, _NONE if latest is None else latest
+        )
+        self._claims.put(b"%bh%b" % (self._run, name), hold)
+        if before != index:
+            self._remember(ours, index)
+        if latest != index:
+            self._remember(everyones, index)
         space = self._space + packed
         if self._replicate is not None and self._mirrored(space) != self._replicate:
             self._remember(space, self._replicate)
@@ -307,24 +314,26 @@ class Claims(Slots):
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
             cursor, given_up, seen = self._hints()
             self._put_hints(cursor, given_up + 1, seen)
-        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        hold = self._hold(name)
         _, before, latest = (_NONE,) * 3 if hold is None else _HOLD.unpack(hold)
-        ours, everyones = self._memories(name)
-        self._remember(ours, before)
+        everyones = self._anywhere + name
+        self._remember(self._namespace + name, before)
         if self._mirrored(everyones) == index:  # else it was given another since, elsewhere
             self._remember(everyones, latest)
         if self._replicate is not None and before != index:
             self._remember(self._space + packed, _NONE)
             self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
 
+    def _hold(self, name: bytes) -> bytes | None:
+        """Return the record of what the draw *name* has; asked more than once for most."""
+        if name not in self._holds:
+            self._holds[name] = self._claims.get(b"%bh%b" % (self._run, name))
+        return self._holds[name]
+
     def _leave(self, index: int, name: bytes) -> None:
         """Let the draw *name* give up *index*, if it still has that."""
         if self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name:
             self.give_up(index)
-
-    def _memories(self, name: bytes) -> tuple[bytes, bytes]:
-        """Return the keys that keep what the draw *name* was given last: here, and anywhere."""
-        return self._namespace + name, self._anywhere + name
 
     def _freed(self) -> int:
         """Return how often a replicate gave an index back to its sisters, if this is one."""
@@ -349,7 +358,13 @@ class Claims(Slots):
         return None
 
     def _mirrored(self, key: bytes) -> int | None:
-        """Return the number kept under *key* in the claims, else (a new boot) in the mirror."""
+        """Return the number kept under *key*; asked more than once for most."""
+        if key not in self._numbers:
+            self._numbers[key] = self._read_number(key)
+        return self._numbers[key]
+
+    def _read_number(self, key: bytes) -> int | None:
+        """Return the number under *key* in the claims, else (a new boot) in the mirror."""
         value = self._claims.get(key)
         if value is None:
             return read_index(self._samples, self._tables.memory, key)
@@ -357,6 +372,7 @@ class Claims(Slots):
         return None if number == _NONE else number
 
     def _remember(self, key: bytes, number: int) -> None:
+        self._numbers[key] = None if number == _NONE else number
         self._keep(key, NUMBER.pack(number))
 
     def _keep(self, key: bytes, value: bytes) -> None:

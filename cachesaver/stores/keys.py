@@ -37,23 +37,23 @@ from __future__ import annotations
 import functools
 import struct
 from hashlib import blake2b
+from typing import NamedTuple
 
 from cachesaver.ports import Run
 
 __all__ = [
     "INDEX",
     "RUN_PREFIX",
+    "SpaceKeys",
     "bought_key",
     "digest",
     "fingerprint_key",
     "joined_key",
-    "latest_key",
     "lease_key",
     "member_key",
-    "namespace_key",
-    "run_key",
     "run_prefix",
     "sample_key",
+    "space_keys",
     "split_sample_key",
 ]
 
@@ -76,20 +76,31 @@ def digest(*parts: str) -> bytes:
     ).digest()
 
 
-def _named(run: Run) -> tuple[str, ...]:
-    return (run.namespace,) if run.replicate is None else (run.namespace, str(run.replicate))
-
-
 @functools.lru_cache(maxsize=256)
 def run_prefix(run: str) -> bytes:
     """Return the prefix of everything that is kept of the run with the id *run*."""
     return b"R" + digest(run)
 
 
+class SpaceKeys(NamedTuple):
+    """Prefixes of what is kept of a run in one namespace; the digest of a fingerprint follows."""
+
+    taken: bytes
+    remembered: bytes
+    latest: bytes
+    replicates: bytes
+
+
 @functools.lru_cache(maxsize=256)
-def run_key(run: Run) -> bytes:
-    """Return the prefix of everything one run took in one namespace, or one replicate of it."""
-    return b"%bn%b" % (run_prefix(run.id), namespace_key(run))
+def space_keys(run: Run) -> SpaceKeys:
+    """Return the prefixes of *run*: in one lookup, for all of them are wanted at every draw."""
+    own = (run.namespace,) if run.replicate is None else (run.namespace, str(run.replicate))
+    return SpaceKeys(
+        taken=b"%bn%b" % (run_prefix(run.id), digest(*own)),
+        remembered=b"N" + digest(*own),
+        latest=b"A" + digest(*own[1:]),
+        replicates=b"P" + digest(run.namespace),
+    )
 
 
 def joined_key(prefix: bytes, owner: str | None = None) -> bytes:
@@ -101,18 +112,6 @@ def joined_key(prefix: bytes, owner: str | None = None) -> bytes:
 def member_key(prefix: bytes, member: str) -> bytes:
     """Return the key of *member* in the run with *prefix*."""
     return b"%bm%b" % (prefix, digest(member))
-
-
-@functools.lru_cache(maxsize=256)
-def namespace_key(run: Run) -> bytes:
-    """Return the 16 bytes under which a namespace, or one replicate of it, remembers its draws."""
-    return digest(*_named(run))
-
-
-@functools.lru_cache(maxsize=256)
-def latest_key(replicate: int | None) -> bytes:
-    """Return the prefix of what draws were given last by runs of a replicate, or of none."""
-    return b"A" + digest("" if replicate is None else str(replicate))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -276,6 +276,8 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
 
 
 def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
+    if len(draws) == 1:
+        return [_grant(view, draws[0], policy)]
     grants: dict[int, Grant] = {}
     for place in in_turn(view, draws):
         grants[place] = _grant(view, draws[place], policy)

@@ -208,6 +208,8 @@ class MemoryStore:
         with self._lock:
             self._members[run.id].drawn = time.monotonic()
             view = self.view(run, fingerprint, owner)
+            if len(draws) == 1:
+                return (self._grant(view, fingerprint, draws[0], owner, policy),)
             grants: dict[int, Grant] = {}
             for place in in_turn(view, draws):
                 grants[place] = self._grant(view, fingerprint, draws[place], owner, policy)

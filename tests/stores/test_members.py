@@ -103,7 +103,7 @@ def test_all_a_run_takes_is_found_under_its_prefix(claims: Transaction) -> None:
     run = Run(id="one", namespace="n", replicate=1)
     members.enter(claims, keys.run_prefix("one"), "m", owner=dead_owner(), lasting=False)
     members.join(claims, keys.run_prefix("one"), here())
-    claims.put(keys.run_key(run) + b"anything", b"")
+    claims.put(keys.space_keys(run).taken + b"anything", b"")
 
     while members.sweep(claims, keys.run_prefix("one"), 10):
         pass
