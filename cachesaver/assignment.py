@@ -7,7 +7,7 @@ never changes anything, and must not come to know a backend, a lock or a clock.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from cachesaver.ports import Policy
@@ -39,6 +39,10 @@ class View(Protocol):
 
     def remembered(self, draw: str) -> int | None:
         """Return the index the namespace gave *draw* last time, in whichever run."""
+        ...
+
+    def latest(self, draw: str) -> int | None:
+        """Return the index *draw* was given last, in any namespace by a run of this replicate."""
         ...
 
     def bought(self, draw: str) -> int | None:
@@ -87,19 +91,6 @@ _READABLE = frozenset({Slot.STORED, Slot.FLYING})
 
 _AT_ONCE = frozenset({Slot.STORED})
 
-_SERVES: Mapping[Policy, Container[Slot]] = {
-    Policy.RESERVE: frozenset(Slot),
-    Policy.READ: _READABLE,
-    Policy.FRESH: frozenset(Slot),
-    Policy.STORED: frozenset(Slot),
-    Policy.APART: _AT_ONCE,
-}
-"""What may stand at an index for a draw to get it because it is the draw's own.
-
-An empty slot keeps its draw, so that a crashed run resumes where it was; but not from those who
-could not fill it.
-"""
-
 
 def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:
     """Return the places in *draws* in the order in which `assign` is to be asked.
@@ -109,7 +100,7 @@ def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:
     """
     if len(draws) == 1:
         return (0,)
-    recalls = _recalls(view)
+    recalls = (view.held, *_memories(view))
 
     def rank(place: int) -> int:
         known = (at for at, recall in enumerate(recalls) if recall(draws[place]) is not None)
@@ -137,23 +128,31 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
     return index, outcome
 
 
-def _recalls(view: View) -> tuple[Callable[[str], int | None], ...]:
-    """What tells a draw's own index, the surest first."""
-    return view.held, view.remembered, view.bought
+def _memories(view: View) -> tuple[Callable[[str], int | None], ...]:
+    """What tells the index of a draw that holds none in this run, the surest first."""
+    return view.remembered, view.latest, view.bought
 
 
 def _own(view: View, draw: str, policy: Policy) -> int | None:
     """Return the index that is *draw*'s own and serves, if there is one."""
-    held, *others = _recalls(view)
-    serves = _SERVES[policy]
-    index = held(draw)
-    if index is not None and view.slot(index) in serves:
+    index = view.held(draw)
+    if index is not None and _serves(view, index, policy):
         return index
-    for recall in () if policy is Policy.FRESH else others:
+    if policy is Policy.FRESH:
+        return None
+    for recall in _memories(view):
         index = recall(draw)
-        if index is not None and view.is_free(index) and view.slot(index) in serves:
+        if index is not None and view.is_free(index) and _serves(view, index, policy):
             return index
     return None
+
+
+def _serves(view: View, index: int, policy: Policy) -> bool:
+    # An empty slot keeps its draw, so that a crashed run resumes where it was; but not from those
+    # who could not fill it.
+    if policy is Policy.READ:
+        return view.slot(index) is not Slot.EMPTY
+    return policy is not Policy.APART or view.slot(index) is Slot.STORED
 
 
 def _any(view: View, policy: Policy) -> int | None:

@@ -15,15 +15,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from weakref import ref
 
+from cachesaver.errors import ConfigurationError
 from cachesaver.lineage import Drawn, Node, draw, root
 
 __all__ = [
     "NAMESPACE",
+    "REPLICATE",
     "REQUEST_ID",
     "Epoch",
     "Family",
     "Place",
     "birth",
+    "checked_replicate",
     "current_context",
     "here",
     "inside",
@@ -31,8 +34,22 @@ __all__ = [
 ]
 
 NAMESPACE: ContextVar[str | None] = ContextVar("cachesaver_namespace", default=None)
+REPLICATE: ContextVar[int | None] = ContextVar("cachesaver_replicate", default=None)
 REQUEST_ID: ContextVar[str] = ContextVar("cachesaver_request_id", default="")
 _INSIDE: ContextVar[bool] = ContextVar("cachesaver_inside", default=False)
+
+
+def checked_replicate(given: object) -> int:
+    """Return *given* if it can be the number of a replicate.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
+        raise ConfigurationError(
+            f"replicate must be a whole number from 0, as in replicate=3, not {given!r}"
+        )
+    return given
 
 
 def current_context() -> object:
@@ -95,8 +112,8 @@ class Place:
 
     def born(self, label: str) -> Place:
         """Return the place of a task that is being started from here."""
-        # A program may do one thing in two namespaces, or sessions: each counts for itself.
-        scope = (label, NAMESPACE.get(), epoch.now)
+        # A program may do one thing in two namespaces, replicates or sessions: each counts for itself.
+        scope = (label, NAMESPACE.get(), REPLICATE.get(), epoch.now)
         number = self._started[scope]
         self._started[scope] += 1
         return self.below(label, number, since=frozenset(list(self.nodes)))

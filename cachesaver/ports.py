@@ -306,15 +306,42 @@ class Store(Protocol):
         """
         ...
 
-    def join(self, run: Run, *, owner: str) -> int:
-        """Return the number of process *owner* in *run*: 0 for the first that joins, then 1, 2, ...
+    def join(self, run: str, *, owner: str) -> int:
+        """Return the number of process *owner* in a run: 0 for the first that joins, then 1, 2, ...
 
-        Repeatable: an owner keeps its number.
+        Repeatable: an owner keeps its number. Who joins is not a member by that.
+
+        Args:
+            run: The id of the run, as below.
+            owner: The process.
         """
         ...
 
-    def finish(self, run: Run) -> None:
-        """Forget the assignments of *run* (never those its namespace remembers)."""
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
+        """Note that *member* is in a run, which is kept as long as a member of it lives.
+
+        Repeatable. What a run took in all its namespaces and replicates is forgotten together, when
+        it is over; what the namespaces remember never is.
+
+        Args:
+            run: The id of the run.
+            member: Names this membership among all.
+            owner: The process it is of: with that it ends.
+            lasting: Whether the run outlives a gap between its members: then it is over only when
+                nobody has drawn in it for `membership.KEPT` seconds. Who enters first says so.
+        """
+        ...
+
+    def leave(self, run: str, member: str) -> None:
+        """End a membership, and forget the run if it is over by that."""
+        ...
+
+    def collect(self) -> None:
+        """Forget all runs that are over (`membership.is_over`).
+
+        A store that outlives its processes does so by itself, in small steps, when it is opened
+        and when a run is entered.
+        """
         ...
 
     def questions(self) -> Iterator[tuple[str, bytes]]:

@@ -25,8 +25,8 @@ _lock = threading.Lock()
 _BEFORE: dict[str, str | None] = {}
 """What the environment said before we said anything."""
 
-_FAMILIES: dict[tuple[str, str], Family] = {}
-"""By run id and namespace: what this process has drawn so far."""
+_FAMILIES: dict[tuple[str, str, int | None], Family] = {}
+"""By run id, namespace and replicate: what this process has drawn so far."""
 
 
 def inherited() -> str:
@@ -90,51 +90,60 @@ class Runs:
 
     def __init__(self, store: Store, owner: str, joined: str = "") -> None:
         self._started = not (joined or inherited())
+        # Nobody knows when the next one comes that was given the id by hand.
+        self._lasting = bool(joined) or bool(inherited() and not os.environ.get(_TELLER))
         self.id = joined or inherited() or os.urandom(16).hex()
         self._store = store
         self._owner = owner
-        self._known: dict[str, tuple[Run, Family]] = {}
+        self._known: dict[tuple[str, int | None], tuple[Run, Family]] = {}
         self._slot = ""
+        self._member = ""
 
     @property
     def slot(self) -> str:
-        """The place of this process in the run: the same when the program is run again."""
+        """The place of this process in the run: the same when the program is run again.
+
+        Who has one is a member of the run until `leave`. Asked for before children are told of the
+        run, so that it does not end between two of them.
+        """
         if not self._slot:
+            if not self._member:
+                self._enter()
             self._slot = self._place()
         return self._slot
 
-    def of(self, namespace: str) -> tuple[Run, Family]:
-        """Return the run of *namespace* and the family of its draws in this process."""
-        known = self._known.get(namespace)
+    def of(self, namespace: str, replicate: int | None = None) -> tuple[Run, Family]:
+        """Return the run of a namespace, or a replicate of it, and the family of its draws here."""
+        known = self._known.get((namespace, replicate))
         if known is None:
             slot = self.slot
             with _lock:
-                family = _FAMILIES.setdefault((self.id, namespace), Family(slot))
-            known = self._known[namespace] = (Run(id=self.id, namespace=namespace), family)
+                family = _FAMILIES.setdefault((self.id, namespace, replicate), Family(slot))
+            run = Run(id=self.id, namespace=namespace, replicate=replicate)
+            known = self._known[namespace, replicate] = (run, family)
         return known
 
-    def finish(self) -> None:
-        """Forget the assignments of a run that was started here; others may still be in a joined one."""
-        if not self._started:
-            return
-        for namespace, (run, family) in self._known.items():
-            family.is_over = True
-            with _lock:
-                _FAMILIES.pop((self.id, namespace), None)
-            self._store.finish(run)
-        if self._slot:
-            self._store.finish(self._places)
+    def leave(self) -> None:
+        """End our membership, and our count of a run that was started here: no session goes on with it."""
+        if self._started:
+            for (namespace, replicate), (_, family) in self._known.items():
+                family.is_over = True
+                with _lock:
+                    _FAMILIES.pop((self.id, namespace, replicate), None)
+        if self._member:
+            self._store.leave(self.id, self._member)
 
     def forked(self, owner: str) -> None:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
-        self._started = False
+        self._started = self._lasting = False
         self._owner, self._known = owner, {}
         self._slot = ""  # told at the first draw: multiprocessing numbers a child after its fork
+        self._member = ""
 
-    @property
-    def _places(self) -> Run:
-        """What a process without a number of its own joins to get one."""
-        return Run(id=self.id, namespace="")
+    def _enter(self) -> None:
+        member = os.urandom(16).hex()
+        self._store.enter(self.id, member, owner=self._owner, lasting=self._lasting)
+        self._member = member
 
     def _place(self) -> str:
         parent = (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
@@ -144,7 +153,7 @@ class Runs:
             return f"{parent or ranked or '0'}/{'.'.join(map(str, identity))}"
         if ranked and not parent:  # a child of a rank inherits its number, and is not it
             return ranked
-        return str(self._store.join(self._places, owner=self._owner))
+        return str(self._store.join(self.id, owner=self._owner))
 
 
 def _in_child() -> None:

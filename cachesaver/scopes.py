@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from cachesaver.contexts import NAMESPACE, REQUEST_ID
+from cachesaver.contexts import NAMESPACE, REPLICATE, REQUEST_ID, checked_replicate
 from cachesaver.errors import ConfigurationError
 
 __all__ = ["Scope", "namespace", "request_id"]
@@ -18,25 +18,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-_ENTERED: ContextVar[tuple[Token[Any], ...]] = ContextVar("cachesaver_entered", default=())
+_ENTERED: ContextVar[tuple[tuple[Token[Any], ...], ...]] = ContextVar(
+    "cachesaver_entered", default=()
+)
 """What undoes the scopes that this context is in, the innermost last."""
 
 
 class Scope:
-    """Sets a context variable inside a `with` block, or inside every call of a function it decorates.
+    """Sets context variables inside a `with` block, or inside every call of a function it decorates.
 
     May be entered again and again, inside itself and by several tasks and threads at a time.
     """
 
-    def __init__(self, variable: ContextVar[Any], value: str) -> None:
-        self._variable = variable
-        self._value = value
+    def __init__(self, values: Mapping[ContextVar[Any], object]) -> None:
+        self._values = values
 
     def __repr__(self) -> str:
-        return f"<Scope {self._variable.name}={self._value!r}>"
+        said = " ".join(f"{variable.name}={value!r}" for variable, value in self._values.items())
+        return f"<Scope {said}>"
 
     def __enter__(self) -> Self:
-        _ENTERED.set((*_ENTERED.get(), self._variable.set(self._value)))
+        tokens = tuple(variable.set(value) for variable, value in self._values.items())
+        _ENTERED.set((*_ENTERED.get(), tokens))
         return self
 
     def __exit__(
@@ -45,9 +48,10 @@ class Scope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        *outer, token = _ENTERED.get()
+        *outer, tokens = _ENTERED.get()
         _ENTERED.set(tuple(outer))
-        self._variable.reset(token)
+        for token in tokens:
+            token.var.reset(token)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return *function*, plain or `async`, with every call inside a scope of its own.
@@ -64,21 +68,23 @@ class Scope:
 
             @functools.wraps(function)
             async def awaiting(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with Scope(self._variable, self._value):
+                with Scope(self._values):
                     return await function(*args, **kwargs)
 
             return cast("Callable[P, T]", awaiting)
 
         @functools.wraps(function)
         def calling(*args: P.args, **kwargs: P.kwargs) -> T:
-            with Scope(self._variable, self._value):
+            with Scope(self._values):
                 return function(*args, **kwargs)
 
         return calling
 
 
-def namespace(name: str) -> Scope:
+def namespace(name: str, *, replicate: int | None = None) -> Scope:
     """Draw in the namespace *name* inside a block or a function, and in tasks started from there.
+
+    With *replicate*, a number from 0, in that replicate of it; without, in the one around.
 
     Used like::
 
@@ -88,10 +94,17 @@ def namespace(name: str) -> Scope:
         @cachesaver.namespace("ablation-2")
         async def solve(puzzle): ...
 
+        for number in range(5):
+            with cachesaver.namespace("ablation-2", replicate=number):
+                ...  # no sample of one replicate is given to another
+
     Raises:
-        ConfigurationError: *name* is not a non-empty text.
+        ConfigurationError: *name* is not a non-empty text, or *replicate* no whole number from 0.
     """
-    return Scope(NAMESPACE, _text(name, "a namespace"))
+    values: dict[ContextVar[Any], object] = {NAMESPACE: _text(name, "a namespace")}
+    if replicate is not None:
+        values[REPLICATE] = checked_replicate(replicate)
+    return Scope(values)
 
 
 def request_id(name: str) -> Scope:
@@ -108,7 +121,7 @@ def request_id(name: str) -> Scope:
     Raises:
         ConfigurationError: *name* is not a non-empty text.
     """
-    return Scope(REQUEST_ID, _text(name, "a request id"))
+    return Scope({REQUEST_ID: _text(name, "a request id")})
 
 
 def _text(name: object, what: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, inside, is_inside
+from cachesaver.contexts import NAMESPACE, REPLICATE, Family, inside, is_inside
 from cachesaver.engine import Engine, Line, settle
 from cachesaver.errors import BudgetExceededError, CachesaverError, StoreError, UnknownPriceError
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -28,7 +28,7 @@ from cachesaver.identity import Question, identify
 from cachesaver.limits import Limits
 from cachesaver.nearest import nearest
 from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, answer, without_ours
-from cachesaver.ports import AsyncSend, Policy, Send, Store
+from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
 from cachesaver.settings import Mode, Settings, settings
@@ -161,7 +161,10 @@ class Session:
             self._sees = False
         if not closed:
             self._engine.leave()
-            self._runs.finish()
+            try:
+                self._runs.leave()
+            except StoreError as error:
+                self._complain(error)
             if isinstance(self.settings.store, str):
                 self.store.close()
 
@@ -250,8 +253,7 @@ class Session:
             return None
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
-        namespace = NAMESPACE.get() or self.settings.namespace
-        run, family = self._runs.of(namespace)
+        run, family = self._run()
         explicit = request.header("x-cachesaver-request-id")
         count = question.count
         drawn = (
@@ -280,6 +282,14 @@ class Session:
     def _settle(self, reply: Reply | AsyncReply, purchase: Purchase) -> None:
         self._tally.settled(purchase)
         settle(reply, purchase)
+
+    def _run(self) -> tuple[Run, Family]:
+        """Return the run that is drawn in here and now, and the family of its draws."""
+        replicate = REPLICATE.get()
+        return self._runs.of(
+            NAMESPACE.get() or self.settings.namespace,
+            self.settings.replicate if replicate is None else replicate,
+        )
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""

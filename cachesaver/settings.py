@@ -14,6 +14,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from cachesaver.budget import Budget, Number, budget_of
+from cachesaver.contexts import checked_replicate
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import Rules
@@ -28,6 +29,7 @@ Match = Callable[[Request], bool | None]
 
 ENV = {
     "namespace": "CACHESAVER_NAMESPACE",
+    "replicate": "CACHESAVER_REPLICATE",
     "store": "CACHESAVER_STORE",
     "mode": "CACHESAVER_MODE",
     "hosts": "CACHESAVER_HOSTS",
@@ -58,6 +60,7 @@ class Settings:
     """One session's options, all valid. See `cachesaver.install` for what each means."""
 
     namespace: str = "default"
+    replicate: int | None = None
     store: str | Store = ""
     mode: Mode = Mode.CACHE
     run: str = ""
@@ -75,6 +78,7 @@ class Settings:
 def settings(  # noqa: PLR0913  # one place knows all options
     *,
     namespace: str | None = None,
+    replicate: int | None = None,
     store: str | os.PathLike[str] | Store | None = None,
     mode: str | Mode | None = None,
     run: str | None = None,
@@ -98,6 +102,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
     """
     return Settings(
         namespace=_text("namespace", namespace, "default"),
+        replicate=_replicate(replicate),
         store=_store(store),
         mode=_mode(mode),
         run=_text("run", run or "", ""),
@@ -128,6 +133,13 @@ def _text(name: str, given: object, default: str) -> str:
             "namespace is empty: name the stream of randomness, as in namespace='exp1'"
         )
     return value
+
+
+def _replicate(given: object) -> int | None:
+    if given is not None:
+        return checked_replicate(given)
+    said = os.environ.get(ENV["replicate"], "").strip()
+    return checked_replicate(int(said) if said.isdecimal() else said) if said else None
 
 
 def _store(given: object) -> str | Store:

@@ -79,6 +79,7 @@ _WATCH = ImportWatch()
 def install(  # noqa: PLR0913  # the options of the one call that users make
     namespace: str | None = None,
     *,
+    replicate: int | None = None,
     store: str | os.PathLike[str] | Store | None = None,
     mode: str | Mode | None = None,
     run: str | None = None,
@@ -108,6 +109,9 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     Args:
         namespace: The stream of randomness: samples are independent inside it and shared across.
             Default: `CACHESAVER_NAMESPACE`, else "default".
+        replicate: The number, from 0, of a repetition that must be independent of the others: what
+            one replicate of a namespace drew is never given to another. The same number again draws
+            the same again. Default: `CACHESAVER_REPLICATE`, else this is no replicate.
         store: A directory, a URL (`lmdb:///data/llm`, `memory://`), or a Store of your own.
             Default: `CACHESAVER_STORE`, else a directory in the user's cache.
         mode: "cache" (default), "replay" (never call, raise on a miss), "refresh" (buy anew), or
@@ -142,6 +146,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     """
     session = Session.open(
         namespace,
+        replicate=replicate,
         store=store,
         mode=mode,
         run=run,

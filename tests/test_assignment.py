@@ -16,6 +16,7 @@ class FakeView:
 
     holds: dict[str, int] = field(default_factory=dict[str, int])
     memory: dict[str, int] = field(default_factory=dict[str, int])
+    anywhere: dict[str, int] = field(default_factory=dict[str, int])
     purchases: dict[str, int] = field(default_factory=dict[str, int])
     taken: set[int] = field(default_factory=set[int])
     slots: dict[int, Slot] = field(default_factory=dict[int, Slot])
@@ -25,6 +26,9 @@ class FakeView:
 
     def remembered(self, draw: str) -> int | None:
         return self.memory.get(draw)
+
+    def latest(self, draw: str) -> int | None:
+        return self.anywhere.get(draw)
 
     def bought(self, draw: str) -> int | None:
         return self.purchases.get(draw)
@@ -57,6 +61,8 @@ ALL = {0: Slot.STORED, 1: Slot.STORED, 2: Slot.STORED}
         pytest.param(FakeView(taken={1}), 0, id="a hole"),
         pytest.param(FakeView(holds={"d": 5}, memory={"d": 4}, taken={5}), 5, id="what it holds"),
         pytest.param(FakeView(memory={"d": 4}, purchases={"d": 3}), 4, id="what is remembered"),
+        pytest.param(FakeView(memory={"d": 4}, anywhere={"d": 2}), 4, id="here before anywhere"),
+        pytest.param(FakeView(anywhere={"d": 4}, purchases={"d": 3}), 4, id="given last"),
         pytest.param(FakeView(memory={"d": 4}, purchases={"d": 3}, taken={4}), 3, id="bought"),
         pytest.param(FakeView(memory={"d": 4}, purchases={"d": 3}, taken={3, 4}), 0, id="neither"),
         pytest.param(FakeView(purchases={"x": 3}), 0, id="bought for another"),
@@ -167,8 +173,10 @@ def test_who_may_not_wait_gets(view: FakeView, decision: tuple[int, Outcome]) ->
 
 
 def test_draws_of_which_something_is_known_take_their_turn_first() -> None:
-    view = FakeView(holds={"h": 0}, memory={"m": 1, "h": 5}, purchases={"b": 2, "m": 3})
+    view = FakeView(
+        holds={"h": 0}, memory={"m": 1, "h": 5}, anywhere={"a": 4}, purchases={"b": 2, "m": 3}
+    )
 
-    turns = in_turn(view, ["new", "b", "newer", "m", "h", "b"])
+    turns = in_turn(view, ["new", "b", "newer", "a", "m", "h", "b"])
 
-    assert list(turns) == [4, 3, 1, 5, 0, 2]
+    assert list(turns) == [5, 4, 3, 1, 6, 0, 2]

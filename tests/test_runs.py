@@ -15,6 +15,7 @@ import pytest
 
 from cachesaver import runs
 from cachesaver.contexts import Family
+from cachesaver.errors import StoreError
 from cachesaver.ports import Policy, Run
 from cachesaver.runs import RANKS, Runs, announce, inherited, is_unnumbered, retract
 from cachesaver.stores.memory import MemoryStore
@@ -105,13 +106,15 @@ class TestWhichRun:
 
         assert Runs(MemoryStore(), here(), "given").id == "given"
 
-    def test_every_namespace_is_a_run_under_the_same_id(self) -> None:
+    def test_every_namespace_and_replicate_is_a_run_under_the_same_id(self) -> None:
         ours = Runs(MemoryStore(), here())
 
         run, family = ours.of("a")
 
         assert run == Run(id=ours.id, namespace="a")
         assert ours.of("a") == (run, family)
+        assert ours.of("a", 0)[0] == Run(id=ours.id, namespace="a", replicate=0)
+        assert ours.of("a", 0)[1] is not family
         assert ours.of("b")[0] == Run(id=ours.id, namespace="b")
         assert ours.of("b")[1] is not family
 
@@ -128,29 +131,84 @@ class TestItsEnd:
         run, family = ours.of("a")
         _take(store, run)
 
-        ours.finish()
+        ours.leave()
 
-        assert (store._taken, store._joined, runs._FAMILIES) == ({}, {}, {})
+        assert (store._taken, dict(store._members), runs._FAMILIES) == ({}, {}, {})
         assert family.is_over
 
     def test_one_that_never_drew_has_nothing_to_forget(self) -> None:
         store = MemoryStore()
 
-        Runs(store, here()).finish()
+        Runs(store, here()).leave()
 
-        assert store._joined == {}
+        assert dict(store._members) == {}
 
-    def test_a_joined_run_is_left_to_those_who_are_in_it(self) -> None:
+    @pytest.mark.parametrize("first", ["parent", "child"])
+    def test_parent_and_child_may_end_in_either_order(
+        self, first: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Given a run of two processes, when one ends, then the other's draws are still its own."""
         store = MemoryStore()
-        ours = Runs(store, here(), "given")
-        run, family = ours.of("a")
-        _take(store, run)
+        parent = Runs(store, here())
+        started_by(monkeypatch, run=parent.id, slot=parent.slot)
+        child = Runs(store, here())
+        taken = [
+            _take(store, each.of("a")[0], name) for each, name in ((parent, "p"), (child, "c"))
+        ]
+        ending, staying = (parent, child) if first == "parent" else (child, parent)
 
-        ours.finish()
+        ending.leave()
+        taken.append(_take(store, staying.of("a")[0], "later"))
+        staying.leave()
 
-        assert list(store._taken) == [run]
+        assert taken == [0, 1, 2]
+        assert store._taken == {}
+
+    def test_a_run_does_not_end_between_two_children(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Given a parent that told its children and draws nothing itself, then it is a member too."""
+        store = MemoryStore()
+        parent = Runs(store, here())
+        started_by(monkeypatch, run=parent.id, slot=parent.slot)
+        taken = list[int]()
+
+        for name in ("first", "second"):
+            child = Runs(store, here())
+            taken.append(_take(store, child.of("a")[0], name))
+            child.leave()
+
+        assert taken == [0, 1]
+
+    def test_two_sessions_of_a_process_are_two_members(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = MemoryStore()
+        started_by(monkeypatch, run="r", slot="0")
+        outer, inner = (Runs(store, here()) for _ in range(2))
+        taken = [_take(store, each.of("a")[0], str(each)) for each in (outer, inner)]
+
+        inner.leave()
+        taken.append(_take(store, outer.of("a")[0], "later"))
+
+        assert taken == [0, 1, 2]
+
+    @pytest.mark.parametrize("how", ["given", "told by nobody"])
+    def test_a_run_joined_by_its_id_outlives_the_gap_between_two_tasks(
+        self, how: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = MemoryStore()
+        if how != "given":
+            monkeypatch.setenv("CACHESAVER_RUN", "job")
+        taken = list[int]()
+
+        for name in ("first", "second"):
+            task = Runs(store, here(), "job" if how == "given" else "")
+            run, family = task.of("a")
+            taken.append(_take(store, run, name))
+            task.leave()
+
+        assert taken == [0, 1]
         assert not family.is_over
-        assert Runs(store, here(), "given").of("a")[1] is family
+        assert Runs(store, here(), "job").of("a")[1] is family
 
     def test_a_forked_child_does_not_end_its_parents_run(self) -> None:
         store = MemoryStore()
@@ -160,13 +218,50 @@ class TestItsEnd:
 
         ours.forked("child")
         ours.of("a")
-        ours.finish()
+        ours.leave()
 
         assert list(store._taken) == [run]
 
+    def test_a_run_is_entered_once_however_much_is_drawn(self) -> None:
+        store = Counting()
+        ours = Runs(store, here())
 
-def _take(store: MemoryStore, run: Run) -> None:
-    store.acquire(run, "f", ["d"], owner=here(), policy=Policy.RESERVE)
+        for number in range(100):
+            ours.of(f"namespace {number % 3}", number % 2)
+
+        assert store.entered == 1
+
+    def test_what_could_not_be_entered_is_tried_again(self) -> None:
+        store = Counting(fails=1)
+        ours = Runs(store, here())
+
+        with pytest.raises(StoreError):
+            ours.of("a")
+        ours.of("a")
+        ours.leave()
+
+        assert dict(store._members) == {}
+
+
+class Counting(MemoryStore):
+    """Counts who enters, and fails the first times."""
+
+    def __init__(self, fails: int = 0) -> None:
+        super().__init__()
+        self.entered = 0
+        self.fails = fails
+
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
+        if self.entered < self.fails:
+            self.fails -= 1
+            raise StoreError("full", location="x")
+        self.entered += 1
+        super().enter(run, member, owner=owner, lasting=lasting)
+
+
+def _take(store: MemoryStore, run: Run, draw: str = "d") -> int:
+    (grant,) = store.acquire(run, "f", [draw], owner=here(), policy=Policy.RESERVE)
+    return grant.index
 
 
 class TestPlaces:
@@ -247,7 +342,7 @@ def _say_slot(to: Connection) -> None:
 
 
 def test_a_fork_forgets_its_parents_families() -> None:
-    runs._FAMILIES["r", "n"] = Family("0")
+    runs._FAMILIES["r", "n", None] = Family("0")
 
     reading, writing = os.pipe()
     pid = os.fork()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cachesaver import ConfigurationError, namespace, request_id
-from cachesaver.contexts import NAMESPACE, REQUEST_ID
+from cachesaver.contexts import NAMESPACE, REPLICATE, REQUEST_ID
 
 
 def test_a_block_and_the_blocks_inside_it() -> None:
@@ -120,3 +120,38 @@ def test_a_name_is_a_text(bad: object) -> None:
 
 def test_a_scope_shows_itself() -> None:
     assert repr(namespace("n")) == "<Scope cachesaver_namespace='n'>"
+
+
+def test_a_replicate_holds_until_another_is_named() -> None:
+    seen = list[tuple[str | None, int | None]]()
+
+    def look() -> None:
+        seen.append((NAMESPACE.get(), REPLICATE.get()))
+
+    with namespace("a", replicate=3):
+        look()
+        with namespace("b"):
+            look()
+            with namespace("b", replicate=0):
+                look()
+            look()
+    look()
+
+    assert seen == [("a", 3), ("b", 3), ("b", 0), ("b", 3), (None, None)]
+
+
+def test_a_function_runs_in_its_replicate() -> None:
+    @namespace("n", replicate=2)
+    def where() -> tuple[str | None, int | None]:
+        return NAMESPACE.get(), REPLICATE.get()
+
+    assert where() == ("n", 2)
+    assert repr(namespace("n", replicate=2)) == (
+        "<Scope cachesaver_namespace='n' cachesaver_replicate=2>"
+    )
+
+
+@pytest.mark.parametrize("bad", [-1, "1", True, 1.0])
+def test_a_replicate_is_a_whole_number(bad: object) -> None:
+    with pytest.raises(ConfigurationError, match="a whole number from 0"):
+        namespace("n", replicate=bad)  # type: ignore[arg-type]  # what a user may do

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from cachesaver import scopes
 from cachesaver.contexts import inside, is_inside
 from cachesaver.errors import CachesaverError, NotRecordedError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request, get_header
-from cachesaver.ports import Grant, Policy, Run
+from cachesaver.ports import Grant, Policy, Run, Store
 from cachesaver.session import Session
 from cachesaver.statistics import Statistics
+from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.memory import MemoryStore
 
 URL = "https://api.openai.com/v1/chat/completions"
@@ -83,10 +86,20 @@ class BrokenStore(MemoryStore):
             raise StoreError("the disk is full", location="x")
         return super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
 
-    def join(self, run: Run, *, owner: str) -> int:
+    def join(self, run: str, *, owner: str) -> int:
         if self.where == "join":
             raise StoreError("the disk is full", location="x")
         return super().join(run, owner=owner)
+
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
+        if self.where == "enter":
+            raise StoreError("the disk is full", location="x")
+        super().enter(run, member, owner=owner, lasting=lasting)
+
+    def leave(self, run: str, member: str) -> None:
+        if self.where == "leave":
+            raise StoreError("the disk is full", location="x")
+        super().leave(run, member)
 
     def release(
         self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
@@ -273,7 +286,7 @@ class TestPassingThrough:
 
 
 class TestFailure:
-    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join", "enter"])
     def test_a_failing_store_lets_the_program_go_on_live_with_one_warning(
         self, where: str, provider: Provider, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -285,7 +298,17 @@ class TestFailure:
         assert [each.levelno for each in caplog.records] == [logging.WARNING]
         assert "the disk is full" in caplog.text
 
-    @pytest.mark.parametrize("where", ["acquire", "fill", "join"])
+    def test_a_store_that_fails_at_the_end_is_a_warning(
+        self, provider: Provider, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        session = Session.open(store=BrokenStore("leave"), strict=True)
+        session.answer(request(), provider.send)
+
+        session.close()
+
+        assert "the disk is full" in caplog.text
+
+    @pytest.mark.parametrize("where", ["acquire", "fill", "join", "enter"])
     def test_strict_raises_it(self, where: str, provider: Provider) -> None:
         session = Session.open(store=BrokenStore(where), strict=True)
 
@@ -413,3 +436,55 @@ def test_an_explicit_id_names_a_draw_whatever_came_before(provider: Provider) ->
 
 def _fail(*_: object, **__: object) -> None:
     raise RuntimeError("a fault of ours")
+
+
+class TestReplicates:
+    @pytest.fixture(params=["memory", "lmdb"])
+    def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+        store = MemoryStore() if request.param == "memory" else LmdbStore(tmp_path)
+        yield store
+        store.close()
+
+    @staticmethod
+    def drawn(session: Session, provider: Provider) -> list[str]:
+        return [text(session.answer(request(), provider.send)) for _ in range(2)]
+
+    def test_what_one_drew_is_not_free_in_the_other_and_each_replays(
+        self, store: Store, provider: Provider
+    ) -> None:
+        def replicate(number: int) -> list[str]:
+            with Session.open(namespace="ns", replicate=number, store=store) as session:
+                return self.drawn(session, provider)
+
+        first = [replicate(number) for number in (0, 1)]
+
+        assert len({each for texts in first for each in texts}) == len(provider.asked) == 4
+        assert [replicate(number) for number in (1, 0)] == first[::-1]
+        assert len(provider.asked) == 4
+
+    def test_a_process_may_go_through_several(self, store: Store, provider: Provider) -> None:
+        """Given a loop over replicates, then each draws what it draws in a session of its own."""
+
+        def looped(*numbers: int) -> list[list[str]]:
+            with Session.open(namespace="ns", store=store) as session:
+                found = list[list[str]]()
+                for number in numbers:
+                    with scopes.namespace("ns", replicate=number):
+                        found.append(self.drawn(session, provider))
+                return found
+
+        first = looped(0, 1, 2)
+        with Session.open(namespace="ns", replicate=1, store=store) as session:
+            alone = self.drawn(session, provider)
+
+        assert len({each for texts in first for each in texts}) == 6
+        assert looped(2, 0) == [first[2], first[0]]
+        assert alone == first[1]
+        assert len(provider.asked) == 6
+
+    def test_another_namespace_is_not_bound_by_them(self, store: Store, provider: Provider) -> None:
+        for name, number in (("ns", 0), ("other", 1), ("third", None)):
+            with Session.open(namespace=name, replicate=number, store=store) as session:
+                self.drawn(session, provider)
+
+        assert len(provider.asked) == 2

@@ -14,7 +14,7 @@ from cachesaver.settings import Mode, settings
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NAMESPACE", "STORE", "MODE", "RUN", "HOSTS", "STRICT", "QUIET"):
+    for name in ("NAMESPACE", "REPLICATE", "STORE", "MODE", "RUN", "HOSTS", "STRICT", "QUIET"):
         monkeypatch.delenv(f"CACHESAVER_{name}", raising=False)
 
 
@@ -46,6 +46,26 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
     assert settings(strict=False).strict is False
 
 
+@pytest.mark.parametrize(("said", "number"), [("", None), ("0", 0), (" 12 ", 12)])
+def test_the_environment_numbers_a_replicate(
+    said: str, number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CACHESAVER_REPLICATE", said)
+
+    assert settings().replicate == number
+    assert settings(replicate=7).replicate == 7
+
+
+@pytest.mark.parametrize("said", ["-1", "1.0", "one", "²"])
+def test_another_number_of_a_replicate_is_refused(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CACHESAVER_REPLICATE", said)
+
+    with pytest.raises(ConfigurationError, match="replicate must be a whole number from 0"):
+        settings()
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -55,6 +75,10 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
             {"mode": "cahce"},
             "mode 'cahce' is not known: use one of 'cache', 'replay', 'refresh', 'live'",
         ),
+        ({"replicate": -1}, "replicate must be a whole number from 0, as in replicate=3, not -1"),
+        ({"replicate": "3"}, "not '3'"),
+        ({"replicate": True}, "not True"),
+        ({"replicate": 1.0}, "not 1.0"),
         ({"store": 3}, "store must be a path, a URL such as"),
         ({"hosts": "api.x.test"}, "hosts must be a list, as in hosts="),
         ({"hosts": ["https://api.x.test"]}, "without scheme and path"),

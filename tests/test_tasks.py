@@ -11,7 +11,7 @@ import pytest
 import trio
 import uvloop
 
-from cachesaver import tasks
+from cachesaver import scopes, tasks
 from cachesaver.contexts import Family, epoch, here
 
 Names = dict[str, tuple[str, ...]]
@@ -176,6 +176,24 @@ def test_one_program_in_two_namespaces_of_one_loop_gets_one_set_of_names() -> No
         for order in ("abc", "cab"):
             epoch.now += 1
             named.append(await program(Family("0"), slow(order, asyncio.sleep), gather))
+        return named
+
+    one, other = asyncio.run(main())
+
+    assert one == other
+
+
+def test_one_program_in_two_replicates_of_one_loop_gets_one_set_of_names() -> None:
+    """Given a program that goes through replicates, then each is named as it would be alone."""
+
+    async def gather(*makers: Callable[[], Any]) -> None:
+        await asyncio.gather(*(maker() for maker in makers))
+
+    async def main() -> list[Names]:
+        named = list[Names]()
+        for number, order in enumerate(("abc", "cab")):
+            with scopes.namespace("n", replicate=number):
+                named.append(await program(Family("0"), slow(order, asyncio.sleep), gather))
         return named
 
     one, other = asyncio.run(main())

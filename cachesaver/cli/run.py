@@ -26,6 +26,7 @@ from pathlib import Path
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
 from cachesaver.stores import folder_of, open_store
+from cachesaver.stores.processes import here
 
 __all__ = ["HELP", "add_arguments", "prepared", "run"]
 
@@ -45,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "cachesaver run [options] -- PROGRAM ..."
     parser.add_argument(
         "-n", "--namespace", help="the stream of randomness to draw from", metavar="NAME"
+    )
+    parser.add_argument(
+        "--replicate",
+        type=int,
+        help="which independent repetition this is, from 0",
+        metavar="NUMBER",
     )
     parser.add_argument(
         "--run", help="the run to join, such as a Slurm job id", metavar="ID", dest="joined"
@@ -90,6 +97,7 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     """Return the environment of the program. Checks the options first, the store included."""
     chosen = settings(
         namespace=arguments.namespace,
+        replicate=arguments.replicate,
         store=arguments.store,
         mode=arguments.mode,
         hosts=arguments.host,
@@ -100,11 +108,13 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     )
     store = str(chosen.store)
     path = folder_of(store)
+    joined = arguments.joined or os.urandom(16).hex()
     if chosen.mode is not Mode.LIVE:
-        open_store(store).close()
+        _enter(store, joined, lasting=bool(arguments.joined))
     told = {
         "CACHESAVER_AUTOSTART": "1",
         "CACHESAVER_NAMESPACE": chosen.namespace,
+        "CACHESAVER_REPLICATE": "" if chosen.replicate is None else str(chosen.replicate),
         "CACHESAVER_STORE": store if path is None else str(path.absolute()),
         "CACHESAVER_MODE": chosen.mode.value,
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
@@ -112,12 +122,22 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_QUIET": "1" if chosen.quiet else "",
         "CACHESAVER_CONCURRENCY": str(chosen.max_concurrency or ""),
         "CACHESAVER_BUDGET": str(chosen.budget or ""),
-        "CACHESAVER_RUN": arguments.joined or os.urandom(16).hex(),
+        "CACHESAVER_RUN": joined,
         "CACHESAVER_SLOT": "",
         "CACHESAVER_PID": "",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
     return {**inherited, **told}
+
+
+def _enter(store: str, joined: str, *, lasting: bool) -> None:
+    """Be a member of the run, so that it does not end between two processes of the program.
+
+    Nobody leaves: the program takes the place of this process, and with its end the run ends.
+    """
+    opened = open_store(store)
+    opened.enter(joined, "command", owner=here(), lasting=lasting)
+    opened.close()
 
 
 def _replace(program: list[str], environment: dict[str, str]) -> int:

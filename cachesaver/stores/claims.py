@@ -7,7 +7,7 @@ Keys are described in keys.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import lmdb
@@ -29,6 +29,7 @@ __all__ = [
     "read_index",
     "read_lease",
     "read_sample",
+    "walk",
     "write_lease",
 ]
 
@@ -41,8 +42,8 @@ else:
 
 _NONE = -1
 
-_HOLD = struct.Struct("<qq")
-"""Index; what the namespace remembered before."""
+_HOLD = struct.Struct("<qqq")
+"""Index; what the namespace remembered before; what the draw had been given last, anywhere."""
 
 _HINTS = struct.Struct("<QQQ")
 """No index below is free but those given up; how many were; what `_freed` was at the time."""
@@ -99,11 +100,23 @@ def write_lease(txn: Transaction, key: bytes, lease: Lease) -> None:
     txn.put(key, _LEASE.pack(lease.token.encode("ascii"), lease.since) + owner)
 
 
+def walk(txn: Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Iterate key and value of the claims whose keys begin with *prefix*, in their order."""
+    with txn.cursor() as cursor:
+        if not cursor.set_range(prefix):
+            return
+        for key, value in cursor:
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+
 class Slots:
     """One fingerprint, whoever asks: what stands at its indexes, and who is buying.
 
     Attributes:
         found: The samples that were read on the way, by index.
+        leads: Whether a lease was taken.
         damaged: Index and clause of the records that did not read back.
     """
 
@@ -123,6 +136,7 @@ class Slots:
         self._owner = owner
         self._print = keys.digest(fingerprint)
         self.found: dict[int, Sample] = {}
+        self.leads = False
         self.damaged: list[tuple[int, str]] = []
 
     def slot(self, index: int) -> Slot:
@@ -144,6 +158,7 @@ class Slots:
         """Take the lease of *index*; return its token."""
         lease = Lease(owner=self._owner)
         write_lease(self._claims, self._lease_key(index), lease)
+        self.leads = True
         if index >= self._top():
             self._claims.put(b"X" + self._print, NUMBER.pack(index + 1))
         return lease.token
@@ -190,15 +205,19 @@ class Claims(Slots):
     ) -> None:
         super().__init__(claims, samples, tables, fingerprint=fingerprint, owner=owner)
         self._replicate = run.replicate
-        self._run = keys.run_key(run) + self._print
-        self._namespace = b"N" + keys.namespace_key(run) + self._print
-        self._space = b"P" + keys.digest(run.namespace) + self._print
+        space = keys.space_keys(run)
+        self._run = space.taken + self._print
+        self._namespace = space.remembered + self._print
+        self._anywhere = space.latest + self._print
+        self._space = space.replicates + self._print
         self.stale = False
+        self._numbers: dict[bytes, int | None] = {}
+        self._holds: dict[bytes, bytes | None] = {}
 
     def held(self, draw: str) -> int | None:
         """See `assignment.View.held`."""
         name = keys.digest(draw)
-        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        hold = self._hold(name)
         if hold is None:
             return None
         index: int = _HOLD.unpack(hold)[0]
@@ -208,6 +227,10 @@ class Claims(Slots):
     def remembered(self, draw: str) -> int | None:
         """See `assignment.View.remembered`."""
         return self._mirrored(self._namespace + keys.digest(draw))
+
+    def latest(self, draw: str) -> int | None:
+        """See `assignment.View.latest`."""
+        return self._mirrored(self._anywhere + keys.digest(draw))
 
     def bought(self, draw: str) -> int | None:
         """See `assignment.View.bought`."""
@@ -256,20 +279,23 @@ class Claims(Slots):
         return index
 
     def take(self, draw: str, index: int) -> None:
-        """Assign *index* to *draw*, and let the namespace remember it."""
+        """Assign *index* to *draw*, and let it be remembered."""
         name, packed = keys.digest(draw), INDEX.pack(index)
         if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
-        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        hold = self._hold(name)
         if hold is not None and _HOLD.unpack(hold)[0] != index:
             self._leave(_HOLD.unpack(hold)[0], name)
-        key = self._namespace + name
-        before = self._mirrored(key)
-        self._claims.put(
-            b"%bh%b" % (self._run, name), _HOLD.pack(index, _NONE if before is None else before)
+        ours, everyones = self._namespace + name, self._anywhere + name
+        before, latest = self._mirrored(ours), self._mirrored(everyones)
+        hold = self._holds[name] = _HOLD.pack(
+            index, _NONE if before is None else before, _NONE if latest is None else latest
         )
+        self._claims.put(b"%bh%b" % (self._run, name), hold)
         if before != index:
-            self._remember(key, index)
+            self._remember(ours, index)
+        if latest != index:
+            self._remember(everyones, index)
         space = self._space + packed
         if self._replicate is not None and self._mirrored(space) != self._replicate:
             self._remember(space, self._replicate)
@@ -289,12 +315,21 @@ class Claims(Slots):
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
             cursor, given_up, seen = self._hints()
             self._put_hints(cursor, given_up + 1, seen)
-        hold = self._claims.get(b"%bh%b" % (self._run, name))
-        before: int = _NONE if hold is None else _HOLD.unpack(hold)[1]
+        hold = self._hold(name)
+        _, before, latest = (_NONE,) * 3 if hold is None else _HOLD.unpack(hold)
+        everyones = self._anywhere + name
         self._remember(self._namespace + name, before)
+        if self._mirrored(everyones) == index:  # else it was given another since, elsewhere
+            self._remember(everyones, latest)
         if self._replicate is not None and before != index:
             self._remember(self._space + packed, _NONE)
             self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
+
+    def _hold(self, name: bytes) -> bytes | None:
+        """Return the record of what the draw *name* has; asked more than once for most."""
+        if name not in self._holds:
+            self._holds[name] = self._claims.get(b"%bh%b" % (self._run, name))
+        return self._holds[name]
 
     def _leave(self, index: int, name: bytes) -> None:
         """Let the draw *name* give up *index*, if it still has that."""
@@ -318,14 +353,19 @@ class Claims(Slots):
 
     def _first_given_up(self) -> int | None:
         prefix = self._run + b"f"
-        with self._claims.cursor() as cursor:
-            if not cursor.set_range(prefix) or not cursor.key().startswith(prefix):
-                return None
-            index: int = INDEX.unpack(cursor.key()[len(prefix) :])[0]
+        for key, _ in walk(self._claims, prefix):
+            index: int = INDEX.unpack(key[len(prefix) :])[0]
             return index
+        return None
 
     def _mirrored(self, key: bytes) -> int | None:
-        """Return the number kept under *key* in the claims, else (a new boot) in the mirror."""
+        """Return the number kept under *key*; asked more than once for most."""
+        if key not in self._numbers:
+            self._numbers[key] = self._read_number(key)
+        return self._numbers[key]
+
+    def _read_number(self, key: bytes) -> int | None:
+        """Return the number under *key* in the claims, else (a new boot) in the mirror."""
         value = self._claims.get(key)
         if value is None:
             return read_index(self._samples, self._tables.memory, key)
@@ -333,6 +373,7 @@ class Claims(Slots):
         return None if number == _NONE else number
 
     def _remember(self, key: bytes, number: int) -> None:
+        self._numbers[key] = None if number == _NONE else number
         self._keep(key, NUMBER.pack(number))
 
     def _keep(self, key: bytes, value: bytes) -> None:

@@ -8,23 +8,28 @@ Keys of the environment of samples, by sub-database::
     samples     fingerprint 0 index         -> sealed sample
     questions   fingerprint                 -> sealed question
     bought      fingerprint 0 draw          -> sealed index
-    memory      N… P… W… as below           -> sealed value
+    memory      N… A… P… W… as below        -> sealed value
 
 Keys of the environment of claims::
 
-    R run fingerprint h draw    -> index this run gave the draw, and what was remembered before
-    R run fingerprint t index   -> the draw that has it: what is taken
-    R run fingerprint f index   -> a hint: it was given up
-    R run fingerprint s         -> hints: where to look for free indexes
-    J run                       -> how many processes joined
-    J run owner                 -> number of the process
+    R run a                     -> how the run ends, and when it was last drawn in
+    R run j                     -> how many processes have a number
+    R run j owner               -> number of the process
+    R run m member              -> its owner: who is in the run
+    R run n namespace fingerprint h draw    -> index the draw got, and what was known of it before
+    R run n namespace fingerprint t index   -> the draw that has it: what is taken
+    R run n namespace fingerprint f index   -> a hint: it was given up
+    R run n namespace fingerprint s         -> hints: where to look for free indexes
     L fingerprint index         -> lease
     X fingerprint               -> above every index ever reserved
     Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
     N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
+    A replicate fingerprint draw    -> index the draw was given last, anywhere  (mirrored)
     P namespace fingerprint index   -> replicate it belongs to           (mirrored)
     W namespace                     -> its name                          (mirrored)
     D key                       -> value of the mirrored key, not yet in `memory`
+
+A namespace is one replicate of it in N and R, and the whole of it in P, W and Y.
 """
 
 from __future__ import annotations
@@ -32,24 +37,31 @@ from __future__ import annotations
 import functools
 import struct
 from hashlib import blake2b
+from typing import NamedTuple
 
 from cachesaver.ports import Run
 
 __all__ = [
     "INDEX",
+    "RUN_PREFIX",
+    "SpaceKeys",
     "bought_key",
     "digest",
     "fingerprint_key",
     "joined_key",
     "lease_key",
-    "namespace_key",
-    "run_key",
+    "member_key",
+    "run_prefix",
     "sample_key",
+    "space_keys",
     "split_sample_key",
 ]
 
 INDEX = struct.Struct(">Q")
 """Big-endian, so that keys sort by index."""
+
+RUN_PREFIX = 17
+"""Bytes of `run_prefix`."""
 
 _WIDEST = 255
 """Bytes of a fingerprint; those of `identity` have 64."""
@@ -64,26 +76,42 @@ def digest(*parts: str) -> bytes:
     ).digest()
 
 
-def _named(run: Run) -> tuple[str, ...]:
-    return (run.namespace,) if run.replicate is None else (run.namespace, str(run.replicate))
+@functools.lru_cache(maxsize=256)
+def run_prefix(run: str) -> bytes:
+    """Return the prefix of everything that is kept of the run with the id *run*."""
+    return b"R" + digest(run)
+
+
+class SpaceKeys(NamedTuple):
+    """Prefixes of what is kept of a run in one namespace; the digest of a fingerprint follows."""
+
+    taken: bytes
+    remembered: bytes
+    latest: bytes
+    replicates: bytes
 
 
 @functools.lru_cache(maxsize=256)
-def run_key(run: Run) -> bytes:
-    """Return the prefix of everything one run took."""
-    return b"R" + digest(run.id, *_named(run))
+def space_keys(run: Run) -> SpaceKeys:
+    """Return the prefixes of *run*: in one lookup, for all of them are wanted at every draw."""
+    own = (run.namespace,) if run.replicate is None else (run.namespace, str(run.replicate))
+    return SpaceKeys(
+        taken=b"%bn%b" % (run_prefix(run.id), digest(*own)),
+        remembered=b"N" + digest(*own),
+        latest=b"A" + digest(*own[1:]),
+        replicates=b"P" + digest(run.namespace),
+    )
 
 
-def joined_key(run: Run, owner: str | None = None) -> bytes:
-    """Return the key of *owner*'s number in a run, or of how many have one."""
-    head = b"J" + run_key(run)[1:]
+def joined_key(prefix: bytes, owner: str | None = None) -> bytes:
+    """Return the key of *owner*'s number in the run with *prefix*, or of how many have one."""
+    head = prefix + b"j"
     return head if owner is None else head + digest(owner)
 
 
-@functools.lru_cache(maxsize=256)
-def namespace_key(run: Run) -> bytes:
-    """Return the 16 bytes under which a namespace, or one replicate of it, remembers its draws."""
-    return digest(*_named(run))
+def member_key(prefix: bytes, member: str) -> bytes:
+    """Return the key of *member* in the run with *prefix*."""
+    return b"%bm%b" % (prefix, digest(member))
 
 
 @functools.lru_cache(maxsize=4096)

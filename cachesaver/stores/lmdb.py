@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -17,7 +18,7 @@ from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
-from cachesaver.stores import keys, records, session
+from cachesaver.stores import keys, members, records, session, upkeep
 from cachesaver.stores.claims import (
     Claims,
     Slots,
@@ -28,7 +29,6 @@ from cachesaver.stores.claims import (
     read_sample,
     write_lease,
 )
-from cachesaver.stores.keys import INDEX
 from cachesaver.stores.writer import Filling
 
 __all__ = ["LmdbStore"]
@@ -41,8 +41,11 @@ _BATCH = 256
 _BYTES = 1 << 23
 """So much of them at most, but for one."""
 
-_FINISHED = 10_000
-"""Claims deleted in one transaction."""
+_SWEPT = 10_000
+"""Claims deleted in one transaction, when the last member of a run leaves."""
+
+_TOUCHED = 3600.0
+"""Seconds for which it need not be noted again that a run is drawn in; `membership.KEPT` is longer."""
 
 
 class LmdbStore:
@@ -75,19 +78,26 @@ class LmdbStore:
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
-        opened = self._opened()
+        opened, now = self._opened(), time.monotonic()
+        untouched = now - opened.touched.get(run.id, -_TOUCHED) >= _TOUCHED
 
         def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Grant]]:
             tables = opened.tables
             view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
             if run.namespace not in opened.named:
                 view.name_namespace(run.namespace)
+            if untouched:
+                members.touch(claims, keys.run_prefix(run.id))
             return view, _grants(view, draws, policy)
 
         view, grants = opened.claim(work)
         opened.named.add(run.namespace)
+        if untouched:
+            opened.touched[run.id] = now
         if view.stale:
             opened.writer.remember()
+        if view.leads:
+            opened.writer.leads()
         for index, damage in view.damaged:
             _log.warning("%s", _damage(self._path, fingerprint, index, damage))
         return tuple(grants)
@@ -107,7 +117,10 @@ class LmdbStore:
             token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
             return Grant(index=index, sample=slots.found.get(index), token=token)
 
-        return opened.claim(take_over)
+        grant = opened.claim(take_over)
+        if grant.token:
+            opened.writer.leads()
+        return grant
 
     def renew(self, fingerprint: str, index: int, token: str) -> bool:
         key = keys.lease_key(fingerprint, index)
@@ -147,23 +160,34 @@ class LmdbStore:
         if opened.claim(work):
             opened.writer.remember()
 
-    def join(self, run: Run, *, owner: str) -> int:
-        key, counter = keys.joined_key(run, owner), keys.joined_key(run)
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
+        opened, prefix = self._opened(), keys.run_prefix(run)
+
+        def work(claims: Transaction, _: Transaction) -> None:
+            members.enter(claims, prefix, member, owner=owner, lasting=lasting)
+
+        opened.claim(work)
+        opened.writer.collect()
+
+    def leave(self, run: str, member: str) -> None:
+        prefix = keys.run_prefix(run)
 
         def work(claims: Transaction, _: Transaction) -> int:
-            known = claims.get(key)
-            number: int = INDEX.unpack(known or claims.get(counter) or INDEX.pack(0))[0]
-            if known is None:
-                claims.put(key, INDEX.pack(number))
-                claims.put(counter, INDEX.pack(number + 1))
-            return number
+            members.strike(claims, prefix, member)
+            return members.sweep(claims, prefix, _SWEPT, left=True)
 
-        return self._opened().claim(work)
+        self._opened().touched.pop(run, None)
+        while self._opened().claim(work):
+            pass  # others get their turn between two transactions
 
-    def finish(self, run: Run) -> None:
-        for prefix in (keys.run_key(run), keys.joined_key(run)):
-            while self._opened().claim(partial(_delete, prefix)):
-                pass  # others get their turn between two transactions
+    def join(self, run: str, *, owner: str) -> int:
+        prefix = keys.run_prefix(run)
+        return self._opened().claim(lambda claims, _: members.join(claims, prefix, owner))
+
+    def collect(self) -> None:
+        collector = upkeep.Collector(self._opened())
+        while collector.step():
+            pass
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
         for key, record in self._records("questions"):
@@ -252,6 +276,8 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
 
 
 def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
+    if len(draws) == 1:
+        return [_grant(view, draws[0], policy)]
     grants: dict[int, Grant] = {}
     for place in in_turn(view, draws):
         grants[place] = _grant(view, draws[place], policy)
@@ -284,14 +310,6 @@ def _walk(
             if size > _BYTES:
                 break
     return found
-
-
-def _delete(prefix: bytes, claims: Transaction, _: Transaction) -> int:
-    """Delete some of the records whose keys begin with *prefix*; return how many."""
-    doomed = [key for key, _ in _walk(claims, None, prefix, b"", _FINISHED)]
-    for key in doomed:
-        claims.delete(key)
-    return len(doomed)
 
 
 def _damage(path: Path, fingerprint: str, index: int, damage: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,8 +14,13 @@ from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.leases import Lease
+from cachesaver.stores.membership import is_over
 
 __all__ = ["MemoryStore"]
+
+
+Key = tuple[int | None, str]
+"""Replicate and draw."""
 
 
 @dataclass(slots=True)
@@ -25,15 +31,21 @@ class Pool:
     samples: dict[int, Sample] = field(default_factory=dict[int, Sample])
     leases: dict[int, Lease] = field(default_factory=dict[int, Lease])
     bought: dict[str, int] = field(default_factory=dict[str, int])
+    latest: dict[Key, int] = field(default_factory=dict[Key, int])
+    """What a draw was given last, by whomever."""
     top: int = 0
     """Above every index ever reserved or stored."""
 
 
 @dataclass(slots=True)
 class Hold:
+    """What a draw has, and what was remembered before, to be restored when it is given up."""
+
     index: int
     before: int | None
-    """What the namespace remembered before, to be restored when the draw is given up."""
+    """By the namespace."""
+    latest: int | None
+    """By all."""
 
 
 @dataclass(slots=True)
@@ -54,14 +66,24 @@ class Taken:
 class Memory:
     """What a namespace remembers of one fingerprint."""
 
-    indexes: dict[tuple[int | None, str], int] = field(
-        default_factory=dict[tuple[int | None, str], int]
-    )
-    """By replicate and draw."""
+    indexes: dict[Key, int] = field(default_factory=dict[Key, int])
     replicates: dict[int, int] = field(default_factory=dict[int, int])
     """Which replicate an index belongs to, for good."""
     freed: int = 0
     """How often a replicate gave an index back to its sisters."""
+
+
+@dataclass(slots=True)
+class Members:
+    """Who is in a run."""
+
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    """By member."""
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
+    """Of the processes that joined."""
+    lasting: bool | None = None
+    drawn: float = field(default_factory=time.monotonic)
+    """When the run was last drawn in."""
 
 
 class MemoryView:
@@ -83,6 +105,9 @@ class MemoryView:
 
     def remembered(self, draw: str) -> int | None:
         return self.memory.indexes.get((self.replicate, draw))
+
+    def latest(self, draw: str) -> int | None:
+        return self.pool.latest.get((self.replicate, draw))
 
     def bought(self, draw: str) -> int | None:
         return self.pool.bought.get(draw)
@@ -123,15 +148,16 @@ class MemoryView:
         return Slot.FLYING if lease is not None and lease.is_up(self.owner) else Slot.EMPTY
 
     def take(self, draw: str, index: int) -> None:
-        """Assign *index* to *draw*, and let the namespace remember it."""
+        """Assign *index* to *draw*, and let it be remembered."""
         if self.taken.by_index.get(index) == draw:
             return
         hold = self.taken.by_draw.get(draw)
         if hold is not None and self.taken.by_index.get(hold.index) == draw:
             self.give_up(hold.index)
         self.taken.by_index[index] = draw
-        self.taken.by_draw[draw] = Hold(index, self.remembered(draw))
+        self.taken.by_draw[draw] = Hold(index, self.remembered(draw), self.latest(draw))
         self.memory.indexes[self.replicate, draw] = index
+        self.pool.latest[self.replicate, draw] = index
         if self.replicate is not None:
             self.memory.replicates[index] = self.replicate
 
@@ -141,14 +167,20 @@ class MemoryView:
         if draw is None:
             return
         heapq.heappush(self.taken.given_up, index)
-        before = self.taken.by_draw[draw].before
-        if before is None:
-            self.memory.indexes.pop((self.replicate, draw), None)
-        else:
-            self.memory.indexes[self.replicate, draw] = before
-        if self.replicate is not None and before != index:
+        hold, key = self.taken.by_draw[draw], (self.replicate, draw)
+        _restore(self.memory.indexes, key, hold.before)
+        if self.latest(draw) == index:  # else it was given another since, elsewhere
+            _restore(self.pool.latest, key, hold.latest)
+        if self.replicate is not None and hold.before != index:
             self.memory.replicates.pop(index, None)
             self.memory.freed += 1
+
+
+def _restore(remembered: dict[Key, int], key: Key, before: int | None) -> None:
+    if before is None:
+        remembered.pop(key, None)
+    else:
+        remembered[key] = before
 
 
 class MemoryStore:
@@ -164,7 +196,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._pools: dict[str, Pool] = {}
         self._taken: dict[Run, dict[str, Taken]] = {}
-        self._joined: dict[Run, dict[str, int]] = {}
+        self._members: defaultdict[str, Members] = defaultdict(Members)
         self._memories: dict[str, defaultdict[str, Memory]] = {}
 
     def __repr__(self) -> str:
@@ -174,7 +206,10 @@ class MemoryStore:
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         with self._lock:
+            self._members[run.id].drawn = time.monotonic()
             view = self.view(run, fingerprint, owner)
+            if len(draws) == 1:
+                return (self._grant(view, fingerprint, draws[0], owner, policy),)
             grants: dict[int, Grant] = {}
             for place in in_turn(view, draws):
                 grants[place] = self._grant(view, fingerprint, draws[place], owner, policy)
@@ -227,15 +262,29 @@ class MemoryStore:
                     return
                 self.view(run, fingerprint, "").give_up(index)
 
-    def join(self, run: Run, *, owner: str) -> int:
+    def join(self, run: str, *, owner: str) -> int:
         with self._lock:
-            numbers = self._joined.setdefault(run, {})
+            numbers = self._members[run].numbers
             return numbers.setdefault(owner, len(numbers))
 
-    def finish(self, run: Run) -> None:
+    def enter(self, run: str, member: str, *, owner: str, lasting: bool = False) -> None:
         with self._lock:
-            self._taken.pop(run, None)
-            self._joined.pop(run, None)
+            members = self._members[run]
+            members.owners[member] = owner
+            if members.lasting is None:
+                members.lasting = lasting
+        self.collect()
+
+    def leave(self, run: str, member: str) -> None:
+        with self._lock:
+            if run in self._members:
+                self._members[run].owners.pop(member, None)
+                self._forget_if_over(run, left=True)
+
+    def collect(self) -> None:
+        with self._lock:
+            for run in list(self._members):
+                self._forget_if_over(run, left=False)
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
         with self._lock:
@@ -271,6 +320,14 @@ class MemoryStore:
         taken = self._taken.setdefault(run, {}).setdefault(fingerprint, Taken())
         memory = self._memories.setdefault(run.namespace, defaultdict(Memory))[fingerprint]
         return MemoryView(run, self.pool(fingerprint), taken, memory, owner)
+
+    def _forget_if_over(self, run: str, *, left: bool) -> None:
+        members = self._members[run]
+        idle = time.monotonic() - members.drawn
+        if is_over(members.owners.values(), lasting=members.lasting, left=left, idle=idle):
+            del self._members[run]
+            for taken in [taken for taken in self._taken if taken.id == run]:
+                del self._taken[taken]
 
     def _grant(
         self, view: MemoryView, fingerprint: str, draw: str, owner: str, policy: Policy

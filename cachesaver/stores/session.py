@@ -40,6 +40,7 @@ class Session:
         pid: Of the process that may use it.
         tables: Of the environment of samples.
         named: Namespaces whose names are known to be kept.
+        touched: By run, when this process noted last that it was drawn in (monotonic).
         writer: The one thread that writes samples.
     """
 
@@ -49,6 +50,7 @@ class Session:
         self.path = path
         self.users = 0
         self.named: set[str] = set()
+        self.touched: dict[str, float] = {}
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self._forget_earlier_boots()

@@ -243,6 +243,97 @@ class StoreContract(ABC):
 
         assert indexes(grants) == [2, 1, 0]
 
+    def test_a_fresh_namespace_gets_what_its_draws_were_given_last(self) -> None:
+        """Given draws that were served what was bought for others, then not as they arrive."""
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        for name in "abc":
+            draw(store, a_run("one"), name)
+
+        other = a_run("two", namespace="fresh")
+        grants = [draw(store, other, name)[0] for name in "cab"]
+
+        assert indexes(grants) == [2, 0, 1]
+
+    def test_what_was_given_last_is_known_after_the_store_is_opened_again(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        draw(store, a_run("one"), "a", "b", "c")
+
+        again = draw(self.reopen(store), a_run("two", namespace="fresh"), "c")
+
+        assert indexes(again) == [2]
+
+    def test_what_was_given_last_goes_before_what_was_bought(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "a", "b", "c")
+        draw(store, a_run("one"), "x")  # takes the lowest, which was bought for "a"
+        draw(store, a_run("one"), "a")
+
+        (grant,) = draw(store, a_run("two", namespace="fresh"), "a")
+
+        assert grant.index == 1
+
+    def test_memory_goes_before_what_was_given_elsewhere(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        draw(store, a_run("one"), "a", "b")
+        draw(store, a_run("two", namespace="other"), "x", "y")
+        draw(store, a_run("two", namespace="other"), "b")  # 1 is taken there, so it is given 2
+        draw(store, a_run("three", namespace="other"), "b")
+
+        (elsewhere,) = draw(store, a_run("four", namespace="fresh"), "b")
+        (grant,) = draw(store, a_run("five"), "b")
+
+        assert (elsewhere.index, grant.index) == (2, 1)
+
+    def test_what_failed_elsewhere_was_not_given(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q")
+        draw(store, a_run("one"), "d", "e")
+        draw(store, a_run("two", namespace="other"), "y", "z")
+        (failed,) = draw(store, a_run("two", namespace="other"), "e")
+        store.release(a_run("two", namespace="other"), F, failed.index, failed.token)
+
+        (grant,) = draw(store, a_run("three", namespace="fresh"), "e")
+
+        assert failed.index == 2
+        assert grant.index == 1
+
+    def test_a_failure_leaves_what_was_given_since_alone(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        others = [a_run(name, namespace=name) for name in ("a", "b")]
+        draw(store, others[0], "1", "2", "3")
+        (failed,) = draw(store, others[0], "d")
+        draw(store, others[1], "1", "2")
+        draw(store, others[1], "d", policy=Policy.APART)  # what is in flight is passed over
+        store.release(others[0], F, failed.index, failed.token)
+
+        (grant,) = draw(store, a_run("c", namespace="fresh"), "d")
+
+        assert failed.index == 3
+        assert grant.index == 2
+
+    def test_a_replicate_is_given_what_runs_of_its_number_were(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        draw(store, a_run("zero", replicate=0), "a", "b")
+        draw(store, a_run("one", replicate=1), "a")
+
+        fresh = [a_run(namespace="fresh", replicate=number) for number in (1, 0)]
+        grants = [draw(store, run, "a")[0] for run in fresh]
+
+        assert indexes(grants) == [2, 0]
+
+    def test_a_fresh_replicate_gets_what_was_bought_for_its_draws(self) -> None:
+        store = self.store()
+        buy(store, a_run(), "a", "b", "c")
+
+        grants = draw(store, a_run("two", replicate=0), "c", "b", "a")
+
+        assert indexes(grants) == [2, 1, 0]
+
     def test_memory_goes_before_what_was_bought_for_a_draw(self) -> None:
         store = self.store()
         buy(store, a_run("buyer", namespace="buyer"), "a", "b", "c")
@@ -340,7 +431,7 @@ class StoreContract(ABC):
 
         assert again == (Grant(index=1, sample=a_sample("a", b"newer")),)
 
-    def test_fresh_is_what_the_namespace_remembers(self) -> None:
+    def test_fresh_is_what_is_remembered(self) -> None:
         store = self.store()
         buy(store, a_run(), "a")
         (fresh,) = draw(store, a_run("two"), "a", policy=Policy.FRESH)
@@ -350,7 +441,7 @@ class StoreContract(ABC):
         elsewhere = draw(store, a_run("four", namespace="other"), "a")
 
         assert indexes(later) == [1]
-        assert indexes(elsewhere) == [0]
+        assert indexes(elsewhere) == [1]
 
     def test_fresh_gives_no_index_twice_after_a_failure(self) -> None:
         store = self.store()
@@ -464,7 +555,7 @@ class StoreContract(ABC):
         draw(store, a_run("one"), "a", "b")
 
         grants = draw(store, a_run("two"), "new", "b", "newer", "a")
-        fresh = draw(store, a_run("three", namespace="fresh"), "new", "r", "newer", "p")
+        fresh = draw(store, a_run("three", namespace="fresh"), "x", "r", "y", "p")
 
         assert indexes(grants) == [2, 1, 3, 0]
         assert indexes(fresh) == [1, 2, 3, 0]
@@ -721,12 +812,11 @@ class StoreContract(ABC):
         """Given a purchase that came too late, then it is not what was bought for its draw."""
         store = self.store()
         buy(store, a_run(), "a", "b")
-        fill(store, Grant(index=0, token="0" * 32), a_sample("late"))
+        fill(store, Grant(index=1, token="0" * 32), a_sample("a"))
 
-        (grant,) = draw(store, a_run("two", namespace="other"), "b")
+        (grant,) = draw(store, a_run("two", replicate=0), "a")
 
-        assert draw(store, a_run("two", namespace="other"), "late")[0].index == 0
-        assert grant.index == 1
+        assert grant.index == 0
 
     def test_the_question_is_kept_once(self) -> None:
         store = self.store()
@@ -741,36 +831,155 @@ class StoreContract(ABC):
     def test_processes_of_a_run_are_numbered_as_they_join(self) -> None:
         store = self.store()
 
-        numbers = [store.join(a_run(), owner=name) for name in ("p", "q", "p", "r", "q")]
+        numbers = [store.join("r", owner=name) for name in ("p", "q", "p", "r", "q")]
 
         assert numbers == [0, 1, 0, 2, 1]
-        assert store.join(a_run("two"), owner="q") == 0
+        assert store.join("two", owner="q") == 0
 
     def test_processes_that_join_at_once_get_different_numbers(self) -> None:
         store = self.store()
 
-        numbers = at_once(*[lambda o=name: store.join(a_run(), owner=o) for name in "abcdefgh"])
+        numbers = at_once(*[lambda o=name: store.join("r", owner=o) for name in "abcdefgh"])
 
         assert sorted(numbers) == list(range(8))
 
-    def test_a_finished_run_is_forgotten_but_not_by_its_namespace(self) -> None:
+    def test_when_its_last_member_leaves_a_run_is_forgotten_but_not_by_its_namespace(self) -> None:
         store = self.store()
         buy(store, a_run(namespace="buyer"), "p", "q", "r")
-        draw(store, a_run(), "a", "b", "c")
+        store.enter("one", "m", owner=here())
+        draw(store, a_run("one"), "a", "b", "c")
 
-        store.finish(a_run())
-        grants = draw(store, a_run(), "x", "c", "y")
+        store.leave("one", "m")
+        grants = [draw(store, a_run("one"), name)[0] for name in "xcy"]
 
         assert indexes(grants) == [0, 2, 1]
 
-    def test_finishing_a_run_leaves_others_alone(self) -> None:
+    def test_a_run_is_forgotten_in_all_its_namespaces_and_replicates(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q")
+        runs = [
+            a_run("one", namespace=name, replicate=number)
+            for name in ("n", "m")
+            for number in (None, 0)
+        ]
+        store.enter("one", "m", owner=here())
+        for run in runs:
+            draw(store, run, "a")
+        store.join("one", owner="p")
+
+        store.leave("one", "m")
+
+        assert [draw(store, run, "b")[0].index for run in runs] == [0, 0, 0, 0]
+        assert store.join("one", owner="q") == 0
+
+    def test_a_run_is_kept_while_a_member_lives(self) -> None:
+        """Given a parent that ends before its child, then the child's draws are still its own."""
+        store = self.store()
+        store.enter("one", "parent", owner=here())
+        store.enter("one", "child", owner=here())
+        draw(store, a_run("one"), "a")
+
+        store.leave("one", "parent")
+        store.collect()
+        child = draw(store, a_run("one"), "b")
+        store.leave("one", "child")
+        later = draw(store, a_run("one"), "c")
+
+        assert indexes(child) == [1]
+        assert indexes(later) == [0]
+
+    def test_a_member_that_died_is_waited_for_by_nobody(self) -> None:
+        store = self.store()
+        store.enter("one", "dead", owner=dead_owner())
+        store.enter("one", "m", owner=here())
+        draw(store, a_run("one"), "a")
+
+        store.leave("one", "m")
+
+        assert indexes(draw(store, a_run("one"), "b")) == [0]
+
+    def test_a_run_whose_members_all_died_is_collected(self) -> None:
+        store = self.store()
+        store.enter("one", "m", owner=here())
+        draw(store, a_run("one"), "a")
+        store.enter("one", "m", owner=dead_owner())
+
+        store = self.reopen(store)
+        store.collect()
+
+        assert indexes(draw(store, a_run("one"), "b")) == [0]
+
+    def test_a_member_that_cannot_be_seen_is_held_for_alive(self) -> None:
+        """Given a process in another container, then its run is not forgotten in front of it."""
+        boot, _, pid, start = here().split("/")
+        store = self.store()
+        store.enter("one", "far", owner=f"{boot}/pid:[1]/{pid}/{start}")
+        store.enter("one", "m", owner=here())
+        draw(store, a_run("one"), "a")
+
+        store.leave("one", "m")
+        store.collect()
+
+        assert indexes(draw(store, a_run("one"), "b")) == [1]
+
+    def test_a_lasting_run_outlives_a_gap_between_its_members(self) -> None:
+        """Given tasks of a cluster's job, when one ends before the next starts, they share the run."""
+        store = self.store()
+        store.enter("job", "first", owner=here(), lasting=True)
+        numbers = [store.join("job", owner="first")]
+        draw(store, a_run("job"), "a")
+        store.leave("job", "first")
+        store.collect()
+        store = self.reopen(store)
+
+        store.enter("job", "second", owner=here(), lasting=True)
+        numbers += [store.join("job", owner="second")]
+
+        assert indexes(draw(store, a_run("job"), "b")) == [1]
+        assert numbers == [0, 1]
+
+    def test_who_enters_first_says_whether_a_run_lasts(self) -> None:
+        store = self.store()
+        for run, lasting in (("job", True), ("one", False)):
+            store.enter(run, "first", owner=here(), lasting=lasting)
+            store.enter(run, "child", owner=here(), lasting=not lasting)
+            draw(store, a_run(run), "a")
+
+        for run in ("job", "one"):
+            store.leave(run, "first")
+            store.leave(run, "child")
+
+        assert [draw(store, a_run(run), run)[0].index for run in ("job", "one")] == [1, 0]
+
+    def test_a_run_that_nobody_entered_is_not_forgotten_at_once(self) -> None:
         store = self.store()
         draw(store, a_run("one"), "a")
-        draw(store, a_run("two"), "a")
 
-        store.finish(a_run("one"))
+        store.leave("one", "nobody")
+        store.collect()
+
+        assert indexes(draw(store, a_run("one"), "b")) == [1]
+
+    def test_leaving_a_run_leaves_others_alone(self) -> None:
+        store = self.store()
+        for run in ("one", "two"):
+            store.enter(run, run, owner=here())
+            draw(store, a_run(run), "a")
+
+        store.leave("one", "one")
+        store.collect()
 
         assert indexes(draw(store, a_run("two"), "b")) == [1]
+
+    def test_what_flies_in_a_run_that_is_forgotten_is_not_lost(self) -> None:
+        store = self.store()
+        store.enter("one", "m", owner=here())
+        (grant,) = draw(store, a_run("one"), "a")
+
+        store.leave("one", "m")
+        fill(store, grant, a_sample("a"))
+
+        assert draw(store, a_run("two"), "a") == (Grant(index=0, sample=a_sample("a")),)
 
     def test_one_run_in_two_namespaces_draws_in_each_from_the_first_on(self) -> None:
         store = self.store()
@@ -790,9 +999,10 @@ class StoreContract(ABC):
 
     def test_what_one_replicate_drew_stays_its_own(self) -> None:
         store = self.store()
+        store.enter("one", "m", owner=here())
         buy(store, a_run("one", replicate=0), "a", "b")
         buy(store, a_run("two", replicate=1), "a", "b")
-        store.finish(a_run("one", replicate=0))
+        store.leave("one", "m")
         store = self.reopen(store)
 
         again = draw(store, a_run("three", replicate=0), "b", "a", "c")

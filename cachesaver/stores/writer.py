@@ -1,22 +1,21 @@
 """The one thread of a process that writes samples durably: many at a time, one sync for all.
 
-It also mirrors, lazily, what namespaces remember from the claims (which are not synced, so that
-they are not trusted after the host went down) to the environment of samples.
+Beside that it runs errands: what is in upkeep.py, each when its time has come.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Sample
-from cachesaver.stores import keys, records
+from cachesaver.stores import keys, records, upkeep
 from cachesaver.stores.claims import (
     NUMBER,
     Table,
@@ -29,15 +28,20 @@ from cachesaver.stores.claims import (
 if TYPE_CHECKING:
     from cachesaver.stores.session import Session
 
-__all__ = ["Filling", "Writer"]
+__all__ = ["Errand", "Filling", "Writer"]
 
 _log = logging.getLogger(__name__)
 
 _LAZY = 1.0
 """Seconds for which a memory may wait to be mirrored: what a power cut may cost."""
 
-_BATCH = 4096
-"""Memories mirrored in one transaction."""
+
+class Errand(enum.Enum):
+    """What is done beside writing samples."""
+
+    MIRROR = "mirror"
+    RENEW = "renew"
+    COLLECT = "collect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,13 +57,18 @@ class Filling:
 
 
 class Writer:
-    """Takes fillings from any thread and commits them in groups, in the order they came."""
+    """Takes fillings from any thread and commits them in groups, in the order they came.
+
+    One that closes leaves no memory behind that is not mirrored; the other errands can wait.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._changed = threading.Condition()
         self._queue: list[Filling] = []
-        self._mirror_at: float | None = time.monotonic()  # another process may have left some
+        # Another process may have left memories, and runs whose members are dead.
+        self._due: dict[Errand, float] = {Errand.MIRROR: 0.0, Errand.COLLECT: 0.0}
+        self._collector = upkeep.Collector(session)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="cachesaver-writer", daemon=True)
         self._thread.start()
@@ -75,9 +84,21 @@ class Writer:
 
     def remember(self) -> None:
         """Have the claims' memories mirrored some time soon."""
-        if self._mirror_at is None:
+        self._soon(Errand.MIRROR, _LAZY)
+
+    def leads(self) -> None:
+        """Have the leases of this process renewed while there are any."""
+        self._soon(Errand.RENEW, upkeep.RENEWAL)
+
+    def collect(self) -> None:
+        """Have runs that are over forgotten."""
+        self._soon(Errand.COLLECT, 0)
+
+    def _soon(self, errand: Errand, seconds: float) -> None:
+        """Have *errand* done in *seconds*, or before."""
+        if errand not in self._due:  # asked at every draw, and mostly known
             with self._changed:
-                self._mirror_at = time.monotonic() + _LAZY
+                self._due.setdefault(errand, time.monotonic() + seconds)
                 self._changed.notify()
 
     def close(self) -> None:
@@ -88,31 +109,44 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while (group := self._next()) is not None:
-            mirrors = not group or self._closing
+        while (found := self._next()) is not None:
+            group, errand = found
             try:
                 if group:
                     self._fill(group)
-                if mirrors:
-                    self._mirror()
+                if errand is not None:
+                    self._do(errand)
             except Exception as error:  # noqa: BLE001  (whoever waits must hear of any)
                 _fail(group, error, str(self._session.path))
 
-    def _next(self) -> list[Filling] | None:
-        """Wait for something to do: fillings, or none when it is time to mirror; None: end."""
+    def _next(self) -> tuple[list[Filling], Errand | None] | None:
+        """Wait for something to do: fillings, an errand, or both; None: end."""
         with self._changed:
-            while not (self._queue or self._closing or self._is_time()):
-                now = time.monotonic()
-                self._changed.wait(None if self._mirror_at is None else self._mirror_at - now)
-            if self._closing and not self._queue and self._mirror_at is None:
-                return None
+            while not (self._queue or self._closing or self._wait() <= 0):
+                self._changed.wait(self._wait())
             group, self._queue = self._queue, []
-            if not group or self._closing:
-                self._mirror_at = None
-            return group
+            if self._closing:
+                self._due = {key: at for key, at in self._due.items() if key is Errand.MIRROR}
+            if self._due and (self._closing or self._wait() <= 0):
+                errand = min(self._due, key=self._due.__getitem__)
+                del self._due[errand]
+                return group, errand
+            return (group, None) if group else None
 
-    def _is_time(self) -> bool:
-        return self._mirror_at is not None and self._mirror_at <= time.monotonic()
+    def _wait(self) -> float:
+        """Return the seconds until the next errand is due."""
+        return min(self._due.values(), default=threading.TIMEOUT_MAX) - time.monotonic()
+
+    def _do(self, errand: Errand) -> None:
+        if errand is Errand.MIRROR:
+            upkeep.mirror(self._session)
+        elif errand is Errand.RENEW:
+            if upkeep.renew(self._session):
+                self.leads()
+        elif self._collector.step():
+            self.collect()
+        else:
+            self._collector = upkeep.Collector(self._session)
 
     def _fill(self, group: list[Filling]) -> None:
         sealed = [(filling, _sealed(filling)) for filling in group]
@@ -147,33 +181,6 @@ class Writer:
                     claims.delete(key)
 
         self._session.claim(end)
-
-    def _mirror(self) -> None:
-        while dirty := self._session.look(_dirty):
-            self._session.write(partial(self._copy, dirty))
-            self._session.claim(partial(_clean, dirty))
-
-    def _copy(self, dirty: list[tuple[bytes, bytes]], txn: Transaction) -> None:
-        for key, value in dirty:
-            txn.put(key, records.seal(key, value), db=self._session.tables.memory)
-
-
-def _dirty(claims: Transaction) -> list[tuple[bytes, bytes]]:
-    found: list[tuple[bytes, bytes]] = []
-    with claims.cursor() as cursor:
-        if not cursor.set_range(b"D"):
-            return found
-        for key, value in cursor:
-            if not key.startswith(b"D") or len(found) == _BATCH:
-                break
-            found.append((key[1:], value))
-    return found
-
-
-def _clean(dirty: list[tuple[bytes, bytes]], claims: Transaction, _: Transaction) -> None:
-    for key, value in dirty:
-        if claims.get(b"D" + key) == value:  # else it was changed since
-            claims.delete(b"D" + key)
 
 
 def _sealed(filling: Filling) -> bytes | Exception:

@@ -17,8 +17,14 @@ from cachesaver.cli import main, parser
 from cachesaver.cli.run import BOOT, prepared
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.stores import keys
+from cachesaver.stores.claims import walk
+from cachesaver.stores.lmdb import LmdbStore
+from cachesaver.stores.session import close, open_session
 
 Command = Callable[..., Any]
+
+TYPOS = [("--mode", "cahce"), ("-n", ""), ("--host", "http://x"), ("--replicate", "-1")]
 
 ASK = """
 import json, os, urllib3
@@ -58,7 +64,16 @@ class TestTheEnvironment:
         assert told["CACHESAVER_HOSTS"] == "x.test,y.test"
         assert told["CACHESAVER_STRICT"] == told["CACHESAVER_QUIET"] == "1"
         assert told["CACHESAVER_RUN"] == "job 7"
+        assert told["CACHESAVER_REPLICATE"] == ""
         assert told["CACHESAVER_STORE"] == str(tmp_path / "pool"), "the program may change folders"
+
+    def test_a_replicate_is_told_or_inherited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = environment("--store", "memory://", "--replicate", "0")
+        monkeypatch.setenv("CACHESAVER_REPLICATE", "2")
+        outer = environment("--store", "memory://")
+
+        told = [each["CACHESAVER_REPLICATE"] for each in (given, outer)]
+        assert told == ["0", "2"]
 
     def test_home_is_written_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -97,7 +112,7 @@ class TestTheEnvironment:
 
         assert not (tmp_path / "pool").exists()
 
-    @pytest.mark.parametrize("option", [("--mode", "cahce"), ("-n", ""), ("--host", "http://x")])
+    @pytest.mark.parametrize("option", TYPOS)
     def test_a_typo_starts_nothing(self, option: tuple[str, str]) -> None:
         with pytest.raises(ConfigurationError):
             environment(*option, "--store", "memory://")
@@ -234,6 +249,59 @@ def test_all_processes_are_one_run_and_replay_what_they_drew(
     workers = ["0/1", "0/2", "0/3", "0/4", "0/5", "0/6"]
     assert [line.partition(" ")[0] for line in lines[1:7]] == workers, "whoever was up first"
     assert rehearsal.calls().calls == bought
+
+
+def test_replicates_share_nothing_and_each_replays(
+    command: Command, work: Path, rehearsal: Rehearsal
+) -> None:
+    program = ("--", sys.executable, "-c", "from asking import ask; print(ask()); print(ask())")
+
+    def drawn(number: int) -> list[str]:
+        options = ("-n", "exp", "--replicate", number, "--store", "pool", "-q")
+        return list(command("run", *map(str, options), *program).stdout.splitlines())
+
+    zero, one = drawn(0), drawn(1)
+    bought = rehearsal.calls().calls
+
+    assert len({*zero, *one}) == bought == 4
+    assert [drawn(1), drawn(0)] == [one, zero]
+    assert rehearsal.calls().calls == bought
+
+
+def test_programs_that_follow_one_another_are_one_run(
+    command: Command, work: Path, rehearsal: Rehearsal
+) -> None:
+    """Given a script that starts one Python after another, then no two draw the same sample."""
+    ask = f"{sys.executable} -c 'from asking import ask; print(ask())'"
+    (work / "script.sh").write_text(f"{ask}\n{ask}\n")
+
+    first = command("run", "--store", "pool", "-q", "--", "sh", "script.sh")
+    again = command("run", "--store", "pool", "-q", "--", "sh", "script.sh")
+
+    assert len(set(first.stdout.splitlines())) == rehearsal.calls().calls == 2
+    assert again.stdout == first.stdout
+
+
+@pytest.mark.parametrize("joined", [(), ("--run", "job 7")])
+def test_a_run_ends_with_its_program_but_for_one_that_was_joined(
+    joined: tuple[str, ...], command: Command, work: Path
+) -> None:
+    program = ("--", sys.executable, "-c", "from asking import ask; ask()")
+    command("run", "--store", "pool", "-q", *joined, *program)
+    store = LmdbStore(work / "pool")
+
+    store.collect()
+
+    assert runs_of(work / "pool") == ([keys.run_prefix("job 7")] if joined else [])
+    store.close()
+
+
+def runs_of(path: Path) -> list[bytes]:
+    """Return the prefixes of the runs of which the store in *path* keeps something."""
+    opened = open_session(path)
+    found = opened.look(lambda claims: {key[: keys.RUN_PREFIX] for key, _ in walk(claims, b"R")})
+    close(opened)
+    return sorted(found)
 
 
 def test_a_program_with_an_install_of_its_own_nests(command: Command, work: Path) -> None:

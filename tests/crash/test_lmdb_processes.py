@@ -310,7 +310,7 @@ for name in map(str, range(50)):
 
 
 def test_a_run_joined_by_several_processes_numbers_them(tmp_path: Path) -> None:
-    program = "say(store.join(a_run(), owner=here()), store.join(a_run(), owner=here()))"
+    program = "say(store.join('run', owner=here()), store.join('run', owner=here()))"
 
     numbers: list[object] = []
     for _ in range(3):
@@ -340,3 +340,36 @@ say(hit.sample == a_sample("a"))
         assert finish(process) == [[True]]
     assert store.acquire(a_run(), F, ["a"], owner=here(), policy=Policy.READ)[0].sample is not None
     store.close()
+
+
+MEMBER = """
+store.enter("run", sys.argv[2], owner=here())
+for number in range(100):
+    (grant,) = draw(store, a_run("run"), f"{sys.argv[2]}-{number}")
+    fill(store, grant, a_sample(sys.argv[2]))
+    say(grant.index)
+sys.stdin.readline()
+store.leave("run", sys.argv[2])
+store.close()
+"""
+
+
+def test_a_run_outlives_all_its_members_but_the_last(tmp_path: Path) -> None:
+    """Given processes that end one after the other, or die, then the last still has its own draws."""
+    with running(MEMBER, tmp_path, "p") as parent, running(MEMBER, tmp_path, "c") as child:
+        drawn = list[object]()
+        for each in (parent, child):
+            assert each.stdout is not None
+            drawn += [json.loads(each.stdout.readline())[0] for _ in range(100)]
+        assert sorted(map(str, drawn)) == sorted(map(str, range(200)))
+        parent.communicate("go")
+        store = LmdbStore(tmp_path)
+        store.collect()
+
+        assert indexes(draw(store, a_run("run"), "x")) == [200]
+        child.kill()
+        child.wait()
+        store.collect()
+
+        assert indexes(draw(store, a_run("run"), "y")) == [0]
+        store.close()

@@ -15,7 +15,29 @@ indexes = st.integers(0, 2**63)
 
 @given(runs, runs)
 def test_runs_share_a_key_only_if_they_are_equal(one: Run, two: Run) -> None:
-    assert (keys.run_key(one) == keys.run_key(two)) == (one == two)
+    assert (keys.space_keys(one).taken == keys.space_keys(two).taken) == (one == two)
+
+
+@given(runs, runs)
+def test_a_namespace_remembers_for_each_replicate_and_all_for_each_number(
+    one: Run, two: Run
+) -> None:
+    ours, theirs = keys.space_keys(one), keys.space_keys(two)
+
+    same_number, same_name = one.replicate == two.replicate, one.namespace == two.namespace
+    assert (ours.latest == theirs.latest) == same_number
+    assert (ours.replicates == theirs.replicates) == same_name
+    assert (ours.remembered == theirs.remembered) == (same_name and same_number)
+
+
+@given(runs)
+def test_all_of_a_run_stands_under_one_prefix(run: Run) -> None:
+    prefix = keys.run_prefix(run.id)
+
+    assert len(prefix) == keys.RUN_PREFIX
+    assert keys.space_keys(run).taken.startswith(prefix)
+    assert keys.joined_key(prefix).startswith(prefix)
+    assert keys.member_key(prefix, "m").startswith(prefix)
 
 
 @given(st.lists(texts), st.lists(texts))
@@ -40,9 +62,10 @@ def test_no_key_is_longer_than_lmdb_takes(run: Run, name: str) -> None:
         keys.sample_key(widest, 2**64 - 1),
         keys.bought_key(widest, name),
         keys.lease_key(widest, 0),
-        keys.joined_key(run, name),
-        keys.run_key(run) + keys.digest(widest) + b"h" + keys.digest(name),
-        b"DN" + keys.namespace_key(run) + keys.digest(widest) + keys.digest(name),
+        keys.joined_key(keys.run_prefix(run.id), name),
+        keys.member_key(keys.run_prefix(run.id), name),
+        keys.space_keys(run).taken + keys.digest(widest) + b"h" + keys.digest(name),
+        b"D" + keys.space_keys(run).remembered + keys.digest(widest) + keys.digest(name),
     ]
 
     assert max(map(len, made)) <= 511

@@ -136,7 +136,7 @@ def test_a_damaged_purchase_or_memory_is_forgotten(path: Path) -> None:
     buy(store, a_run(), "a", "b")
     damage(path, "bought", keys.bought_key(F, "b"))
 
-    assert indexes(draw(store, a_run("two", namespace="other"), "b")) == [0]
+    assert indexes(draw(store, a_run("two", namespace="other", replicate=0), "b")) == [0]
     store.close()
 
 

@@ -21,6 +21,7 @@ from cachesaver.ports import Policy, Run
 from cachesaver.stores import memory
 from cachesaver.stores.leases import Lease
 from cachesaver.stores.memory import MemoryStore, MemoryView
+from cachesaver.stores.processes import here
 from cachesaver.stores.testing import StoreContract
 
 Method = Callable[..., Any]
@@ -120,6 +121,26 @@ def failed_draw_loses_its_index(self: MemoryView, draw: str) -> int | None:
 def failure_is_remembered(self: MemoryView, index: int) -> None:
     if self.taken.by_index.pop(index, None) is not None:
         self.taken.given_up.append(index)
+
+
+def failure_is_given(self: MemoryView, index: int) -> None:
+    latest = dict(self.pool.latest)
+    give_up(self, index)
+    self.pool.latest.update(latest)
+
+
+def failure_restores_all(self: MemoryView, index: int) -> None:
+    draw = self.taken.by_index.get(index)
+    if draw is not None:
+        self.pool.latest[self.replicate, draw] = index
+    give_up(self, index)
+
+
+def latest_of_all(self: MemoryView, draw: str) -> int | None:
+    return next((index for key, index in self.pool.latest.items() if key[1] == draw), None)
+
+
+give_up = MemoryView.give_up
 
 
 def stored_goes_before_free(self: MemoryView) -> int:
@@ -222,21 +243,51 @@ def poll_never_leads(self: MemoryStore, fingerprint: str, index: int, *, owner: 
     return replace(poll(self, fingerprint, index, owner=owner), token="")
 
 
-def join_counts_calls(self: MemoryStore, run: Run, *, owner: str) -> int:
-    calls = self._joined.setdefault(run, {})
-    return calls.setdefault(f"call {len(calls)}", len(calls))
+def join_counts_calls(self: MemoryStore, run: str, *, owner: str) -> int:
+    numbers = self._members[run].numbers
+    return numbers.setdefault(f"call {len(numbers)}", len(numbers))
 
 
-def finish_all(self: MemoryStore, run: Run) -> None:
+def leave_forgets_all(self: MemoryStore, run: str, member: str) -> None:
+    leave(self, run, member)
     self._taken.clear()
 
 
-def finish_forgets_the_namespace(self: MemoryStore, run: Run) -> None:
-    finish(self, run)
+def leave_forgets_always(self: MemoryStore, run: str, member: str) -> None:
+    self._members[run].owners.clear()
+    leave(self, run, member)
+
+
+def leave_forgets_the_namespace(self: MemoryStore, run: str, member: str) -> None:
+    leave(self, run, member)
     self._memories.clear()
 
 
-finish = MemoryStore.finish
+def leave_forgets_one_namespace(self: MemoryStore, run: str, member: str) -> None:
+    kept = [(key, value) for key, value in self._taken.items() if key.id == run][1:]
+    leave(self, run, member)
+    self._taken.update(kept)
+
+
+def enter_says(lasting: bool) -> Method:  # noqa: FBT001  (the value itself)
+    def mutant(self: MemoryStore, *args: Any, owner: str, **_: Any) -> None:
+        enter(self, *args, owner=owner, lasting=lasting)
+
+    return mutant
+
+
+def last_who_enters_says(self: MemoryStore, run: str, member: str, **named: Any) -> None:
+    self._members[run].lasting = None
+    enter(self, run, member, **named)
+
+
+def dead_members_live(
+    self: MemoryStore, run: str, member: str, *, owner: str, **named: Any
+) -> None:
+    enter(self, run, member, owner=here(), **named)
+
+
+enter, leave = MemoryStore.enter, MemoryStore.leave
 
 
 def by_text(self: MemoryStore, fingerprint: str) -> Iterator[tuple[int, Sample]]:
@@ -280,6 +331,18 @@ FAULTS: dict[str, Fault] = {
     "memory gives what is taken": (MemoryView, {"is_free": lambda _, i: i > 0}),
     "replicates share": (MemoryView, {"is_free": memory_is_for_all_replicates}),
     "nothing is remembered": (MemoryView, {"remembered": lambda *_: None}),
+    "what was given elsewhere is forgotten": (MemoryView, {"latest": lambda *_: None}),
+    "what was given elsewhere goes before memory": (
+        MemoryView,
+        {"remembered": MemoryView.latest, "latest": MemoryView.remembered},
+    ),
+    "what was bought goes before what was given": (
+        MemoryView,
+        {"latest": MemoryView.bought, "bought": MemoryView.latest},
+    ),
+    "what failed elsewhere was given": (MemoryView, {"give_up": failure_is_given}),
+    "a failure forgets what was given since": (MemoryView, {"give_up": failure_restores_all}),
+    "what one replicate was given all are": (MemoryView, {"latest": latest_of_all}),
     "nothing was bought for a draw": (MemoryView, {"bought": lambda *_: None}),
     "what was bought goes before memory": (
         MemoryView,
@@ -327,9 +390,16 @@ FAULTS: dict[str, Fault] = {
     "every lease is renewed": (MemoryStore, {"renew": lambda *_: True}),
     "no lease is renewed": (MemoryStore, {"renew": lambda *_: False}),
     "joining counts calls": (MemoryStore, {"join": join_counts_calls}),
-    "finish does nothing": (MemoryStore, {"finish": lambda *_: None}),
-    "finish forgets every run": (MemoryStore, {"finish": finish_all}),
-    "finish forgets the namespace": (MemoryStore, {"finish": finish_forgets_the_namespace}),
+    "leaving does nothing": (MemoryStore, {"leave": lambda *_: None}),
+    "leaving forgets every run": (MemoryStore, {"leave": leave_forgets_all}),
+    "leaving forgets a run whose members live": (MemoryStore, {"leave": leave_forgets_always}),
+    "leaving forgets the namespace": (MemoryStore, {"leave": leave_forgets_the_namespace}),
+    "leaving forgets one namespace only": (MemoryStore, {"leave": leave_forgets_one_namespace}),
+    "collecting does nothing": (MemoryStore, {"collect": lambda *_: None}),
+    "no run lasts": (MemoryStore, {"enter": enter_says(lasting=False)}),
+    "every run lasts": (MemoryStore, {"enter": enter_says(lasting=True)}),
+    "who enters last says whether a run lasts": (MemoryStore, {"enter": last_who_enters_says}),
+    "dead members live": (MemoryStore, {"enter": dead_members_live}),
     "samples come in the order of text": (MemoryStore, {"samples": by_text}),
     "questions come unasked": (MemoryStore, {"questions": all_questions}),
     "questions come unsorted": (MemoryStore, {"questions": unsorted_questions}),
