@@ -18,12 +18,14 @@ from types import ModuleType
 from typing import Any
 
 from cachesaver.contexts import epoch
+from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
-from cachesaver.runs import announce, is_unnumbered, retract
+from cachesaver.jobs import POOLS
+from cachesaver.runs import announce, inherited, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
@@ -73,6 +75,8 @@ _DOOR = _Door()
 _lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
+_JOINED: set[str] = set()
+"""Runs that were joined, not started."""
 
 
 def install(  # noqa: PLR0913  # the options of the one call that users make
@@ -177,12 +181,30 @@ def _leave(session: Session) -> None:
 
 def _tell_children() -> None:
     """Let child processes join the run of the innermost session, and tasks count for it."""
-    epoch.now += 1
+    _count_anew()
     if _DOOR.sessions:
         innermost = _DOOR.sessions[-1]
         announce(innermost.run_id, "" if is_unnumbered() else innermost.slot)
     else:
         retract()
+
+
+def _count_anew() -> None:
+    """Let what is started from now on count in the run of the innermost session."""
+    sessions = _DOOR.sessions
+    # Who joins a run may do so again, and goes on counting then.
+    joined = {each.run_id for each in sessions if each.settings.run or each.run_id == inherited()}
+    epoch.lasting = (epoch.lasting & _JOINED) | {each.run_id for each in sessions}
+    _JOINED.update(joined)
+    epoch.now = sessions[-1].run_id if sessions else ""
+    epoch.slot = (lambda: _slot(sessions[-1])) if sessions else str
+
+
+def _slot(session: Session) -> str:
+    try:
+        return session.slot
+    except StoreError:  # a job must be submitted as it would be without us
+        return ""
 
 
 def _say(line: str) -> None:
@@ -194,7 +216,8 @@ def _say(line: str) -> None:
 
 
 def _hook_all() -> None:
-    known = {**dict.fromkeys(LOOPS, "cachesaver.tasks"), **TRANSPORTS, **_foreign()}
+    starters = {**dict.fromkeys(LOOPS, "cachesaver.tasks"), **dict.fromkeys(POOLS, "cachesaver.jobs")}
+    known = {**starters, **TRANSPORTS, **_foreign()}
     _WATCH.start({name: _hooking(where) for name, where in known.items()})
 
 

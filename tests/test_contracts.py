@@ -22,6 +22,7 @@ OUTER_ROOMS = {
     *(
         "candour",
         "importing",
+        "jobs",
         "nearest",
         "replies",
         "runs",

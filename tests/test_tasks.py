@@ -33,6 +33,15 @@ def _attributes() -> list[object]:
     return [vars(loop)["create_task"], vars(uv).get("create_task"), vars(nursery)["start_soon"]]
 
 
+RUNS = itertools.count()
+
+
+def new_run() -> Family:
+    """Count anew what is started, as every session does."""
+    epoch.now = f"run {next(RUNS)}"
+    return Family("0")
+
+
 async def program(family: Family, pause: Pause, gather: Callable[..., Awaitable[None]]) -> Names:
     """Three branches that draw nothing themselves; each asks its own question, then a shared one."""
     names: Names = {}
@@ -63,7 +72,7 @@ def on_asyncio(order: Sequence[str], run: Callable[[Any], Any] = asyncio.run) ->
     async def gather(*makers: Callable[[], Any]) -> None:
         await asyncio.gather(*(maker() for maker in makers))
 
-    names: Names = run(program(Family("0"), slow(order, asyncio.sleep), gather))
+    names: Names = run(program(new_run(), slow(order, asyncio.sleep), gather))
     return names
 
 
@@ -73,7 +82,7 @@ def on_task_groups(order: Sequence[str]) -> Names:
             for maker in makers:
                 group.create_task(maker())
 
-    names: Names = asyncio.run(program(Family("0"), slow(order, asyncio.sleep), gather))
+    names: Names = asyncio.run(program(new_run(), slow(order, asyncio.sleep), gather))
     return names
 
 
@@ -88,7 +97,7 @@ def on_trio(order: Sequence[str]) -> Names:
                 nursery.start_soon(maker)
 
     async def main() -> Names:
-        return await program(Family("0"), slow(order, trio.sleep), gather)
+        return await program(new_run(), slow(order, trio.sleep), gather)
 
     return trio.run(main)
 
@@ -154,7 +163,7 @@ def test_work_handed_to_a_thread_has_a_place_of_its_own() -> None:
     """Given one task and its `to_thread` calls, then no two draws share a name, in any pool thread."""
 
     async def main() -> list[str]:
-        family = Family("0")
+        family = new_run()
         first = family.draw("q", 1).ids
         later = [(await asyncio.to_thread(family.draw, "q", 1)).ids for _ in range(5)]
         return [name for names in (first, *later) for name in names]
@@ -174,8 +183,7 @@ def test_one_program_in_two_namespaces_of_one_loop_gets_one_set_of_names() -> No
     async def main() -> list[Names]:
         named = list[Names]()
         for order in ("abc", "cab"):
-            epoch.now += 1
-            named.append(await program(Family("0"), slow(order, asyncio.sleep), gather))
+            named.append(await program(new_run(), slow(order, asyncio.sleep), gather))
         return named
 
     one, other = asyncio.run(main())
