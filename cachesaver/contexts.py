@@ -145,7 +145,11 @@ def _found(inherited: Place | None, context: object) -> Place:
         if inherited is not None and inherited.owner is None:
             found = inherited  # it was born for a task, which is this one
         elif inherited is None or inherited.is_thread:
-            found = _below(_of_thread(), "task")
+            mine = _of_thread()
+            # Of a thread that nobody saw start, it is all that is known, and has a name by itself.
+            found = (
+                Place(parent=None, label="task") if mine.is_thread else _below(mine, "task")
+            )
         else:
             found = _below(inherited, "task")
     found.owner = ref(context)
@@ -161,12 +165,12 @@ def _of_thread() -> Place:
     if place is not None:
         return place
     if thread is threading.main_thread():
-        place = Place(parent=None, label="main thread", is_ordered=True)
+        place = Place(parent=None, label="main thread", is_ordered=True, is_thread=True)
         remember(thread, place)
         return place
     # Nobody saw it start. Its number would tell in which order threads came up; its name who it is.
     name = "".join(each for each in thread.name if not each.isdigit())
-    return Place(parent=None, label=f"thread {name}", owner=ref(thread))
+    return Place(parent=None, label=f"thread {name}", is_thread=True, owner=ref(thread))
 
 
 def _below(inherited: Place, label: str) -> Place:

@@ -67,13 +67,14 @@ class Place:
     """Where a task, thread or job stands among those that led to it, whether it draws or not.
 
     Attributes:
-        parent: The place it was started from; None for a thread that nobody saw started, and for a
-            job that came from another process.
+        parent: The place it was started from; None for what nobody saw started, and for a job that
+            came from another process.
         label: What runs there, such as the name of a coroutine.
         number: Which of those with this label it is that its parent started in one namespace and
             run, from 0; None where nobody has seen it started.
         is_ordered: Whether *number* comes from the order of the program, not from the order in
             which things happened to it: then it tells siblings apart that ask the same first.
+        is_thread: Whether this is a thread that nobody saw started, such as the main thread.
         fixed: What a job is called in every family, as told by the process that submitted it.
         owner: The task, the thread, or (of a job) the place itself; None until it is known.
         depth: How many places lie above.
@@ -88,6 +89,7 @@ class Place:
     label: str
     number: int | None = None
     is_ordered: bool = False
+    is_thread: bool = False
     fixed: str = ""
     owner: ref[object] | None = None
     depth: int = 0
@@ -136,11 +138,6 @@ class Place:
         return Place(
             parent=self, label="item", number=number, is_ordered=True, depth=self.depth + 1
         )
-
-    @property
-    def is_thread(self) -> bool:
-        """Whether this is a thread that nobody saw started, such as the main thread."""
-        return self.parent is None and not self.fixed
 
     def asking(self, family: Kin, fingerprint: str) -> Node:
         """Return the node of this place, which has a question to ask."""
