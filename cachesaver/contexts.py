@@ -53,28 +53,25 @@ def current_context() -> object:
 
 
 def _current_task() -> object:
-    asyncio = sys.modules.get("asyncio")
-    # Asking for the loop first costs a tenth of the error that asking for the task would raise.
-    if asyncio is not None and (loop := _running_loop(asyncio)) is not None:
-        task: object = asyncio.current_task(loop)
-        if task is not None:
-            return task
+    loop = _running_loop()
+    if loop is not None and (task := sys.modules["asyncio"].current_task(loop)) is not None:
+        return task
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():
         return trio.lowlevel.current_task()
     return None
 
 
-def _running_loop(asyncio: Any) -> object:
-    # Both may be missing while a thread is importing asyncio.
-    running = getattr(asyncio, "_get_running_loop", None)
-    return None if running is None or not hasattr(asyncio, "current_task") else running()
-
-
-def _is_callback() -> bool:
-    """Tell, where no task runs, whether a callback of a loop does."""
+def _running_loop() -> object:
+    """Return the asyncio loop that runs in this thread, whether a task of it runs now or a callback."""
     asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and _running_loop(asyncio) is not None
+    if asyncio is None:
+        return None
+    try:
+        # Asking for the loop costs a tenth of the error that asking for the task would raise.
+        return asyncio._get_running_loop()  # noqa: SLF001  # public to those who implement loops
+    except AttributeError:  # asyncio is just being imported
+        return None
 
 
 def is_inside() -> bool:
@@ -135,7 +132,7 @@ def _found(inherited: Place | None, context: object) -> Place:
         mine = _of_thread()
         # A callback of a loop runs on behalf of who asked for it, not of the thread. So does what
         # a thread nobody saw started does in somebody's context.
-        if inherited is None or not (mine.is_thread or _is_callback()):
+        if inherited is None or not (mine.is_thread or _running_loop() is not None):
             return mine
         found = _below(inherited, "thread")
     else:
@@ -147,9 +144,7 @@ def _found(inherited: Place | None, context: object) -> Place:
         elif inherited is None or inherited.is_thread:
             mine = _of_thread()
             # Of a thread that nobody saw start, it is all that is known, and has a name by itself.
-            found = (
-                Place(parent=None, label="task") if mine.is_thread else _below(mine, "task")
-            )
+            found = Place(parent=None, label="task") if mine.is_thread else _below(mine, "task")
         else:
             found = _below(inherited, "task")
     found.owner = ref(context)
@@ -183,7 +178,7 @@ def _below(inherited: Place, label: str) -> Place:
 
 def born(name: str, *, scope: str | None) -> Place:
     """Return the place of what is started now, and is to draw in the namespace *scope* (None: any)."""
-    if _current_task() is None and _is_callback():
+    if _current_task() is None and _running_loop() is not None:
         # Callbacks come in the order of events: their number tells nothing.
         return (_PLACE.get() or here()).born(name, scope=scope, is_ordered=False)
     return here().born(name, scope=scope, is_ordered=True)
@@ -204,9 +199,8 @@ def birth(name: str) -> Generator[Place]:
 
 def remember(context: object, place: Place) -> None:
     """Let *place* be that of *context*, a thread or a task that has not begun to run."""
-    with contextlib.suppress(TypeError):  # a thread of a class that cannot be hashed
-        _KNOWN[context] = place
-        place.owner = ref(context)
+    _KNOWN[context] = place
+    place.owner = ref(context)
 
 
 def working(place: Place, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -238,7 +232,7 @@ def is_pooling() -> bool:
 
 def sync_place() -> None:
     """See that who copies this context, in a thread, copies the right place with it."""
-    if _current_task() is None and not _is_callback():
+    if _current_task() is None and _running_loop() is None:
         here()
 
 
@@ -247,7 +241,9 @@ def label(function: object, args: tuple[object, ...] = ()) -> tuple[str, str | N
     while isinstance(function, functools.partial):
         args, function = (*function.args, *args), function.func
     context = getattr(function, "__self__", None)
-    if isinstance(context, Context) and args:  # asyncio.to_thread, and everybody who does as it does
+    if (
+        isinstance(context, Context) and args
+    ):  # asyncio.to_thread, and everybody who does as it does
         return label(args[0], args[1:])[0], context.get(NAMESPACE)
     name = getattr(function, "__qualname__", "") or type(function).__qualname__
     return str(name), None

@@ -152,9 +152,7 @@ def _in_worker(original: Any, active: Callable[[], bool]) -> Any:
     function = original.__func__
 
     @functools.wraps(function)
-    async def run_sync_in_worker_thread(
-        kind: type, func: Any, /, *args: Any, **kwargs: Any
-    ) -> Any:
+    async def run_sync_in_worker_thread(kind: type, func: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not active():
             return await function(kind, func, *args, **kwargs)
         return await function(kind, Job(_place(func), func), *args, **kwargs)
@@ -213,8 +211,8 @@ def _map_all(original: Callable[..., Any], active: Callable[[], bool]) -> Callab
     """What `map`, `starmap` and their likes come down to."""
 
     @functools.wraps(original)
-    def map_async(  # noqa: PLR0913  # as it is called there
-        self: Any, func: Any, iterable: Any, mapper: Any, *args: Any, **kwargs: Any
+    def map_async(  # as it is called there
+        self: Any, func: Any, iterable: Iterable[Any], mapper: Any, *args: Any, **kwargs: Any
     ) -> Any:
         pools = sys.modules["multiprocessing.pool"]
         if not active() or mapper not in (pools.mapstar, pools.starmapstar):
@@ -253,8 +251,6 @@ POOLS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
         ("Pool", "imap_unordered", _map_lazily),
     ),
     "trio._core._thread_cache": (("ThreadCache", "start_thread_soon", _start_soon),),
-    "anyio._backends._asyncio": (
-        ("AsyncIOBackend", "run_sync_in_worker_thread", _in_worker),
-    ),
+    "anyio._backends._asyncio": (("AsyncIOBackend", "run_sync_in_worker_thread", _in_worker),),
 }
 """Where each module starts what runs elsewhere: a class of its, a method, and what is laid over that."""

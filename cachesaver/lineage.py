@@ -18,13 +18,13 @@ from weakref import ref
 
 __all__ = ["Drawn", "Node", "draw", "forked", "root"]
 
-_LOCK = threading.Lock()
+_lock = threading.Lock()
 
 
 def forked() -> None:
     """Be usable in a child process: the parent's lock may be held by a thread that is not here."""
-    global _LOCK  # noqa: PLW0603
-    _LOCK = threading.Lock()
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +78,7 @@ class Node:
 
     def child(self, fingerprint: str) -> Node:
         """Return a new node whose first question is *fingerprint*."""
-        with _LOCK:
+        with _lock:
             number = self._children[fingerprint].take(None)
         return Node(id=_digest("child", self.id, fingerprint, str(number)))
 
@@ -88,15 +88,13 @@ class Node:
 
     def take(self, key: str, count: int, taker: object = None) -> tuple[int, ...]:
         """Take the next *count* ordinals under *key* for *taker*."""
-        with _LOCK:
+        with _lock:
             ordinals = self._draws[key]
             return tuple(ordinals.take(taker) for _ in range(count))
 
-    def give_back(
-        self, key: str, taken: tuple[int, ...], taker: ref[object] | None = None
-    ) -> None:
+    def give_back(self, key: str, taken: tuple[int, ...], taker: ref[object] | None = None) -> None:
         """Make the ordinals *taken* under *key* the next ones of *taker* again; None: of anybody."""
-        with _LOCK:
+        with _lock:
             for ordinal in taken:
                 self._draws[key].give_back(ordinal, taker)
 

@@ -17,7 +17,7 @@ __all__ = ["Epoch", "Kin", "Place", "epoch", "forked", "outgoing"]
 
 _DEEPEST = 200
 
-_LOCK = threading.RLock()
+_lock = threading.RLock()
 """Several threads may start something from one place. Reentrant, because a signal handler may, too."""
 
 
@@ -102,7 +102,7 @@ class Place:
 
     def born(self, label: str, *, scope: str | None, is_ordered: bool) -> Place:
         """Return the place of what is being started from here, to draw in the namespace *scope*."""
-        with _LOCK:
+        with _lock:
             # A program may do one thing in two namespaces, or runs: each counts for itself.
             counts = self._counts()
             number = counts[label, scope]
@@ -143,7 +143,7 @@ class Place:
         """Return the node of this place, which has a question to ask."""
         node = self.nodes.get(family)
         if node is None:
-            with _LOCK:
+            with _lock:
                 self._forget()
                 node = self.nodes[family] = self._named(family, fingerprint)
         return node
@@ -167,7 +167,7 @@ class Place:
 
     def begun(self, family: Kin) -> Node:
         """Return what this place is called by its start alone."""
-        with _LOCK:
+        with _lock:
             unnamed, place = list[Place](), self
             while family not in place.unasked:
                 unnamed.append(place)
@@ -204,7 +204,7 @@ def outgoing(place: Place) -> Place:
     """Return the place of a job for another process, by the name that *place* has in this one."""
     if place.fixed:
         return place
-    with _LOCK:
+    with _lock:
         for run in [each for each in _kin if each != epoch.now and each not in epoch.lasting]:
             _kin.pop(run).is_over = True
         if epoch.now not in _kin:
@@ -215,7 +215,7 @@ def outgoing(place: Place) -> Place:
 
 def forked() -> None:
     """Count anew: this is the child, and its parent's threads are not here."""
-    global _LOCK  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _LOCK = threading.RLock()
+    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _lock = threading.RLock()
     _kin.clear()
     epoch.forks += 1

@@ -21,10 +21,10 @@ from cachesaver.contexts import epoch
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
+from cachesaver.jobs import POOLS
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
-from cachesaver.jobs import POOLS
 from cachesaver.runs import announce, inherited, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
@@ -216,7 +216,10 @@ def _say(line: str) -> None:
 
 
 def _hook_all() -> None:
-    starters = {**dict.fromkeys(LOOPS, "cachesaver.tasks"), **dict.fromkeys(POOLS, "cachesaver.jobs")}
+    starters = {
+        **dict.fromkeys(LOOPS, "cachesaver.tasks"),
+        **dict.fromkeys(POOLS, "cachesaver.jobs"),
+    }
     known = {**starters, **TRANSPORTS, **_foreign()}
     _WATCH.start({name: _hooking(where) for name, where in known.items()})
 

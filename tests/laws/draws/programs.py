@@ -13,6 +13,7 @@ import asyncio
 import functools
 import json
 import multiprocessing
+import os
 import random
 import sys
 import threading
@@ -22,11 +23,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import openai
-import trio
-import uvloop
 
 import cachesaver
 
@@ -57,13 +54,18 @@ def text_of(answer: Any) -> str:
     return text
 
 
+@functools.cache
+def client_of(process: int) -> Any:
+    del process  # a fork must not write into its parent's connections
+    return OpenAI(base_url=TOLD["url"], api_key="k", max_retries=0)
+
+
 def work(program: str, piece: int) -> Said:
     """Ask what all pieces ask, and then one's own question about the answer."""
     time.sleep(pause(program, piece))
-    with OpenAI(base_url=TOLD["url"], api_key="k", max_retries=0) as client:
-        create = client.chat.completions.create
-        first = text_of(create(**asking(f"{program}: an idea?")))
-        return piece, first, text_of(create(**asking(f"piece {piece}: what of {first}")))
+    create = client_of(os.getpid()).chat.completions.create
+    first = text_of(create(**asking(f"{program}: an idea?")))
+    return piece, first, text_of(create(**asking(f"piece {piece}: what of {first}")))
 
 
 def work_of(pair: tuple[str, int]) -> Said:
@@ -160,6 +162,8 @@ def to_thread(name: str) -> Iterable[Said]:
 
 
 def in_executor(name: str) -> Iterable[Said]:
+    import uvloop
+
     async def main() -> list[Said]:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -188,27 +192,29 @@ def thread_pool_apply(name: str) -> Iterable[Said]:
 # --- pools of processes
 
 
-def process_submit(name: str, method: str = "fork") -> Iterable[Said]:
-    context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+FORKING = multiprocessing.get_context("fork")
+
+
+def process_submit(name: str) -> Iterable[Said]:
+    with ProcessPoolExecutor(WORKERS, mp_context=FORKING) as pool:
         jobs = [pool.submit(work, name, piece) for piece in PIECES]
         return [job.result() for job in as_completed(jobs)]
 
 
-def process_map(name: str, method: str = "fork") -> Iterable[Said]:
-    context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+def process_map(name: str) -> Iterable[Said]:
+    with ProcessPoolExecutor(WORKERS, mp_context=FORKING) as pool:
         size = max(1, len(PIECES) // WORKERS)
         return list(pool.map(work, [name] * len(PIECES), PIECES, chunksize=size))
 
 
 def worker_map(name: str, method: str) -> Iterable[Said]:
-    with multiprocessing.get_context(method).Pool(WORKERS) as pool:
+    workers = WORKERS if method == "fork" else min(WORKERS, 2)  # each imports everything
+    with multiprocessing.get_context(method).Pool(workers) as pool:
         return pool.starmap(work, [(name, piece) for piece in PIECES])
 
 
-def worker_unordered(name: str, method: str) -> Iterable[Said]:
-    with multiprocessing.get_context(method).Pool(WORKERS, maxtasksperchild=1) as pool:
+def worker_unordered(name: str) -> Iterable[Said]:
+    with FORKING.Pool(WORKERS, maxtasksperchild=1) as pool:
         return list(pool.imap_unordered(work_of, [(name, piece) for piece in PIECES]))
 
 
@@ -223,6 +229,8 @@ def gather(name: str) -> Iterable[Said]:
 
 
 def trio_nursery(name: str) -> Iterable[Said]:
+    import trio
+
     said = list[Said]()
 
     async def piece_of_work(piece: int) -> None:
@@ -238,6 +246,8 @@ def trio_nursery(name: str) -> Iterable[Said]:
 
 
 def trio_threads(name: str) -> Iterable[Said]:
+    import trio
+
     said = list[Said]()
 
     async def piece_of_work(piece: int) -> None:
@@ -253,10 +263,11 @@ def trio_threads(name: str) -> Iterable[Said]:
 
 
 def anyio_threads(name: str, backend: str) -> Iterable[Said]:
+    import anyio.to_thread
+
     said = list[Said]()
 
     async def piece_of_work(piece: int) -> None:
-        # One task, several jobs: which worker takes which one is open.
         said.append(await anyio.to_thread.run_sync(work, name, piece))
 
     async def main() -> None:
@@ -269,6 +280,8 @@ def anyio_threads(name: str, backend: str) -> Iterable[Said]:
 
 
 def anyio_tasks(name: str, backend: str) -> Iterable[Said]:
+    import anyio
+
     said = list[Said]()
 
     async def piece_of_work(piece: int) -> None:
@@ -297,11 +310,10 @@ PROGRAMS: dict[str, Callable[[str], Iterable[Said]]] = {
     "ThreadPool.apply_async": thread_pool_apply,
     "ProcessPoolExecutor.submit": process_submit,
     "ProcessPoolExecutor.map": process_map,
-    "ProcessPoolExecutor.submit, spawned": functools.partial(process_submit, method="spawn"),
     "Pool.starmap, forked": functools.partial(worker_map, method="fork"),
     "Pool.starmap, spawned": functools.partial(worker_map, method="spawn"),
     "Pool.starmap, by the fork server": functools.partial(worker_map, method="forkserver"),
-    "Pool.imap_unordered, forked": functools.partial(worker_unordered, method="fork"),
+    "Pool.imap_unordered, forked": worker_unordered,
     "asyncio.gather": gather,
     "trio.Nursery": trio_nursery,
     "trio.to_thread": trio_threads,

@@ -1,9 +1,9 @@
 """Law 3 for threads, pools, processes and loops: the very same sample for the very same work.
 
 Every program has pieces of work that begin with one and the same question and then ask about what they
-were told. Who asks first differs from run to run. It is run four times, each time in a process of its own:
-bought; again; in a fresh namespace; and in another one that may not buy. Each time the provider answers
-in another order, the pieces dawdle differently, hashes differ, and pools have another number of workers.
+were told. Who asks first differs from run to run. It is run three times, each time in a process of its own:
+bought; again; and in a fresh namespace that may not buy. Each time the provider answers in another
+order, the pieces dawdle differently, hashes differ, and pools have another number of workers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ SCRIPT = Path(__file__).with_name("programs.py")
 class Act:
     """One run of all programs: by program and piece, what it was told; and the calls it cost."""
 
-    said: dict[str, Any]
+    said: dict[str, dict[str, list[str]] | str]
     calls: int
     samples: int
 
@@ -83,8 +82,7 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> list[Act]:
         return [
             perform(provider, store, 1, 2, "first", "cache"),
             perform(provider, store, 2, 1, "first", "cache"),
-            perform(provider, store, 3, 8, "second", "cache"),
-            perform(provider, store, 4, 4, "third", "replay"),
+            perform(provider, store, 3, 8, "second", "replay"),
         ]
 
 
@@ -102,5 +100,5 @@ def test_every_piece_of_work_is_told_the_same_again(acts: list[Act], name: str) 
 
 @pytest.mark.timeout(500)
 def test_nothing_is_bought_again(acts: list[Act]) -> None:
-    assert [act.samples for act in acts[1:]] == [0, 0, 0]
-    assert acts[0].samples == sum(2 * len(said) for said in acts[0].said.values())
+    assert [act.calls for act in acts[1:]] == [0, 0]
+    assert acts[0].samples == sum(2 * len(said) for said in acts[0].said.values()) > 0
