@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.process
-import concurrent.futures.thread
 import contextvars
 import functools
 import gc
@@ -147,9 +145,10 @@ def by_threads_that_run_a_loop(work: Work) -> None:
     async def nested(piece: int) -> None:
         work(piece)
 
-    _run(
-        [threading.Thread(target=lambda piece=piece: asyncio.run(main(piece))) for piece in PIECES]
-    )
+    def run(piece: int) -> None:
+        asyncio.run(main(piece))
+
+    _run([threading.Thread(target=run, args=(piece,)) for piece in PIECES])
 
 
 def by_threads_that_run_trio(work: Work) -> None:
@@ -323,8 +322,8 @@ def test_what_carries_its_namespace_along_is_counted_in_it() -> None:
 
     async def direct(family: Family) -> list[tuple[str, ...]]:
         loop, context = asyncio.get_running_loop(), contextvars.copy_context
-        calls = [functools.partial(context().run, _one, family) for _ in range(3)]
-        return await asyncio.gather(*(loop.run_in_executor(None, call) for call in calls))
+        calls: Any = [functools.partial(context().run, _one, family) for _ in range(3)]
+        return list(await asyncio.gather(*(loop.run_in_executor(None, call) for call in calls)))
 
     async def main() -> list[object]:
         new_run()
@@ -418,9 +417,9 @@ class TestPoolsOfProcessesDoAsBefore:
 
     def test_its_errors(self) -> None:
         with ProcessPoolExecutor(1) as pool:
-            with pytest.raises(ZeroDivisionError, match="division by zero"):
-                pool.submit(operator.truediv, 1, 0).result()
-            with pytest.raises((pickle.PicklingError, AttributeError), match="pickle"):
+            with pytest.raises(ZeroDivisionError, match="by zero"):
+                pool.submit(divmod, 1, 0).result()
+            with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
                 pool.submit(lambda: 1).result()
             with pytest.raises(TypeError, match="not callable"):
                 pool.submit(5).result()  # type: ignore[arg-type]
@@ -436,7 +435,7 @@ class TestPoolsOfProcessesDoAsBefore:
             assert list(pool.imap(abs, iter([-1, 2]), chunksize=2)) == [1, 2]
             assert sorted(pool.imap_unordered(abs, [-1, 2])) == [1, 2]
             with pytest.raises(ZeroDivisionError):
-                pool.apply(operator.truediv, (1, 0))
+                pool.apply(divmod, (1, 0))
             with pytest.raises(TypeError, match="not iterable"):
                 pool.map(abs, 5)
             with pytest.raises(TypeError, match="not iterable"):
@@ -571,12 +570,15 @@ def test_a_job_inside_a_job_leaves_the_outer_one_as_it_was() -> None:
     assert Job(place, lambda: list(outer()))() == [place, inner.place, place]
 
 
+_ANY: Any = _one
+
+
 @pytest.mark.parametrize(
     ("function", "args", "expected"),
     [
         (int, (), "int"),
-        (functools.partial(functools.partial(_one), 1), (), "_one"),
-        (functools.partial(contextvars.Context().run, _one), (1,), "_one"),
+        (functools.partial(functools.partial(_ANY), 1), (), "_one"),
+        (functools.partial(contextvars.Context().run, _ANY), (1,), "_one"),
         (contextvars.Context().run, (_one, 1), "_one"),
         (contextvars.Context().run, (), "Context.run"),
         (operator.itemgetter(1), (), "itemgetter"),
@@ -605,7 +607,8 @@ def test_a_child_may_draw_though_a_thread_of_its_parent_held_our_locks() -> None
             os._exit(0)
     deadline = time.monotonic() + 20
     while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
-        assert time.monotonic() < deadline or os.kill(pid, 9)
+        if time.monotonic() > deadline:
+            os.kill(pid, 9)
         time.sleep(0.01)
 
     assert ended == (pid, 0)

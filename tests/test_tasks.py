@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import pytest
 import trio
 import uvloop
@@ -32,12 +33,9 @@ def _hooked() -> Iterator[None]:
 
 
 def _attributes() -> list[object]:
-    modules = {"asyncio": asyncio, "uvloop": uvloop, "trio": trio}
-    return [
-        vars(getattr(modules[module], kind)).get(name)
-        for module, rows in tasks.LOOPS.items()
-        for kind, name, _ in rows
-    ]
+    modules: dict[str, Any] = {"asyncio": asyncio, "uvloop": uvloop, "trio": trio}
+    rows = [(modules[name], row) for name, rows in tasks.LOOPS.items() for row in rows]
+    return [vars(getattr(module, kind)).get(name) for module, (kind, name, _) in rows]
 
 
 RUNS = itertools.count()
@@ -221,7 +219,7 @@ class Turns:
 
     async def take(self, piece: int) -> None:
         while self._order[0] != piece:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     def done(self, piece: int) -> None:
         self._order.remove(piece)
@@ -241,7 +239,7 @@ class Work:
     async def __call__(self, piece: int) -> None:
         await self._turns.take(piece)
         (first,) = self.family.draw("all", 1).ids
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         (second,) = self.family.draw(f"of {piece}", 1).ids
         self.names[piece] = first, second
         self._turns.done(piece)
@@ -425,13 +423,15 @@ def test_tasks_that_a_callback_starts_are_told_apart_by_what_they_ask() -> None:
             named[request] = (*first, *family.draw("all", 1).ids)
 
         async def main() -> None:
-            loop, tasks = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+            loop, started = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
+            def start(request: int) -> None:
+                started.append(loop.create_task(handle(request)))
+
             for request in order:
-                loop.call_soon(
-                    lambda request=request: tasks.append(loop.create_task(handle(request)))
-                )
+                loop.call_soon(start, request)
             await asyncio.sleep(0)
-            await asyncio.wait(tasks)
+            await asyncio.wait(started)
 
         asyncio.run(main())
         return named
