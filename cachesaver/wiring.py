@@ -191,13 +191,13 @@ def _tell_children() -> None:
 
 def _count_anew() -> None:
     """Let what is started from now on count in the run of the innermost session."""
-    sessions = _DOOR.sessions
+    open_now = {each.run_id: each for each in _DOOR.sessions}
     # Who joins a run may do so again, and goes on counting then.
-    joined = {each.run_id for each in sessions if each.settings.run or each.run_id == inherited()}
-    epoch.lasting = (epoch.lasting & _JOINED) | {each.run_id for each in sessions}
-    _JOINED.update(joined)
-    epoch.now = sessions[-1].run_id if sessions else ""
-    epoch.slot = (lambda: _slot(sessions[-1])) if sessions else str
+    _JOINED.update(run for run, each in open_now.items() if each.settings.run or run == inherited())
+    epoch.lasting = frozenset(_JOINED | open_now.keys())
+    innermost = current_session()
+    epoch.now = "" if innermost is None else innermost.run_id
+    epoch.slot = str if innermost is None else lambda: _slot(innermost)
 
 
 def _slot(session: Session) -> str:

@@ -35,7 +35,10 @@ def _hooked() -> Iterator[None]:
 def _attributes() -> list[object]:
     modules: dict[str, Any] = {"asyncio": asyncio, "uvloop": uvloop, "trio": trio}
     rows = [(modules[name], row) for name, rows in tasks.LOOPS.items() for row in rows]
-    return [vars(getattr(module, kind)).get(name) for module, (kind, name, _) in rows]
+    owners: list[tuple[dict[str, object], str]] = [
+        (dict(vars(getattr(module, kind))), name) for module, (kind, name, _) in rows
+    ]
+    return [owned.get(name) for owned, name in owners]
 
 
 RUNS = itertools.count()
