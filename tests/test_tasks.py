@@ -34,11 +34,12 @@ def _hooked() -> Iterator[None]:
 
 def _attributes() -> list[object]:
     modules: dict[str, Any] = {"asyncio": asyncio, "uvloop": uvloop, "trio": trio}
-    rows = [(modules[name], row) for name, rows in tasks.LOOPS.items() for row in rows]
-    owners: list[tuple[dict[str, object], str]] = [
-        (dict(vars(getattr(module, kind))), name) for module, (kind, name, _) in rows
-    ]
-    return [owned.get(name) for owned, name in owners]
+    found = list[object]()
+    for module, rows in tasks.LOOPS.items():
+        for kind, name, _ in rows:
+            owned: dict[str, object] = getattr(modules[module], kind).__dict__
+            found.append(owned.get(name))
+    return found
 
 
 RUNS = itertools.count()
