@@ -1,22 +1,26 @@
-"""Which execution context runs now, and what holds in it: namespace, request id, node, guard.
+"""Which execution context runs now, and what holds in it: namespace, request id, place, guard.
 
-Context variables carry what a user sets (`namespace`, `request_id`); the node of a task or thread
-hangs beside them. Knows asyncio and trio only if the program has imported them.
+Context variables carry what a user sets (`namespace`, `request_id`); the place of a task, thread or
+job hangs beside them. Knows asyncio and trio only if the program has imported them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
+import os
 import sys
 import threading
-from collections import Counter
-from collections.abc import Generator
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from weakref import ref
+from collections.abc import Callable, Generator, Mapping
+from contextvars import Context, ContextVar
+from typing import Any
+from weakref import WeakKeyDictionary, ref
 
+from cachesaver import lineage, places
 from cachesaver.errors import ConfigurationError
-from cachesaver.lineage import Drawn, Node, draw, root
+from cachesaver.lineage import Drawn, draw
+from cachesaver.places import Epoch, Kin, Place, epoch
 
 __all__ = [
     "NAMESPACE",
@@ -26,11 +30,20 @@ __all__ = [
     "Family",
     "Place",
     "birth",
+    "born",
     "checked_replicate",
     "current_context",
+    "epoch",
     "here",
     "inside",
     "is_inside",
+    "is_pooling",
+    "label",
+    "pooling",
+    "remember",
+    "scope_of",
+    "sync_place",
+    "working",
 ]
 
 NAMESPACE: ContextVar[str | None] = ContextVar("cachesaver_namespace", default=None)
@@ -54,15 +67,30 @@ def checked_replicate(given: object) -> int:
 
 def current_context() -> object:
     """Return the task that runs now, or else the thread."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        with contextlib.suppress(RuntimeError):  # no running loop
-            if (task := asyncio.current_task()) is not None:
-                return task
+    task = _current_task()
+    return threading.current_thread() if task is None else task
+
+
+def _current_task() -> object:
+    loop = _running_loop()
+    if loop is not None and (task := sys.modules["asyncio"].current_task(loop)) is not None:
+        return task
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():
         return trio.lowlevel.current_task()
-    return threading.current_thread()
+    return None
+
+
+def _running_loop() -> object:
+    """Return the asyncio loop that runs in this thread, whether a task of it runs now or a callback."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        # Asking for the loop costs a tenth of the error that asking for the task would raise.
+        return asyncio._get_running_loop()  # noqa: SLF001  # public to those who implement loops
+    except AttributeError:  # asyncio is just being imported
+        return None
 
 
 def is_inside() -> bool:
@@ -82,168 +110,197 @@ def inside() -> Generator[None]:
             _INSIDE.reset(token)
 
 
-@dataclass(slots=True, eq=False)
-class Place:
-    """Where a task or thread stands among those that led to it, whether it draws itself or not.
-
-    Attributes:
-        parent: The place it was started from; None for what inherited nothing.
-        label: What runs there, such as the name of a coroutine.
-        number: Which of those with this label it is that its parent started in one namespace and
-            session, from 0; None where nobody has seen it started.
-        owner: The task or thread; None until it is known.
-        depth: How many places lie above.
-        since: The families in which its parent had asked by the time this was started. In the
-            others the parent is known by its own start, whether it asks later or not: who comes
-            first must not change what anybody is called.
-        nodes: What it is called in each family that asked here.
-        unasked: What it is called, in each family, by those that were started before it asked.
-    """
-
-    parent: Place | None
-    label: str
-    number: int | None = None
-    owner: ref[object] | None = None
-    depth: int = 0
-    since: frozenset[Family] = frozenset()
-    _started: Counter[object] = field(default_factory=Counter[object], repr=False)
-    nodes: dict[Family, Node] = field(default_factory=dict["Family", Node], repr=False)
-    unasked: dict[Family, Node] = field(default_factory=dict["Family", Node], repr=False)
-
-    def born(self, label: str) -> Place:
-        """Return the place of a task that is being started from here."""
-        # A program may do one thing in two namespaces, replicates or sessions: each counts for itself.
-        scope = (label, NAMESPACE.get(), REPLICATE.get(), epoch.now)
-        number = self._started[scope]
-        self._started[scope] += 1
-        return self.below(label, number, since=frozenset(list(self.nodes)))
-
-    def below(self, label: str, number: int | None = None, *, since: frozenset[Family]) -> Place:
-        """Return the place of what is found to run below.
-
-        Chains are cut at a depth that no program reaches by nesting: a task that for ever starts
-        its own successor must not keep all its ancestors.
-        """
-        if self.depth < _DEEPEST:
-            depth = self.depth + 1
-            return Place(parent=self, label=label, number=number, depth=depth, since=since)
-        return Place(parent=self.parent, label=label, depth=self.depth, since=self.since)
-
-    def asking(self, family: Family, fingerprint: str) -> Node:
-        """Return the node of this place, which has a question to ask."""
-        if family not in self.nodes:
-            for known in (self.nodes, self.unasked):
-                for ended in [each for each in list(known) if each.is_over]:
-                    known.pop(ended, None)
-            self.nodes[family] = self._above(family).child(fingerprint)
-            _ASKED.set((self, frozenset(list(self.nodes))))
-        return self.nodes[family]
-
-    def _above(self, family: Family) -> Node:
-        """Return the node of the parent: one that had not asked by then is known by its start."""
-        unnamed, place, node = list[Place](), self, None
-        while node is None:
-            if place.parent is None:
-                node = family.root
-                break
-            known = place.parent.nodes if family in place.since else place.parent.unasked
-            node, place = known.get(family), place.parent
-            if node is None:
-                unnamed.append(place)
-        for each in reversed(unnamed):
-            number = each.number
-            node = node.child(each.label) if number is None else node.started(each.label, number)
-            each.unasked[family] = node
-        return node
+# --- the place of what runs now
 
 
-_DEEPEST = 200
+class _Local(threading.local):
+    job: Place | None = None
+    """The place of the job that this thread, of a pool, works on."""
+    is_pooling: bool = False
+    """Whether this thread is handing a job to a pool, which may start threads of its own for it."""
 
 
-@dataclass(slots=True)
-class Epoch:
-    """Counts how often the session that answers has changed."""
-
-    now: int = 0
-
-
-epoch = Epoch()
+_LOCAL = _Local()
 
 _PLACE: ContextVar[Place | None] = ContextVar("cachesaver_place", default=None)
-_ASKED: ContextVar[tuple[Place | None, frozenset[Family]]] = ContextVar(
+_ASKED: ContextVar[tuple[Place | None, frozenset[Kin]]] = ContextVar(
     "cachesaver_asked", default=(None, frozenset())
 )
 """A place, and the families it had asked in when this context was copied."""
 
+_KNOWN: WeakKeyDictionary[object, Place] = WeakKeyDictionary()
+"""Places of threads, and of tasks that run in a context which is not theirs alone."""
+
 
 def here() -> Place:
-    """Return the place of the task or thread that runs now."""
-    context = current_context()
+    """Return the place of the task, job or thread that runs now."""
     place = _PLACE.get()
+    context = _current_task()
+    if context is None:
+        context = _LOCAL.job or threading.current_thread()
     if place is not None and place.owner is not None and place.owner() is context:
         return place
-    threaded = isinstance(context, threading.Thread)
-    if place is None or place.owner is not None or threaded:
-        place = _started_from(place, _THREAD if threaded else "task")
-        _PLACE.set(place)
-    # else: it was born for a task, which is this one
-    place.owner = ref(context)
+    place = _found(place, context)
+    _PLACE.set(place)
     return place
 
 
-def _started_from(inherited: Place | None, label: str, *, born: bool = False) -> Place:
-    """Return a new place below the one that was inherited.
+def _found(inherited: Place | None, context: object) -> Place:
+    """Return the place of *context*, which runs now for the first time with what it *inherited*."""
+    if isinstance(context, (threading.Thread, Place)):
+        mine = _of_thread()
+        # A callback of a loop runs on behalf of who asked for it, not of the thread. So does what
+        # a thread nobody saw started does in somebody's context.
+        if inherited is None or not (mine.is_thread or _running_loop() is not None):
+            return mine
+        found = _below(inherited, "thread")
+    else:
+        known = _KNOWN.get(context)
+        if known is not None:
+            return known
+        if inherited is not None and inherited.owner is None:
+            found = inherited  # it was born for a task, which is this one
+        elif inherited is None or inherited.is_thread:
+            mine = _of_thread()
+            # Of a thread that nobody saw start, it is all that is known, and has a name by itself.
+            found = Place(parent=None, label="task") if mine.is_thread else _below(mine, "task")
+        else:
+            found = _below(inherited, "task")
+    found.owner = ref(context)
+    return found
 
-    Not below a thread that inherited nothing itself: whether such a thread asked before it ran a
-    loop must not change what the loop's tasks are called.
-    """
-    if inherited is None or (inherited.parent is None and inherited.label == _THREAD):
-        return Place(parent=None, label=label)
-    if born:
-        return inherited.born(label)
+
+def _of_thread() -> Place:
+    """Return the place of the job that this thread works on, or else that of the thread."""
+    if _LOCAL.job is not None:
+        return _LOCAL.job
+    thread = threading.current_thread()
+    place = _KNOWN.get(thread)
+    if place is not None:
+        return place
+    if thread is threading.main_thread():
+        place = Place(parent=None, label="main thread", is_ordered=True, is_thread=True)
+        remember(thread, place)
+        return place
+    # Nobody saw it start. Its number would tell in which order threads came up; its name who it is.
+    name = "".join(each for each in thread.name if not each.isdigit())
+    return Place(parent=None, label=f"thread {name}", is_thread=True, owner=ref(thread))
+
+
+def _below(inherited: Place, label: str) -> Place:
     asking, since = _ASKED.get()
     return inherited.below(label, since=since if asking is inherited else frozenset())
 
 
-_THREAD = "thread"
+# --- the place of what is started now
+
+
+def born(name: str, *, scope: str | None) -> Place:
+    """Return the place of what is started now, and is to draw in the namespace *scope* (None: any)."""
+    if _current_task() is None and _running_loop() is not None:
+        # Callbacks come in the order of events: their number tells nothing.
+        return (_PLACE.get() or here()).born(name, scope=scope, is_ordered=False)
+    return here().born(name, scope=scope, is_ordered=True)
 
 
 @contextlib.contextmanager
-def birth(label: str) -> Generator[Place]:
+def birth(name: str) -> Generator[Place]:
     """Let a task that is created in this block, and copies this context, have a place of its own."""
-    outside = isinstance(current_context(), threading.Thread)
-    place = _started_from(_PLACE.get() if outside else here(), label, born=True)
+    place = born(name, scope=scope_of(contextvars.copy_context()))
     token = _PLACE.set(place)
     try:
         yield place
     finally:
+        # The block may be an `await` that is closed from another context.
+        with contextlib.suppress(ValueError):
+            _PLACE.reset(token)
+
+
+def remember(context: object, place: Place) -> None:
+    """Let *place* be that of *context*, a thread or a task that has not begun to run."""
+    _KNOWN[context] = place
+    place.owner = ref(context)
+
+
+def working(place: Place, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call *function* as the job that *place* is that of."""
+    before = (_LOCAL.job, _LOCAL.is_pooling)
+    token = _PLACE.set(place)  # for a loop, or a thread with this context, that is started there
+    _LOCAL.job, _LOCAL.is_pooling = place, False
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _LOCAL.job, _LOCAL.is_pooling = before
         _PLACE.reset(token)
 
 
-@dataclass(slots=True, eq=False)
-class Family:
-    """All nodes of one run in this process.
+@contextlib.contextmanager
+def pooling() -> Generator[None]:
+    """Hand a job to a pool: threads that are started in this block are the pool's, not the job's."""
+    before, _LOCAL.is_pooling = _LOCAL.is_pooling, True
+    try:
+        yield
+    finally:
+        _LOCAL.is_pooling = before
 
-    Attributes:
-        slot: The place of this process in the run, the same when the program is run again.
-        root: The node above all others.
-        is_over: Whether the run has ended, so that places need not know their names in it any more.
-    """
 
-    slot: str
-    is_over: bool = False
-    root: Node = field(init=False)
+def is_pooling() -> bool:
+    """Tell whether a job is being handed to a pool in this thread."""
+    return _LOCAL.is_pooling
 
-    def __post_init__(self) -> None:
-        """Hang everything under the process."""
-        self.root = root(self.slot)
+
+def sync_place() -> None:
+    """See that who copies this context, in a thread, copies the right place with it."""
+    if _current_task() is None and _running_loop() is None:
+        here()
+
+
+def label(function: object, args: tuple[object, ...] = ()) -> tuple[str, str | None]:
+    """Return what to call a job that calls *function*, and the namespace that it carries with it."""
+    while isinstance(function, functools.partial):
+        args, function = (*function.args, *args), function.func
+    context = getattr(function, "__self__", None)
+    if (
+        isinstance(context, Context) and args
+    ):  # asyncio.to_thread, and everybody who does as it does
+        return label(args[0], args[1:])[0], scope_of(context)
+    name = getattr(function, "__qualname__", "") or type(function).__qualname__
+    return str(name), None
+
+
+def scope_of(context: Mapping[ContextVar[Any], Any]) -> str | None:
+    """Return what tells apart the namespaces and replicates that are set in *context*; None: none."""
+    namespace, replicate = context.get(NAMESPACE), context.get(REPLICATE)
+    return namespace if replicate is None else f"{namespace or ''}\0{replicate}"
+
+
+class Family(Kin):
+    """All nodes of one run in this process, and its draws."""
+
+    __slots__ = ()
 
     def draw(self, fingerprint: str, count: int) -> Drawn:
         """Name *count* draws of *fingerprint* made by the context that runs now."""
         if explicit := REQUEST_ID.get():
             return self.named(explicit, fingerprint, count)
-        return draw(here().asking(self, fingerprint), fingerprint, count)
+        place = here()
+        known = self in place.nodes
+        node = place.asking(self, fingerprint)
+        if not known:
+            _ASKED.set((place, frozenset(list(place.nodes))))
+        return draw(node, fingerprint, count, taker=place.owner and place.owner())
 
     def named(self, explicit: str, fingerprint: str, count: int) -> Drawn:
         """Name *count* draws under the id that the caller gave."""
-        return draw(self.root, fingerprint, count, explicit=explicit)
+        taker = _current_task() or _LOCAL.job or threading.current_thread()
+        return draw(self.root, fingerprint, count, explicit=explicit, taker=taker)
+
+
+def _in_child() -> None:
+    places.forked()
+    lineage.forked()
+    _LOCAL.is_pooling = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

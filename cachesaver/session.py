@@ -19,6 +19,7 @@ from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, inside, is_inside
+from cachesaver.contexts import here as place
 from cachesaver.engine import Engine, Line, settle
 from cachesaver.errors import BudgetExceededError, CachesaverError, StoreError, UnknownPriceError
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -270,7 +271,8 @@ class Session:
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
-            together=self._gathers[blocking] and self._can_be_shared(question),
+            together=(together := self._gathers[blocking] and self._can_be_shared(question)),
+            age=place().age if together else 0,
             settle=self._settle,
         )
 

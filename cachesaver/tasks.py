@@ -2,7 +2,7 @@
 
 asyncio does not record which task created which. So the method by which every loop makes its tasks is
 wrapped: the new task copies a context in which one variable of ours differs, and nothing else.
-trio's nurseries likewise.
+trio's nurseries likewise. What is started in threads and pools is the business of `jobs`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from cachesaver.contexts import birth
+from cachesaver.contexts import birth, born, label, remember, scope_of, sync_place
 from cachesaver.transports.patches import patch
 
 __all__ = ["LOOPS", "hook"]
 
-LOOPS = {
-    "asyncio": ("BaseEventLoop", "create_task"),
-    "uvloop": ("Loop", "create_task"),
-    "trio": ("Nursery", "start_soon"),
-}
-"""Where each library makes its tasks: a class of its, and a method whose argument is what to run."""
+Layer = Callable[[Callable[..., Any], Callable[[], bool]], Callable[..., Any]]
 
 
 def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
@@ -32,26 +27,36 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     Takes the gate that transports take, and has no use for it.
     """
     del gate
-    kind, name = LOOPS[module.__name__]
-    owner: type = getattr(module, kind)
-    undo_plain = _made_own(owner, name)
-    undo = patch(owner, name, _layer)
+    undoings = list[Callable[[], None]]()
+    for kind, name, layer in LOOPS[module.__name__]:
+        owner: type = getattr(module, kind)
+        undoings.append(_made_own(owner, name))
+        undoings.append(patch(owner, name, layer))
 
     def undo_all() -> None:
-        undo()
-        undo_plain()
+        for undo in reversed(undoings):
+            undo()
 
     return undo_all
 
 
-def _layer(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """What makes a task of its argument, and returns it."""
+
     @functools.wraps(original)
-    def make_task(maker: Any, what: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if not active() or kwargs.get("context") is not None:
-            # A context handed in is somebody's own; its task gets a place when it first needs one.
-            return original(maker, what, *args, **kwargs)
-        with birth(_label(what)) as place:
-            task = original(maker, what, *args, **kwargs)
+    def make_task(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(maker, *args, **kwargs)
+        name, _ = label(args[0] if args else kwargs.get("coro"))
+        context = kwargs.get("context")
+        if context is not None:
+            # Somebody's own, as asyncio.run has one: nothing may be changed in it.
+            place = born(name, scope=scope_of(context))
+            task = original(maker, *args, **kwargs)
+            remember(task, place)
+            return task
+        with birth(name) as place:
+            task = original(maker, *args, **kwargs)
         if place.owner is None and task is not None:
             place.owner = ref(task)
         return task
@@ -59,8 +64,46 @@ def _layer(original: Callable[..., Any], active: Callable[[], bool]) -> Callable
     return make_task
 
 
-def _label(what: object) -> str:
-    return str(getattr(what, "__qualname__", "") or type(what).__qualname__)
+def _awaiting(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """What makes a task of its argument, and waits until that has said that it runs."""
+
+    @functools.wraps(original)
+    async def start(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return await original(maker, *args, **kwargs)
+        with birth(label(args[0] if args else kwargs.get("async_fn"))[0]):
+            return await original(maker, *args, **kwargs)
+
+    return start
+
+
+def _calling(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """What other threads call something on the loop with, in a copy of their context."""
+
+    @functools.wraps(original)
+    def call_soon(loop: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if active() and kwargs.get("context") is None:
+            sync_place()
+        return original(loop, *args, **kwargs)
+
+    return call_soon
+
+
+LOOPS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
+    "asyncio": (
+        ("BaseEventLoop", "create_task", _making),
+        ("BaseEventLoop", "call_soon_threadsafe", _calling),
+    ),
+    "uvloop": (
+        ("Loop", "create_task", _making),
+        ("Loop", "call_soon_threadsafe", _calling),
+    ),
+    "trio": (
+        ("Nursery", "start_soon", _making),
+        ("Nursery", "start", _awaiting),
+    ),
+}
+"""Where each library makes its tasks: a class of its, a method, and what is laid over that."""
 
 
 def _made_own(owner: type, name: str) -> Callable[[], None]:
@@ -70,8 +113,8 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
     inherited: Callable[..., Any] = getattr(owner, name)  # of its base, compiled
 
     @functools.wraps(inherited)
-    def plain(maker: Any, what: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return inherited(maker, what, *args, **kwargs)
+    def plain(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return inherited(maker, *args, **kwargs)
 
     setattr(owner, name, plain)
 

@@ -19,12 +19,14 @@ from typing import Any
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
+from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
+from cachesaver.jobs import POOLS
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
-from cachesaver.runs import announce, is_unnumbered, retract
+from cachesaver.runs import announce, inherited, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
@@ -74,6 +76,8 @@ _DOOR = _Door()
 _lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
+_JOINED: set[str] = set()
+"""Runs that were joined, not started."""
 
 
 def install(  # noqa: PLR0913  # the options of the one call that users make
@@ -202,12 +206,30 @@ def _leave(session: Session) -> None:
 
 def _tell_children() -> None:
     """Let child processes join the run of the innermost session, and tasks count for it."""
-    epoch.now += 1
+    _count_anew()
     if _DOOR.sessions:
         innermost = _DOOR.sessions[-1]
         announce(innermost.run_id, "" if is_unnumbered() else innermost.slot)
     else:
         retract()
+
+
+def _count_anew() -> None:
+    """Let what is started from now on count in the run of the innermost session."""
+    open_now = {each.run_id: each for each in _DOOR.sessions}
+    # Who joins a run may do so again, and goes on counting then.
+    _JOINED.update(run for run, each in open_now.items() if each.settings.run or run == inherited())
+    epoch.lasting = frozenset(_JOINED | open_now.keys())
+    innermost = current_session()
+    epoch.now = "" if innermost is None else innermost.run_id
+    epoch.slot = str if innermost is None else lambda: _slot(innermost)
+
+
+def _slot(session: Session) -> str:
+    try:
+        return session.slot
+    except StoreError:  # a job must be submitted as it would be without us
+        return ""
 
 
 def _say(line: str) -> None:
@@ -219,7 +241,11 @@ def _say(line: str) -> None:
 
 
 def _hook_all() -> None:
-    known = {**dict.fromkeys(LOOPS, "cachesaver.tasks"), **TRANSPORTS, **_foreign()}
+    starters = {
+        **dict.fromkeys(LOOPS, "cachesaver.tasks"),
+        **dict.fromkeys(POOLS, "cachesaver.jobs"),
+    }
+    known = {**starters, **TRANSPORTS, **_foreign()}
     _WATCH.start({name: _hooking(where) for name, where in known.items()})
 
 

@@ -23,6 +23,7 @@ OUTER_ROOMS = {
     *(
         "candour",
         "importing",
+        "jobs",
         "nearest",
         "replies",
         "runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from cachesaver.lineage import Node, draw, root
+from cachesaver.lineage import Drawn, Node, draw, root
 
 
 def ids(node: Node, fingerprint: str, count: int = 1, explicit: str = "") -> tuple[str, ...]:
@@ -76,3 +76,47 @@ def test_threads_never_share_an_ordinal() -> None:
         thread.join()
 
     assert len(set(seen)) == 1600
+
+
+class Taker:
+    """A task, as far as this module is concerned."""
+
+    ended = False
+
+    def done(self) -> bool:
+        return self.ended
+
+
+def taken(node: Node, taker: Taker) -> Drawn:
+    return draw(node, "q", 1, explicit="agent", taker=taker)
+
+
+class TestWhoGetsWhatWasGivenBack:
+    """Given tasks that share an explicit id, when a call of one fails and it tries again."""
+
+    def test_it_is_the_same_draw_though_another_task_drew_in_between(self) -> None:
+        node, failing, other = root("0"), Taker(), Taker()
+        failed = taken(node, failing)
+
+        failed.give_back()
+        between = taken(node, other)
+
+        assert taken(node, failing).ids == failed.ids != between.ids
+
+    def test_another_task_gets_it_when_that_one_has_ended(self) -> None:
+        node, failing = root("0"), Taker()
+        failed = taken(node, failing)
+
+        failed.give_back()
+        failing.ended = True
+
+        assert taken(node, Taker()).ids == failed.ids
+
+    def test_another_task_gets_it_when_that_one_is_gone(self) -> None:
+        node, failing = root("0"), Taker()
+        failed = taken(node, failing)
+
+        failed.give_back()
+        del failing
+
+        assert taken(node, Taker()).ids == failed.ids

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
+import anyio
+import anyio.abc
+import anyio.lowlevel
 import pytest
 import trio
 import uvloop
@@ -29,8 +33,22 @@ def _hooked() -> Iterator[None]:
 
 
 def _attributes() -> list[object]:
-    loop, uv, nursery = asyncio.BaseEventLoop, uvloop.Loop, trio.Nursery
-    return [vars(loop)["create_task"], vars(uv).get("create_task"), vars(nursery)["start_soon"]]
+    modules: dict[str, Any] = {"asyncio": asyncio, "uvloop": uvloop, "trio": trio}
+    found = list[object]()
+    for module, rows in tasks.LOOPS.items():
+        for kind, name, _ in rows:
+            owned: dict[str, object] = getattr(modules[module], kind).__dict__
+            found.append(owned.get(name))
+    return found
+
+
+RUNS = itertools.count()
+
+
+def new_run() -> Family:
+    """Count anew what is started, as every session does."""
+    epoch.now = f"run {next(RUNS)}"
+    return Family("0")
 
 
 async def program(family: Family, pause: Pause, gather: Callable[..., Awaitable[None]]) -> Names:
@@ -63,7 +81,7 @@ def on_asyncio(order: Sequence[str], run: Callable[[Any], Any] = asyncio.run) ->
     async def gather(*makers: Callable[[], Any]) -> None:
         await asyncio.gather(*(maker() for maker in makers))
 
-    names: Names = run(program(Family("0"), slow(order, asyncio.sleep), gather))
+    names: Names = run(program(new_run(), slow(order, asyncio.sleep), gather))
     return names
 
 
@@ -73,7 +91,7 @@ def on_task_groups(order: Sequence[str]) -> Names:
             for maker in makers:
                 group.create_task(maker())
 
-    names: Names = asyncio.run(program(Family("0"), slow(order, asyncio.sleep), gather))
+    names: Names = asyncio.run(program(new_run(), slow(order, asyncio.sleep), gather))
     return names
 
 
@@ -88,7 +106,7 @@ def on_trio(order: Sequence[str]) -> Names:
                 nursery.start_soon(maker)
 
     async def main() -> Names:
-        return await program(Family("0"), slow(order, trio.sleep), gather)
+        return await program(new_run(), slow(order, trio.sleep), gather)
 
     return trio.run(main)
 
@@ -154,7 +172,7 @@ def test_work_handed_to_a_thread_has_a_place_of_its_own() -> None:
     """Given one task and its `to_thread` calls, then no two draws share a name, in any pool thread."""
 
     async def main() -> list[str]:
-        family = Family("0")
+        family = new_run()
         first = family.draw("q", 1).ids
         later = [(await asyncio.to_thread(family.draw, "q", 1)).ids for _ in range(5)]
         return [name for names in (first, *later) for name in names]
@@ -174,8 +192,7 @@ def test_one_program_in_two_namespaces_of_one_loop_gets_one_set_of_names() -> No
     async def main() -> list[Names]:
         named = list[Names]()
         for order in ("abc", "cab"):
-            epoch.now += 1
-            named.append(await program(Family("0"), slow(order, asyncio.sleep), gather))
+            named.append(await program(new_run(), slow(order, asyncio.sleep), gather))
         return named
 
     one, other = asyncio.run(main())
@@ -211,3 +228,266 @@ def test_a_loop_run_after_a_blocking_draw_names_its_tasks_as_before_one() -> Non
     family.draw("q", 1)
 
     assert names() == before
+
+
+# --- tasks that ask one question first, and part ways then
+
+
+class Turns:
+    """Lets tasks that run side by side go on in the order that is asked for."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = list(order)
+
+    async def take(self, piece: int) -> None:
+        while self._order[0] != piece:
+            await anyio.lowlevel.checkpoint()
+
+    def done(self, piece: int) -> None:
+        self._order.remove(piece)
+
+
+PIECES = range(4)
+
+
+class Work:
+    """Asks one question that all pieces ask, then one of its own; notes what the draws are called."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self.family = new_run()
+        self.names: dict[int, tuple[str, str]] = {}
+        self._turns = Turns(order)
+
+    async def __call__(self, piece: int) -> None:
+        await self._turns.take(piece)
+        (first,) = self.family.draw("all", 1).ids
+        await anyio.lowlevel.checkpoint()
+        (second,) = self.family.draw(f"of {piece}", 1).ids
+        self.names[piece] = first, second
+        self._turns.done(piece)
+
+
+def by_gather(work: Work) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(work(piece) for piece in PIECES))
+
+    asyncio.run(main())
+
+
+def by_gather_on_uvloop(work: Work) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(work(piece) for piece in PIECES))
+
+    uvloop.run(main())
+
+
+def by_task_group(work: Work) -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            for piece in PIECES:
+                group.create_task(work(piece))
+
+    asyncio.run(main())
+
+
+def by_wait_for_and_shield(work: Work) -> None:
+    async def main() -> None:
+        bounded = [asyncio.wait_for(work(piece), 20) for piece in PIECES[:2]]
+        shielded = [asyncio.shield(work(piece)) for piece in PIECES[2:]]
+        await asyncio.gather(*bounded, *shielded)
+
+    asyncio.run(main())
+
+
+def by_timeout(work: Work) -> None:
+    async def bounded(piece: int) -> None:
+        async with asyncio.timeout(20):
+            await work(piece)
+
+    async def main() -> None:
+        await asyncio.gather(*map(bounded, PIECES))
+
+    asyncio.run(main())
+
+
+def by_as_completed(work: Work) -> None:
+    async def main() -> None:
+        started = [asyncio.ensure_future(work(piece)) for piece in PIECES]
+        for each in asyncio.as_completed(started):
+            await each
+
+    asyncio.run(main())
+
+
+def by_tasks_before_the_loop_runs(work: Work) -> None:
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        started = [loop.create_task(work(piece)) for piece in PIECES]
+        loop.run_until_complete(asyncio.wait(started))
+
+
+def by_several_runs(work: Work) -> None:
+    """Not side by side; the order is that of the program."""
+    work._turns = Turns(PIECES)
+    for piece in PIECES:
+        asyncio.run(work(piece))
+
+
+def by_tasks_in_one_context(work: Work) -> None:
+    async def main() -> None:
+        context = contextvars.copy_context()
+        started = [asyncio.create_task(work(piece), context=context) for piece in PIECES]
+        await asyncio.wait(started)
+
+    asyncio.run(main())
+
+
+def by_a_task_factory(work: Work) -> None:
+    async def main() -> None:
+        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **kwargs: Any) -> Any:
+            return asyncio.Task(coroutine, loop=loop, **kwargs)
+
+        asyncio.get_running_loop().set_task_factory(factory)
+        await asyncio.gather(*(work(piece) for piece in PIECES))
+
+    asyncio.run(main())
+
+
+def by_eager_tasks(work: Work) -> None:
+    async def main() -> None:
+        factory = getattr(asyncio, "eager_task_factory", None)  # since Python 3.12
+        asyncio.get_running_loop().set_task_factory(factory)
+        await asyncio.gather(*(work(piece) for piece in PIECES))
+
+    asyncio.run(main())
+
+
+def by_nursery(work: Work) -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for piece in PIECES:
+                nursery.start_soon(work, piece)
+
+    trio.run(main)
+
+
+def by_nursery_start(work: Work) -> None:
+    async def main() -> None:
+        async def piece_of_work(
+            piece: int, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        ) -> None:
+            task_status.started()
+            await work(piece)
+
+        async with trio.open_nursery() as nursery:
+            for piece in PIECES:
+                await nursery.start(piece_of_work, piece)
+
+    trio.run(main)
+
+
+def by_anyio(work: Work) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for piece in PIECES:
+                group.start_soon(work, piece)
+
+    anyio.run(main)
+
+
+def by_anyio_start(work: Work) -> None:
+    async def piece_of_work(piece: int, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        task_status.started()
+        await work(piece)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for piece in PIECES:
+                await group.start(piece_of_work, piece)
+
+    anyio.run(main)
+
+
+def by_anyio_on_trio(work: Work) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for piece in PIECES:
+                group.start_soon(work, piece)
+
+    anyio.run(main, backend="trio")
+
+
+STARTS = [each for name, each in list(globals().items()) if name.startswith("by_")]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=lambda each: each.__name__)
+def test_a_task_keeps_its_names_whoever_is_first(start: Callable[[Work], None]) -> None:
+    names = list[dict[int, tuple[str, str]]]()
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)):
+        work = Work(order)
+        start(work)
+        names.append(work.names)
+
+    assert sorted(names[0]) == list(PIECES)
+    assert len({name for both in names[0].values() for name in both}) == 2 * len(PIECES)
+    assert names[0] == names[1] == names[2]
+
+
+def test_tasks_that_a_callback_starts_are_told_apart_by_what_they_ask() -> None:
+    """Given a server, whose requests come in any order, then a task is named by its first question."""
+
+    def names(order: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        named = dict[int, tuple[str, ...]]()
+        family = new_run()
+
+        async def handle(request: int) -> None:
+            first = family.draw(f"of {request}", 1).ids
+            named[request] = (*first, *family.draw("all", 1).ids)
+
+        async def main() -> None:
+            loop, started = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
+            def start(request: int) -> None:
+                started.append(loop.create_task(handle(request)))
+
+            for request in order:
+                loop.call_soon(start, request)
+            await asyncio.sleep(0)
+            await asyncio.wait(started)
+
+        asyncio.run(main())
+        return named
+
+    assert names((0, 1, 2)) == names((2, 0, 1))
+
+
+def test_a_coroutine_may_be_given_by_its_keyword() -> None:
+    async def child() -> int:
+        return 7
+
+    async def main() -> int:
+        loop: Any = asyncio.get_running_loop()
+        return int(await loop.create_task(coro=child()))
+
+    assert asyncio.run(main()) == 7
+
+
+def test_a_nursery_that_is_left_behind_only_passes_on() -> None:
+    """Given somebody who has patched on top, when we leave, then our layers only pass on."""
+    undo = tasks.hook(trio)
+    start, start_soon = trio.Nursery.start, trio.Nursery.start_soon
+    undo()
+    ran = list[object]()
+
+    async def child(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        ran.append(here().number)
+        task_status.started()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await start(nursery, child)
+            start_soon(nursery, child)
+
+    trio.run(main)
+
+    assert len(ran) == 2

@@ -1,0 +1,256 @@
+"""Telling threads, and the jobs of pools, apart by who started them and in which order.
+
+A thread has its place from its start. A job has one from its submission, and takes it along into
+whichever worker runs it: a thread, or a process, which is told the name that the place has here.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterable
+from types import ModuleType
+from typing import Any
+
+from cachesaver.contexts import born, is_pooling, label, pooling, remember, working
+from cachesaver.places import Place, outgoing
+from cachesaver.transports.patches import patch
+
+__all__ = ["POOLS", "Each", "Job", "hook"]
+
+Layer = Callable[[Any, Callable[[], bool]], Any]
+
+
+def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
+    """Give what *module* starts in threads and processes places; return what undoes it.
+
+    Takes the gate that transports take, and has no use for it.
+    """
+    del gate
+    undoings = [
+        patch(getattr(module, kind), name, layer) for kind, name, layer in POOLS[module.__name__]
+    ]
+
+    def undo_all() -> None:
+        for undo in reversed(undoings):
+            undo()
+
+    return undo_all
+
+
+class Job:
+    """Calls *function* in *place*, in this process or, sent by pickle, in another."""
+
+    __slots__ = ("function", "place")
+
+    def __init__(self, place: Place, function: Callable[..., Any]) -> None:
+        self.place = place
+        self.function = function
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Do the job."""
+        return working(self.place, self.function, *args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        place = outgoing(self.place)
+        return _received, (type(self), place.fixed, place.label, self.function)
+
+
+class Each(Job):
+    """Calls *function* with items that come with their numbers, each a job of its own."""
+
+    __slots__ = ()
+
+    def __call__(self, numbered: tuple[int, Any], /, *args: Any) -> Any:
+        """Do one of the jobs."""
+        number, item = numbered
+        return working(self.place.item(number).own(), self.function, item, *args)
+
+
+class EachStarred(Each):
+    """Likewise; an item is a sequence of arguments."""
+
+    __slots__ = ()
+
+    def __call__(self, numbered: tuple[int, Any], /, *args: Any) -> Any:
+        """Do one of the jobs."""
+        number, item = numbered
+        return working(self.place.item(number).own(), self.function, *item, *args)
+
+
+def _received(kind: type[Job], fixed: str, name: str, function: Callable[..., Any]) -> Job:
+    return kind(Place(parent=None, label=name, is_ordered=True, fixed=fixed).own(), function)
+
+
+def _place(function: object) -> Place:
+    name, scope = label(function)
+    return born(name, scope=scope).own()
+
+
+def _sent(function: object) -> Place:
+    """Return the place of a job for another process; named now, in the order of submission."""
+    return outgoing(_place(function))
+
+
+# --- threads
+
+
+def _thread_start(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def start(thread: threading.Thread, /) -> Any:
+        # One that has an id has been started already, and will be told so.
+        if active() and thread.ident is None and not is_pooling():
+            name, scope = _work_of(thread)
+            remember(thread, born(name, scope=scope))
+        return original(thread)
+
+    return start
+
+
+def _work_of(thread: threading.Thread) -> tuple[str, str | None]:
+    target = getattr(thread, "_target", None)
+    if type(thread).run is threading.Thread.run and target is not None:
+        return label(target, getattr(thread, "_args", ()))
+    return type(thread).__qualname__, None
+
+
+# --- pools of threads
+
+
+def _submit(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(pool, fn, *args, **kwargs)
+        job = Job(_place(fn), fn)
+        with pooling():
+            return original(pool, job, *args, **kwargs)
+
+    return submit
+
+
+def _start_soon(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """trio's, of its cache of threads."""
+
+    @functools.wraps(original)
+    def start_thread_soon(cache: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(cache, fn, *args, **kwargs)
+        with pooling():
+            return original(cache, Job(_place(fn), fn), *args, **kwargs)
+
+    return start_thread_soon
+
+
+class _Patch(classmethod):  # type: ignore[type-arg]  # not generic when it runs
+    """A class method that can be referred to weakly."""
+
+
+def _in_worker(original: Any, active: Callable[[], bool]) -> Any:
+    """anyio's, a class method of what it runs on asyncio with."""
+    function = original.__func__
+
+    @functools.wraps(function)
+    async def run_sync_in_worker_thread(kind: type, func: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return await function(kind, func, *args, **kwargs)
+        return await function(kind, Job(_place(func), func), *args, **kwargs)
+
+    return _Patch(run_sync_in_worker_thread)
+
+
+# --- pools of processes
+
+
+def _submit_away(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(pool, fn, *args, **kwargs)
+        job = Job(_sent(fn), fn)
+        with pooling():
+            return original(pool, job, *args, **kwargs)
+
+    return submit
+
+
+def _map_away(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """Items travel in chunks; each is a job, whatever the size of the chunks."""
+
+    @functools.wraps(original)
+    def map_(pool: Any, fn: Any, /, *iterables: Any, **kwargs: Any) -> Any:
+        if not active() or not iterables:
+            return original(pool, fn, *iterables, **kwargs)
+        first, *others = iterables
+        each = Each(_sent(fn), fn)
+        return original(pool, each, _numbered(first), *others, **kwargs)
+
+    return map_
+
+
+def _numbered(items: Iterable[Any]) -> Generator[tuple[int, Any]]:
+    yield from enumerate(items)
+
+
+def _pool_job(pool: Any, kind: type[Job], function: Any) -> Job:
+    threads = sys.modules["multiprocessing.pool"].ThreadPool
+    return kind((_place if isinstance(pool, threads) else _sent)(function), function)
+
+
+def _apply(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def apply_async(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        job = _pool_job(self, Job, func) if active() else func
+        return original(self, job, *args, **kwargs)
+
+    return apply_async
+
+
+def _map_all(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """What `map`, `starmap` and their likes come down to."""
+
+    @functools.wraps(original)
+    def map_async(  # as it is called there
+        self: Any, func: Any, iterable: Iterable[Any], mapper: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        pools = sys.modules["multiprocessing.pool"]
+        if not active() or mapper not in (pools.mapstar, pools.starmapstar):
+            return original(self, func, iterable, mapper, *args, **kwargs)
+        kind = Each if mapper is pools.mapstar else EachStarred
+        each, items = _pool_job(self, kind, func), list(enumerate(iterable))
+        return original(self, each, items, pools.mapstar, *args, **kwargs)
+
+    return map_async
+
+
+def _map_lazily(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
+    """Its items are taken by a thread of the pool, one after the other."""
+
+    @functools.wraps(original)
+    def imap(self: Any, func: Any, iterable: Any, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(self, func, iterable, *args, **kwargs)
+        each = _pool_job(self, Each, func)
+        return original(self, each, _numbered(iterable), *args, **kwargs)
+
+    return imap
+
+
+POOLS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
+    "threading": (("Thread", "start", _thread_start),),
+    "concurrent.futures.thread": (("ThreadPoolExecutor", "submit", _submit),),
+    "concurrent.futures.process": (
+        ("ProcessPoolExecutor", "submit", _submit_away),
+        ("ProcessPoolExecutor", "map", _map_away),
+    ),
+    "multiprocessing.pool": (
+        ("Pool", "apply_async", _apply),
+        ("Pool", "_map_async", _map_all),
+        ("Pool", "imap", _map_lazily),
+        ("Pool", "imap_unordered", _map_lazily),
+    ),
+    "trio._core._thread_cache": (("ThreadCache", "start_thread_soon", _start_soon),),
+    "anyio._backends._asyncio": (("AsyncIOBackend", "run_sync_in_worker_thread", _in_worker),),
+}
+"""Where each module starts what runs elsewhere: a class of its, a method, and what is laid over that."""
