@@ -100,7 +100,9 @@ def _price(model: str, pair: object) -> tuple[Decimal, Decimal]:
             f"answer, as in prices={{{model!r}: (1.25, 10)}}"
         )
     prompt, answer = cast("tuple[object, object]", pair)
-    return _checked("a price", prompt, whole=False), _checked("a price", answer, whole=False)
+    return _checked("a price of ", prompt, whole=False), _checked(
+        "a price of ", answer, whole=False
+    )
 
 
 def _checked(what: str, given: object, *, whole: bool) -> Decimal:

@@ -60,6 +60,27 @@ class TestTheEnvironment:
         assert told["CACHESAVER_RUN"] == "job 7"
         assert told["CACHESAVER_STORE"] == str(tmp_path / "pool"), "the program may change folders"
 
+    def test_guards_are_told_to_every_process(self) -> None:
+        guards = ("--max-concurrency", 8, "--budget", "5 usd,100 calls")
+
+        told = environment(*guards, "--store", "memory://")
+
+        assert told["CACHESAVER_CONCURRENCY"] == "8"
+        assert told["CACHESAVER_BUDGET"] == "5 usd, 100 calls"
+
+    def test_without_guards_nothing_is_guarded(self) -> None:
+        told = environment("--store", "memory://")
+
+        assert told["CACHESAVER_CONCURRENCY"] == told["CACHESAVER_BUDGET"] == ""
+
+    def test_guards_are_inherited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CACHESAVER_CONCURRENCY", "3")
+        monkeypatch.setenv("CACHESAVER_BUDGET", "7 samples")
+
+        told = environment("--store", "memory://")
+
+        assert (told["CACHESAVER_CONCURRENCY"], told["CACHESAVER_BUDGET"]) == ("3", "7 samples")
+
     def test_home_is_written_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -97,7 +118,13 @@ class TestTheEnvironment:
 
         assert not (tmp_path / "pool").exists()
 
-    @pytest.mark.parametrize("option", [("--mode", "cahce"), ("-n", ""), ("--host", "http://x")])
+    @pytest.mark.parametrize(
+        "option",
+        [
+            *(("--mode", "cahce"), ("-n", ""), ("--host", "http://x")),
+            *(("--budget", "5 apples"), ("--max-concurrency", "0")),
+        ],
+    )
     def test_a_typo_starts_nothing(self, option: tuple[str, str]) -> None:
         with pytest.raises(ConfigurationError):
             environment(*option, "--store", "memory://")
