@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any
 
 import pytest
@@ -14,7 +13,9 @@ from cachesaver.estimates import LIMITS, MEDIUM_TOKENS, Estimate, estimated
 
 @pytest.mark.parametrize("path", LIMITS, ids=".".join)
 def test_the_answer_is_bounded_by_what_the_body_says(path: tuple[str, ...]) -> None:
-    body: Any = reduce(lambda inner, name: {name: inner}, reversed(path), 77)
+    body: Any = 77
+    for name in reversed(path):
+        body = {name: body}
 
     assert estimated(body).answer == 77
 
@@ -105,7 +106,9 @@ def test_a_medium_counts_by_a_fixed_number(name: str) -> None:
 
 
 def test_deep_nesting_is_counted() -> None:
-    body: Any = reduce(lambda inner, _: {"a": [inner]}, range(20_000), "text")
+    body: Any = "text"
+    for _ in range(20_000):
+        body = {"a": [body]}
 
     assert estimated(body).prompt > 10_000
 

@@ -92,7 +92,8 @@ def test_without_the_package_own_prices_do(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_the_package_and_own_prices_it_is_said_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cachesaver.prices.find_spec", lambda _: None)
+    absent: dict[str, object] = {}
+    monkeypatch.setattr("cachesaver.prices.find_spec", absent.get)
 
     check_prices({"mine": (1, 2)})
     with pytest.raises(ConfigurationError, match=r"pip install 'cachesaver\[prices\]'"):

@@ -34,7 +34,8 @@ def test_the_defaults() -> None:
 
     assert (chosen.namespace, chosen.store, chosen.mode) == ("default", "", Mode.CACHE)
     assert (chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts) == (False,) * 3 + ((),)
-    assert chosen.max_concurrency is chosen.budget is None
+    assert chosen.max_concurrency is None
+    assert chosen.budget is None
 
 
 def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +114,13 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("CACHESAVER_CONCURRENCY", "")
     monkeypatch.setenv("CACHESAVER_BUDGET", "")
 
-    assert settings().max_concurrency is settings().budget is None
+    assert settings().max_concurrency is None
+    assert settings().budget is None
 
 
 def test_dollars_need_to_know_prices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cachesaver.prices.find_spec", lambda _: None)
+    absent: dict[str, object] = {}
+    monkeypatch.setattr("cachesaver.prices.find_spec", absent.get)
 
     assert settings(budget="3 samples").budget
     assert settings(budget=Budget(usd=5, prices={"mine": (1, 2)})).budget
