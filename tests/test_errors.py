@@ -76,12 +76,24 @@ def test_what_is_not_recorded_is_told_with_what_to_do() -> None:
 def test_a_budget_that_is_too_small_is_told_with_what_to_do() -> None:
     """Given the facts, then the message has what was wanted, what is left, and what to do next."""
     assert str(EXCEEDED) == (
-        "a call to gpt-5-mini may cost 0.25 usd, and of the budget of 5 usd, 4.9 usd are spent and "
-        "0 usd reserved by calls under way; nothing was sent.\n"
+        "a call to gpt-5-mini may cost 0.25 usd, and the budget of 5 usd has 0.1 left: 4.9 spent, 0 "
+        "reserved by calls under way; nothing was sent.\n"
         "Raise the budget, as in budget='5.15 usd', or bound the call, as by max_tokens. What was "
         "bought is stored, and free in the next run."
     )
     assert (EXCEEDED.cap, EXCEEDED.estimate) == (Decimal(5), Decimal("0.25"))
+
+
+def test_one_of_a_unit_is_one_and_nothing_left_is_nothing() -> None:
+    """Given more spent than there was, by an answer longer than estimated, then nothing is left."""
+    one = Decimal(1)
+    error = BudgetExceededError(
+        unit="calls", cap=one, spent=one + one, reserved=Decimal(), estimate=one, model=""
+    )
+
+    assert str(error).startswith(
+        "a call may cost 1 call, and the budget of 1 call has 0 left: 2 spent"
+    )
 
 
 def test_an_unknown_price_is_told_with_what_to_write_instead() -> None:

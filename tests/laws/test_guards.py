@@ -418,5 +418,5 @@ def test_a_program_is_given_a_budget_from_outside(rehearsal: Rehearsal, tmp_path
     )
 
     assert done.returncode == 1
-    assert "BudgetExceededError: a call to gpt-5-mini may cost 1 samples" in done.stderr
+    assert "BudgetExceededError: a call to gpt-5-mini may cost 1 sample," in done.stderr
     assert rehearsal.calls().calls == 2
