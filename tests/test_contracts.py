@@ -17,7 +17,7 @@ pytestmark = pytest.mark.source_tree
 
 ROOT = Path(__file__).parents[1]
 OUTER_ROOMS = {
-    *("budget", "contexts", "flights", "permits", "prices", "sleeping", "tee", "engine"),
+    *("budget", "contexts", "flights", "permits", "prices", "purse", "sleeping", "tee", "engine"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
         "candour",

@@ -24,6 +24,15 @@ def test_behind_a_proxy_a_model_costs_the_same() -> None:
     assert Prices({}).cost(MILLION, "gpt-4o-mini", url="http://localhost:1/v1") == Decimal("0.75")
 
 
+def test_who_sells_a_model_is_told_by_the_address() -> None:
+    """Given a name that only one provider uses, then it has a price there and nowhere else."""
+    name, url = "llama-3.1-8b-instant", "https://api.groq.com/openai/v1/chat/completions"
+
+    assert Prices({}).cost(MILLION, name, url=url) == Decimal("0.13")
+    with pytest.raises(UnknownPriceError):
+        Prices({}).cost(MILLION, name, url=OPENAI)
+
+
 def test_cached_tokens_are_cheaper_and_not_counted_twice() -> None:
     """0.075 dollars for what was cached, instead of 0.15 and not beside it."""
     tokens = Tokens(prompt=1_000_000, cached=1_000_000)

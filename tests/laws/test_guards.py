@@ -27,7 +27,7 @@ from cachesaver.rehearsal import Rehearsal
 from cachesaver.rehearsal.app import Theatre
 
 # One place: to be removed by the commit that lets engine and session ask `cachesaver.permits` and
-# `cachesaver.budget`. Every test below asserts something that does not hold before that.
+# `cachesaver.purse`. Every test below asserts something that does not hold before that.
 GUARDS_ARE_NOT_WIRED = pytest.mark.xfail(
     strict=True, reason="the engine does not ask permits and budget yet"
 )
