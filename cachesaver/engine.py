@@ -305,12 +305,26 @@ class Engine:
             case _:
                 return self._book(effect, line, sleeping.running_loop())
 
+    def live(self, effect: Send, line: Line[BlockingSend]) -> Reply:
+        """Send what cannot be answered in any other way, past the store but not past the guards."""
+        reply = self._sent(effect, line)
+        settle(reply, Purchase(known=False))
+        return reply
+
+    async def alive(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
+        """Do the same as `live`."""
+        reply = await self._asent(effect, line)
+        settle(reply, Purchase(known=False))
+        return reply
+
     def _sent(self, effect: Send, line: Line[BlockingSend]) -> Reply:
-        toll = self._toll(effect, line, may_wait=not sleeping.has_loop())
+        toll = self._toll(line, may_wait=not sleeping.has_loop())
         with _given_back_unless_sent(toll):
             while toll is not None and toll.permit is not None and not toll.permit.done():
                 sleeping.block(toll.permit, _GRACE)
                 self._tidy()
+            if toll is not None:
+                toll.reserve(effect)
             sent = time.perf_counter()
             with inside():
                 reply = line.send(effect.request)
@@ -318,21 +332,23 @@ class Engine:
         return reply
 
     async def _asent(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
-        toll = self._toll(effect, line, may_wait=True)
+        toll = self._toll(line, may_wait=True)
         with _given_back_unless_sent(toll):
             while toll is not None and toll.permit is not None and not toll.permit.done():
                 await sleeping.doze(toll.permit, _GRACE)
                 self._tidy()
+            if toll is not None:
+                toll.reserve(effect)
             sent = time.perf_counter()
             with inside():
                 reply = await line.send(effect.request)
         reply.sent, reply.toll = sent, toll
         return reply
 
-    def _toll(self, effect: Send, line: Line[Any], *, may_wait: bool) -> Toll | None:
+    def _toll(self, line: Line[Any], *, may_wait: bool) -> Toll | None:
         if not self.guards.are_there:
             return None
-        return self.guards.admit(effect, line.caller or current_context(), may_wait=may_wait)
+        return self.guards.admit(line.caller or current_context(), may_wait=may_wait)
 
     def _tidy(self) -> None:
         """Settle what nobody else will: all who could may be waiting for it."""
@@ -475,7 +491,10 @@ def _given_back_unless_sent(toll: Toll | None) -> Generator[None]:
 def _settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
     try:
         yield
-    except BaseException:
+    except Exception:  # the connection broke: a call that failed
+        settle(reply, Purchase())
+        raise
+    except BaseException:  # its caller has gone: it may cost what it was to cost
         settle(reply, Purchase(known=False))
         raise
 

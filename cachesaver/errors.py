@@ -133,9 +133,9 @@ class BudgetExceededError(BudgetError):
         self.estimate = estimate
         self.model = model
         super().__init__(
-            f"a call{f' to {model}' if model else ''} may cost {_amount(estimate, unit)}, and of the "
-            f"budget of {_amount(cap, unit)}, {_amount(spent, unit)} are spent and "
-            f"{_amount(reserved, unit)} reserved by calls under way; nothing was sent.\n"
+            f"a call{f' to {model}' if model else ''} may cost {_amount(estimate, unit)}, and the budget "
+            f"of {_amount(cap, unit)} has {_number(max(cap - spent - reserved, Decimal()))} left: "
+            f"{_number(spent)} spent, {_number(reserved)} reserved by calls under way; nothing was sent.\n"
             f"Raise the budget, as in budget='{_amount(spent + reserved + estimate, unit)}', or bound "
             f"the call, as by max_tokens. What was bought is stored, and free in the next run."
         )
@@ -159,7 +159,11 @@ class UnknownPriceError(BudgetError):
 
 
 def _amount(count: Decimal, unit: str) -> str:
-    return f"{count.normalize():f} {unit}"
+    return f"{_number(count)} {unit.removesuffix('s') if count == 1 else unit}"
+
+
+def _number(count: Decimal) -> str:
+    return f"{count.normalize():f}"
 
 
 def rebuilt(

@@ -10,12 +10,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from cachesaver.budget import Budget, Purse, Reservation
+from cachesaver.budget import Budget
 from cachesaver.buying import Purchase
 from cachesaver.canonical import parse_body
 from cachesaver.effects import Send
 from cachesaver.estimates import estimated
 from cachesaver.permits import Permits
+from cachesaver.purse import Purse, Reservation
 
 __all__ = ["Guards", "Toll", "guards"]
 
@@ -31,8 +32,21 @@ class Toll:
 
     permit: Future[None] | None
     caller: object
-    _reservation: Reservation | None
     _guards: Guards = field(repr=False)
+    _reservation: Reservation | None = None
+
+    def reserve(self, effect: Send) -> None:
+        """Put aside what the call *effect*, which goes out next, may cost.
+
+        Raises:
+            BudgetExceededError: It might cost more than is left.
+            UnknownPriceError: Nobody knows what it might cost.
+        """
+        purse, request = self._guards.purse, effect.request
+        if purse is not None:
+            body = parse_body(request).members
+            asked = estimated(body, samples=effect.count, url=request.url)
+            self._reservation = purse.reserve(asked)
 
     def settle(self, purchase: Purchase) -> None:
         """Book what the call came to, and let the next one go out."""
@@ -63,26 +77,16 @@ class Guards:
         """Whether there is anything to ask."""
         return self.permits is not None or self.purse is not None
 
-    def admit(self, effect: Send, caller: object, *, may_wait: bool) -> Toll:
-        """Return what the call *effect* is to hold; it goes out when its permit is done.
+    def admit(self, caller: object, *, may_wait: bool) -> Toll:
+        """Return what a call of *caller* is to hold; it goes out when its permit is done.
 
         Who holds a permit already, for a stream that it has still to read, goes out without one,
         as does who may not wait: they would wait for themselves.
-
-        Raises:
-            BudgetExceededError: The call might cost more than is left.
-            UnknownPriceError: Nobody knows what it might cost.
         """
-        reservation = None
-        if self.purse is not None:
-            request = effect.request
-            body = parse_body(request).members
-            reservation = self.purse.reserve(estimated(body, samples=effect.count, url=request.url))
-        permit = None
-        if self.permits is not None and may_wait and not self._holders.get(caller):
-            permit = self.permits.ask()
-            self._holders[caller] = self._holders.get(caller, 0) + 1
-        return Toll(permit, caller, reservation, self)
+        if self.permits is None or not may_wait or self._holders.get(caller):
+            return Toll(None, caller, self)
+        self._holders[caller] = self._holders.get(caller, 0) + 1
+        return Toll(self.permits.ask(), caller, self)
 
     def collect(self) -> None:
         """See `Permits.collect`."""

@@ -23,7 +23,7 @@ from cachesaver.buying import (
     refused,
     release,
 )
-from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Send, Steps, Wait
+from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Release, Send, Steps, Wait
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
 from cachesaver.identity import Question, difference, questions_body
@@ -304,20 +304,50 @@ def _wait_for(
 
     None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
     """
-    fingerprint, turn = ask.question.fingerprint, 0
-    errand = hand.errands.get(grant.index)
-    source = Source.COLLAPSED if errand is None else Source.FETCHED
-    while (yield from Wait(fingerprint=fingerprint, index=grant.index, turn=turn)):
+    fingerprint, index, turn = ask.question.fingerprint, grant.index, 0
+    while (yield from Wait(fingerprint=fingerprint, index=index, turn=turn)):
+        errand = hand.errands.get(index)
         if errand is not None and errand.refusal is not None:
             return cast("Through", errand.refusal)
-        polled = yield from Poll(run=ask.run, fingerprint=fingerprint, index=grant.index)
-        if polled.sample is not None:
-            return _Got(polled.index, polled.sample, source)
-        if polled.token:
-            leads += _leads(ask, (draw,), (polled,))
-            return (yield from _bought_alone(ask, polled.index, leads[-1]))
         turn += 1
+        polled = yield from Poll(run=ask.run, fingerprint=fingerprint, index=index)
+        if polled.sample is None and not polled.token:
+            continue
+        now = yield from _still(ask, draw, polled)
+        if now.sample is not None:
+            return _Got(now.index, now.sample, _waited(errand))
+        if now.token:
+            leads += _leads(ask, (draw,), (now,))
+            return (yield from _bought_alone(ask, now.index, leads[-1]))
+        if now.index < 0:
+            return None
+        index = now.index
     return (yield from _apart(ask, draw, leads))
+
+
+def _waited(errand: object) -> Source:
+    return Source.COLLAPSED if errand is None else Source.FETCHED
+
+
+def _still(ask: Ask, draw: str, polled: Grant) -> Steps[Grant]:
+    """Return what *polled* came to if its index is still that of *draw*; else what *draw* has now.
+
+    It may have lost it: an earlier try of the same draw, which nobody waited for any more, failed
+    only now and gave up what both of them held.
+    """
+    hand = yield from _alone(ask, ask.policy, (draw,))
+    (now,) = hand.grants
+    if now.index == polled.index:
+        return polled
+    if polled.token:
+        yield from Release(
+            run=ask.run,
+            fingerprint=ask.question.fingerprint,
+            index=polled.index,
+            token=polled.token,
+            keeps=True,
+        )
+    return now
 
 
 def _apart(ask: Ask, draw: str, leads: list[Lead]) -> Steps[_Got | Through | None]:

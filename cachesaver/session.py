@@ -6,6 +6,7 @@ the engine; which clients are hooked is `wiring`'s business.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Self
 from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, REPLICATE, Family, inside, is_inside
+from cachesaver.contexts import NAMESPACE, REPLICATE, Family, is_inside
 from cachesaver.contexts import here as place
+from cachesaver.effects import Send as Effect
 from cachesaver.engine import Engine, Line, settle
-from cachesaver.errors import BudgetExceededError, CachesaverError, StoreError, UnknownPriceError
+from cachesaver.errors import BudgetError, CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
 from cachesaver.guards import guards
@@ -38,7 +40,7 @@ from cachesaver.stores import open_store
 from cachesaver.stores.processes import here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 __all__ = ["Session"]
 
@@ -206,8 +208,8 @@ class Session:
             outcome = self._engine.run(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
-            with inside():
-                return send(ask.upstream)
+            with _seen_through_sdks():
+                return self._engine.live(_whole(ask), Line(send))
         self._count(ask, outcome)
         return reply(outcome, self._engine, line, self._tally)
 
@@ -227,8 +229,8 @@ class Session:
             outcome = await self._engine.arun(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
             self._judge(error, line.error)
-            with inside():
-                return await send(ask.upstream)
+            with _seen_through_sdks():
+                return await self._engine.alive(_whole(ask), Line(send))
         self._count(ask, outcome)
         return async_reply(outcome, self._engine, line, self._tally)
 
@@ -295,7 +297,7 @@ class Session:
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
-        if isinstance(error, BudgetExceededError | UnknownPriceError):
+        if isinstance(error, BudgetError):
             raise let_through(error)
         if error is clients:
             raise error
@@ -337,6 +339,18 @@ class Session:
         from cachesaver.transports import httpx as adapter
 
         return adapter.async_transport(_client_module(inner), self, inner)
+
+
+@contextlib.contextmanager
+def _seen_through_sdks() -> Generator[None]:
+    try:
+        yield
+    except BudgetError as error:
+        raise let_through(error) from None
+
+
+def _whole(ask: Ask) -> Effect:
+    return Effect(request=ask.upstream, count=ask.question.count)
 
 
 def _client_module(inner: Any) -> Any:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 
 import pytest
 
 from cachesaver import errors
 from cachesaver.errors import (
+    BudgetError,
+    BudgetExceededError,
     CachesaverError,
     ConfigurationError,
     DialectError,
@@ -13,6 +16,16 @@ from cachesaver.errors import (
     StoreDamagedError,
     StoreError,
     StoreUnavailableError,
+    UnknownPriceError,
+)
+
+EXCEEDED = BudgetExceededError(
+    unit="usd",
+    cap=Decimal(5),
+    spent=Decimal("4.90"),
+    reserved=Decimal(0),
+    estimate=Decimal("0.25"),
+    model="gpt-5-mini",
 )
 
 
@@ -60,9 +73,46 @@ def test_what_is_not_recorded_is_told_with_what_to_do() -> None:
     assert "mode='cache'" in str(error)
 
 
+def test_a_budget_that_is_too_small_is_told_with_what_to_do() -> None:
+    """Given the facts, then the message has what was wanted, what is left, and what to do next."""
+    assert str(EXCEEDED) == (
+        "a call to gpt-5-mini may cost 0.25 usd, and the budget of 5 usd has 0.1 left: 4.9 spent, 0 "
+        "reserved by calls under way; nothing was sent.\n"
+        "Raise the budget, as in budget='5.15 usd', or bound the call, as by max_tokens. What was "
+        "bought is stored, and free in the next run."
+    )
+    assert (EXCEEDED.cap, EXCEEDED.estimate) == (Decimal(5), Decimal("0.25"))
+
+
+def test_one_of_a_unit_is_one_and_nothing_left_is_nothing() -> None:
+    """Given more spent than there was, by an answer longer than estimated, then nothing is left."""
+    one = Decimal(1)
+    error = BudgetExceededError(
+        unit="calls", cap=one, spent=one + one, reserved=Decimal(), estimate=one, model=""
+    )
+
+    assert str(error).startswith(
+        "a call may cost 1 call, and the budget of 1 call has 0 left: 2 spent"
+    )
+
+
+def test_an_unknown_price_is_told_with_what_to_write_instead() -> None:
+    error = UnknownPriceError("mine")
+
+    assert error.model == "mine"
+    assert "cachesaver.Budget(usd=5, prices={'mine': (1.25, 10)})" in str(error)
+    assert "budget='200000 tokens'" in str(error)
+
+
+def test_what_a_budget_forbids_has_one_root() -> None:
+    assert all(isinstance(each, BudgetError) for each in (EXCEEDED, UnknownPriceError("mine")))
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        EXCEEDED,
+        UnknownPriceError("mine"),
         ConfigurationError("say mode='replay'"),
         DialectError("no choices", dialect="openai.chat"),
         StoreDamagedError("it is full", location="/data/store"),

@@ -8,13 +8,27 @@ from typing import Any
 
 import pytest
 
+from cachesaver.budget import Budget
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
 
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NAMESPACE", "REPLICATE", "STORE", "MODE", "RUN", "HOSTS", "STRICT", "QUIET"):
+    for name in (
+        "NAMESPACE",
+        "REPLICATE",
+        "STORE",
+        "MODE",
+        "RUN",
+        "HOSTS",
+        "STRICT",
+        "QUIET",
+        "WINDOW",
+        "SIZE",
+        "CONCURRENCY",
+        "BUDGET",
+    ):
         monkeypatch.delenv(f"CACHESAVER_{name}", raising=False)
 
 
@@ -23,6 +37,8 @@ def test_the_defaults() -> None:
 
     assert (chosen.namespace, chosen.store, chosen.mode) == ("default", "", Mode.CACHE)
     assert (chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts) == (False,) * 3 + ((),)
+    assert chosen.max_concurrency is None
+    assert chosen.budget is None
 
 
 def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +49,8 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
         "HOSTS": "A.test,b.test",
         "STRICT": "1",
         "QUIET": "true",
+        "CONCURRENCY": "8",
+        "BUDGET": "5 usd, 100 calls",
     }
     for name, value in said.items():
         monkeypatch.setenv(f"CACHESAVER_{name}", value)
@@ -41,6 +59,9 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
 
     assert (chosen.namespace, chosen.store, chosen.mode) == ("env", "memory://", Mode.REPLAY)
     assert (chosen.hosts, chosen.strict, chosen.quiet) == (("a.test", "b.test"), True, True)
+    assert (chosen.max_concurrency, chosen.budget) == (8, Budget(usd=5, calls=100))
+    assert settings(max_concurrency=2).max_concurrency == 2
+    assert settings(budget="3 samples").budget == Budget(samples=3)
     assert settings(namespace="given", mode="live", strict=False).namespace == "given"
     assert settings(mode="live").mode is Mode.LIVE
     assert settings(strict=False).strict is False
@@ -91,11 +112,47 @@ def test_another_number_of_a_replicate_is_refused(
         ({"blank": [3]}, "no regular expression"),
         ({"aliases": {"x.test": "y"}}, "give origins such as"),
         ({"aliases": {"http://x.test/v1": "y"}}, "without a path"),
+        ({"max_concurrency": 0}, "max_concurrency is 0: give the most calls to have under way"),
+        ({"max_concurrency": True}, "max_concurrency is True"),
+        ({"max_concurrency": "8"}, "max_concurrency is '8'"),
+        ({"max_concurrency": 2.0}, "max_concurrency is 2.0"),
+        ({"budget": "5 apples"}, "budget '5 apples' is not understood: write budget=5 (dollars)"),
+        ({"budget": -5}, "the budget says -5, which is not a number from 0"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
         settings(**given)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "many", "1.5"])
+def test_what_the_environment_says_is_checked_too(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("CACHESAVER_CONCURRENCY", said)
+
+    with pytest.raises(ConfigurationError, match=f"max_concurrency is '{said}'"):
+        settings()
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHESAVER_CONCURRENCY", "")
+    monkeypatch.setenv("CACHESAVER_BUDGET", "")
+
+    assert settings().max_concurrency is None
+    assert settings().budget is None
+
+
+def test_dollars_need_to_know_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent: dict[str, object] = {}
+    monkeypatch.setattr("cachesaver.prices.find_spec", absent.get)
+
+    assert settings(budget="3 samples").budget
+    assert settings(budget=Budget(usd=5, prices={"mine": (1, 2)})).budget
+    with pytest.raises(ConfigurationError, match=r"pip install 'cachesaver\[prices\]'") as caught:
+        settings(budget=5)
 
     assert "\n" not in str(caught.value)
 

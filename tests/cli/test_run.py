@@ -24,7 +24,10 @@ from cachesaver.stores.session import close, open_session
 
 Command = Callable[..., Any]
 
-TYPOS = [("--mode", "cahce"), ("-n", ""), ("--host", "http://x"), ("--replicate", "-1")]
+TYPOS = [
+    *(("--mode", "cahce"), ("-n", ""), ("--host", "http://x"), ("--replicate", "-1")),
+    *(("--budget", "5 apples"), ("--max-concurrency", "0")),
+]
 
 ASK = """
 import json, os, urllib3
@@ -74,6 +77,27 @@ class TestTheEnvironment:
 
         told = [each["CACHESAVER_REPLICATE"] for each in (given, outer)]
         assert told == ["0", "2"]
+
+    def test_guards_are_told_to_every_process(self) -> None:
+        guards = ("--max-concurrency", 8, "--budget", "5 usd,100 calls")
+
+        told = environment(*guards, "--store", "memory://")
+
+        assert told["CACHESAVER_CONCURRENCY"] == "8"
+        assert told["CACHESAVER_BUDGET"] == "5 usd, 100 calls"
+
+    def test_without_guards_nothing_is_guarded(self) -> None:
+        told = environment("--store", "memory://")
+
+        assert told["CACHESAVER_CONCURRENCY"] == told["CACHESAVER_BUDGET"] == ""
+
+    def test_guards_are_inherited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CACHESAVER_CONCURRENCY", "3")
+        monkeypatch.setenv("CACHESAVER_BUDGET", "7 samples")
+
+        told = environment("--store", "memory://")
+
+        assert (told["CACHESAVER_CONCURRENCY"], told["CACHESAVER_BUDGET"]) == ("3", "7 samples")
 
     def test_home_is_written_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))

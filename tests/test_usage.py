@@ -1,0 +1,163 @@
+"""Usage blocks in every spelling: nothing counted twice, nothing left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from genai_prices import extract_usage
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cachesaver.usage import Tokens, tokens_of
+
+BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
+    "openai chat: cached and reasoning tokens are parts": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 5},
+            "completion_tokens_details": {"reasoning_tokens": 40, "audio_tokens": 3},
+        },
+        Tokens(prompt=100, answer=50, cached=60, heard=5, spoken=3),
+    ),
+    "deepseek says cached twice": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 64},
+            "prompt_cache_hit_tokens": 64,
+            "prompt_cache_miss_tokens": 36,
+        },
+        Tokens(prompt=100, answer=50, cached=64),
+    ),
+    "xai leaves reasoning out of the completion": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 10,
+            "total_tokens": 150,
+            "completion_tokens_details": {"reasoning_tokens": 40},
+        },
+        Tokens(prompt=100, answer=50),
+    ),
+    "openai responses": (
+        {
+            "input_tokens": 100,
+            "output_tokens": 50,
+            "total_tokens": 150,
+            "input_tokens_details": {"cached_tokens": 60},
+            "output_tokens_details": {"reasoning_tokens": 40},
+        },
+        Tokens(prompt=100, answer=50, cached=60),
+    ),
+    "anthropic: the cache stands beside": (
+        {
+            "input_tokens": 10,
+            "output_tokens": 50,
+            "cache_creation_input_tokens": 200,
+            "cache_read_input_tokens": 1000,
+            "cache_creation": {"ephemeral_5m_input_tokens": 150, "ephemeral_1h_input_tokens": 50},
+        },
+        Tokens(prompt=1210, answer=50, cached=1000, written=200, written_hour=50),
+    ),
+    "gemini: thoughts and the prompts of tools stand beside": (
+        {
+            "promptTokenCount": 100,
+            "cachedContentTokenCount": 60,
+            "toolUsePromptTokenCount": 7,
+            "candidatesTokenCount": 10,
+            "thoughtsTokenCount": 40,
+            "totalTokenCount": 157,
+        },
+        Tokens(prompt=107, answer=50, cached=60),
+    ),
+    "bedrock converse": (
+        {
+            "inputTokens": 10,
+            "outputTokens": 50,
+            "totalTokens": 1060,
+            "cacheReadInputTokens": 900,
+            "cacheWriteInputTokens": 100,
+        },
+        Tokens(prompt=1010, answer=50, cached=900, written=100),
+    ),
+    "cohere": (
+        {
+            "billed_units": {"input_tokens": 5, "output_tokens": 9},
+            "tokens": {"input_tokens": 70, "output_tokens": 10},
+        },
+        Tokens(prompt=70, answer=10),
+    ),
+    "cohere, billed only": (
+        {"billed_units": {"input_tokens": 5, "output_tokens": 9}},
+        Tokens(prompt=5, answer=9),
+    ),
+    "ollama": ({"prompt_eval_count": 26, "eval_count": 298}, Tokens(prompt=26, answer=298)),
+    "embeddings": ({"prompt_tokens": 8, "total_tokens": 8}, Tokens(prompt=8)),
+    "a total alone": ({"total_tokens": 8}, Tokens(prompt=8)),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_token_is_counted_once(name: str) -> None:
+    block, tokens = BLOCKS[name]
+
+    assert tokens_of(block) == tokens
+    assert tokens.total == tokens.prompt + tokens.answer
+
+
+@pytest.mark.parametrize(
+    "block", [{}, {"cost": 3}, {"prompt_tokens": None}, {"prompt_tokens": True}, {"tokens": 3}]
+)
+def test_what_says_nothing_is_not_nothing(block: dict[str, Any]) -> None:
+    """A call without a usage block was not free."""
+    assert tokens_of(block) is None
+
+
+@pytest.mark.parametrize("odd", [-5, float("nan"), float("inf"), 10**30, "7", [1]])
+def test_what_is_no_count_counts_nothing(odd: object) -> None:
+    block = {"prompt_tokens": odd, "completion_tokens": 3, "total_tokens": odd}
+
+    assert tokens_of(block) == Tokens(answer=3)
+
+
+FLAVOURS = {
+    "openai chat: cached and reasoning tokens are parts": ("openai", "chat"),
+    "openai responses": ("openai", "responses"),
+    "anthropic: the cache stands beside": ("anthropic", "default"),
+    "deepseek says cached twice": ("deepseek", "chat"),
+    "bedrock converse": ("aws", "default"),
+}
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_it_reads_what_genai_prices_reads(name: str) -> None:
+    """Given a response whose provider is known, then both readers count the same tokens."""
+    block, tokens = BLOCKS[name]
+    provider, flavour = FLAVOURS[name]
+
+    theirs: Any = extract_usage({"usage": block}, provider_id=provider, api_flavor=flavour).usage
+
+    assert (theirs.input_tokens, theirs.output_tokens) == (tokens.prompt, tokens.answer)
+    assert theirs.cache_read_tokens == tokens.cached
+
+
+names = st.sampled_from(sorted({name for block, _ in BLOCKS.values() for name in block}))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just("7"),
+    lambda inner: st.dictionaries(names, inner, max_size=3) | st.lists(inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(names, values))
+def test_parts_are_never_more_than_the_whole(block: dict[str, object]) -> None:
+    tokens = tokens_of(block) or Tokens()
+
+    assert min(tokens.prompt, tokens.answer) >= 0
+    assert 0 <= tokens.cached + tokens.written <= tokens.prompt
+    assert 0 <= tokens.written_hour <= tokens.written
+    assert tokens.heard <= tokens.prompt
+    assert tokens.spoken <= tokens.answer
