@@ -22,13 +22,9 @@ import trio
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.stores.lmdb import LmdbStore
+from loads.pending import kept_for_nobody
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
-
-# The one place where it is said that the answer to a caller who has left is thrown away.
-kept_for_nobody = pytest.mark.xfail(
-    strict=False, reason="a response that arrives after its caller was cancelled is not kept yet"
-)
 
 BODY: Any = {"model": "gpt", "messages": [{"role": "user", "content": "Say something."}]}
 

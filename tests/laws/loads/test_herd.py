@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
+from loads.pending import merged
 from loads.plans import Ask
 from loads.texts import body_of, read_answer
 
@@ -22,11 +22,6 @@ FEWEST = 8
 """Calls for 1,000 samples where one call asks for 128 at the most (OpenAI chat)."""
 
 _AsyncOpenAI: Any = openai.AsyncOpenAI
-
-MERGES = "window" in inspect.signature(cachesaver.install).parameters
-
-# The one place where it is said that draws of one turn are not merged yet.
-merged = pytest.mark.xfail(not MERGES, reason="draws are not merged yet", strict=False)
 
 
 @pytest.fixture(autouse=True)
