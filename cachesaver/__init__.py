@@ -10,7 +10,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cachesaver.budget import Budget
     from cachesaver.errors import (
+        BudgetExceededError,
         CachesaverError,
         ConfigurationError,
         NotRecordedError,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from cachesaver.wiring import current_session, install, uninstall
 
 __all__ = [
+    "Budget",
+    "BudgetExceededError",
     "CachesaverError",
     "ConfigurationError",
     "Mode",
@@ -42,6 +46,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Budget": "budget",
+    "BudgetExceededError": "errors",
     "CachesaverError": "errors",
     "ConfigurationError": "errors",
     "Mode": "settings",

@@ -7,11 +7,12 @@ never changes anything, and must not come to know a backend, a lock or a clock.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol
 
 from cachesaver.ports import Policy
 
-__all__ = ["Decision", "Outcome", "Slot", "View", "assign"]
+__all__ = ["Decision", "Outcome", "Slot", "View", "assign", "in_turn"]
 
 
 class Slot(enum.Enum):
@@ -52,8 +53,8 @@ class View(Protocol):
         """Return the lowest free index, stored or not; in amortised O(log n)."""
         ...
 
-    def lowest_readable(self) -> int | None:
-        """Return the lowest free index that is not empty, if there is one."""
+    def lowest_with(self, slots: Container[Slot]) -> int | None:
+        """Return the lowest free index at which one of *slots* stands, if there is one."""
         ...
 
     def next_new(self) -> int:
@@ -82,31 +83,86 @@ _MISSING = (-1, Outcome.MISSING)
 _OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
 
 
+_READABLE = frozenset({Slot.STORED, Slot.FLYING})
+
+_AT_ONCE = frozenset({Slot.STORED})
+
+_SERVES: Mapping[Policy, Container[Slot]] = {
+    Policy.RESERVE: frozenset(Slot),
+    Policy.READ: _READABLE,
+    Policy.FRESH: frozenset(Slot),
+    Policy.STORED: frozenset(Slot),
+    Policy.APART: _AT_ONCE,
+}
+"""What may stand at an index for a draw to get it because it is the draw's own.
+
+An empty slot keeps its draw, so that a crashed run resumes where it was; but not from those who
+could not fill it.
+"""
+
+
+def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:
+    """Return the places in *draws* in the order in which `assign` is to be asked.
+
+    First those whose own index is known, the surest knowledge first, so that a draw that is new
+    takes none of theirs; the others in their order.
+    """
+    if len(draws) == 1:
+        return (0,)
+    recalls = _recalls(view)
+
+    def rank(place: int) -> int:
+        known = (at for at, recall in enumerate(recalls) if recall(draws[place]) is not None)
+        return next(known, len(recalls))
+
+    return sorted(range(len(draws)), key=rank)
+
+
 def assign(view: View, draw: str, policy: Policy) -> Decision:
     """Decide which index *draw* gets.
 
     Strictly the lowest free index where nothing is known of the draw, stored or in flight:
     preferring what is already there would fill the head of the list with short answers. Draws
-    handed over together are decided one after the other, each seeing what the ones before took.
+    handed over together are decided one after the other (`in_turn`), each seeing what the ones
+    before took.
     """
-    index = _index(view, draw, policy)
-    return _MISSING if index is None else (index, _OUTCOMES[view.slot(index)])
+    index = _own(view, draw, policy)
+    if index is None:
+        index = _any(view, policy)
+    if index is None:
+        return _MISSING
+    outcome = _OUTCOMES[view.slot(index)]
+    if outcome is Outcome.LEAD and policy is Policy.STORED:
+        return _MISSING
+    return index, outcome
 
 
-def _index(view: View, draw: str, policy: Policy) -> int | None:
-    reads = policy is Policy.READ
+def _recalls(view: View) -> tuple[Callable[[str], int | None], ...]:
+    """What tells a draw's own index, the surest first."""
+    return view.held, view.remembered, view.bought
 
-    def serves(index: int | None) -> bool:
-        # An empty slot keeps its draw, so that a crashed run resumes where it was; but not from
-        # those who could not fill it.
-        return index is not None and not (reads and view.slot(index) is Slot.EMPTY)
 
-    if serves(held := view.held(draw)):
-        return held
+def _own(view: View, draw: str, policy: Policy) -> int | None:
+    """Return the index that is *draw*'s own and serves, if there is one."""
+    held, *others = _recalls(view)
+    serves = _SERVES[policy]
+    index = held(draw)
+    if index is not None and view.slot(index) in serves:
+        return index
+    for recall in () if policy is Policy.FRESH else others:
+        index = recall(draw)
+        if index is not None and view.is_free(index) and view.slot(index) in serves:
+            return index
+    return None
+
+
+def _any(view: View, policy: Policy) -> int | None:
+    """Return the index for a draw that has none of its own, if there is one."""
+    if policy is Policy.READ:
+        return view.lowest_with(_READABLE)
     if policy is Policy.FRESH:
         return view.next_new()
-    for recall in (view.remembered, view.bought):
-        index = recall(draw)
-        if index is not None and view.is_free(index) and serves(index):
-            return index
-    return view.lowest_readable() if reads else view.lowest_free()
+    if policy is Policy.APART:
+        index = view.lowest_with(_AT_ONCE)
+        return view.next_new() if index is None else index
+    return view.lowest_free()

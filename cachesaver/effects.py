@@ -6,14 +6,29 @@ client and may be performed blocking or not by the same function; the engine has
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from cachesaver.batching import Hand, Seat
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.ports import Grant, Policy, Run
 
-__all__ = ["Acquire", "Effect", "Fill", "Poll", "Read", "Release", "Send", "Steps", "Wait"]
+__all__ = [
+    "Acquire",
+    "Deal",
+    "Effect",
+    "Enlist",
+    "Fill",
+    "Leave",
+    "Poll",
+    "Read",
+    "Release",
+    "Send",
+    "Steps",
+    "Together",
+    "Wait",
+]
 
 T = TypeVar("T")
 Steps = Generator["Effect[Any]", Any, T]
@@ -41,11 +56,55 @@ class Acquire(Effect[tuple[Grant, ...]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enlist(Effect[tuple[Seat, ...]]):
+    """Sit down at the desk (`batching.Desk`) until there is something new for *seat*.
+
+    Gives the seats of a batch that this one is to deal, or none where *seat* was dealt its hand.
+    """
+
+    fingerprint: str
+    key: Hashable
+    seat: Seat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deal(Effect[tuple[Hand, ...]]):
+    """Give *seats* their hands, or tell them of *error*; gives the hands that nobody took."""
+
+    fingerprint: str
+    seats: tuple[Seat, ...]
+    hands: tuple[Hand, ...] = ()
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave(Effect["Hand | None"]):
+    """Get up from *seat*; gives what it had been dealt already."""
+
+    seat: Seat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together(Effect[tuple[Any, ...]]):
+    """Carry out several steps at the same time where that can be; gives their results in order.
+
+    What one of them raises is raised when all have come to an end.
+    """
+
+    parts: tuple[Steps[Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Effect[bool]):
-    """Wait until a slot in flight may have changed; False when waiting here could never end."""
+    """Wait until a slot in flight may have changed; False when it is not worth waiting for here.
+
+    Attributes:
+        turn: How often this slot has been waited for, from 0.
+    """
 
     fingerprint: str
     index: int
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +118,10 @@ class Poll(Effect[Grant]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send(Effect["Reply | AsyncReply"]):
-    """Send a request for real; the reply's body is still on its way."""
+    """Send a request for *count* samples for real; the reply's body is still on its way."""
 
     request: Request
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +145,10 @@ class Fill(Effect[Sample]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release(Effect[None]):
-    """Give up a lease (`Store.release`)."""
+    """Give up a lease (`Store.release`); with *keeps*, the draw keeps its index."""
 
     run: Run
     fingerprint: str
     index: int
     token: str
+    keeps: bool = False

@@ -8,26 +8,46 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 from cachesaver import sleeping
+from cachesaver.batching import Hand, Seat
+from cachesaver.buying import Purchase
 from cachesaver.contexts import current_context, inside
-from cachesaver.effects import Acquire, Effect, Fill, Poll, Read, Release, Send, Steps, Wait
+from cachesaver.effects import (
+    Acquire,
+    Deal,
+    Effect,
+    Enlist,
+    Fill,
+    Leave,
+    Poll,
+    Read,
+    Release,
+    Send,
+    Steps,
+    Together,
+    Wait,
+)
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
-from cachesaver.flights import Flights
+from cachesaver.flights import Flights, leader
+from cachesaver.guards import Guards, Toll
 from cachesaver.ports import AsyncSend, Grant, Store
 from cachesaver.ports import Send as BlockingSend
+from cachesaver.windows import Gathering, Window
 
-__all__ = ["Abandoned", "Engine", "Line"]
+__all__ = ["Abandoned", "Engine", "Line", "settle"]
 
 T = TypeVar("T")
 S = TypeVar("S")
 Resume = Callable[[], Effect[Any]]
+Slot = tuple[str, int]
+"""Fingerprint and index."""
 
 _PATIENCE = 0.05
 """Seconds between two looks at a slot that another process leads."""
@@ -37,8 +57,32 @@ _GRACE = 1.0
 lost to the garbage collector, which cannot say so itself."""
 
 
+_TOO_LONG = 600.0
+"""Seconds after which one who waits for a flight goes alone: whoever leads it may have forgotten it."""
+
+
+_USUAL = 2.5
+"""Seconds that a call takes, while none has been seen to end."""
+
+_TWICE = 2.0
+"""A call whose caller was cancelled is waited for by others until it has lasted twice as long as calls
+do: it may be about to answer, or its caller may have gone because it hangs."""
+
+
+_FADING = 0.9
+"""What is left, with each call, of how long an earlier one took."""
+
+
 class Abandoned(BaseException):
     """Thrown into steps whose caller has gone."""
+
+
+def _nothing() -> None:
+    """Nobody minds."""
+
+
+async def _kept_nowhere(outcome: object) -> None:
+    """There is nothing to give up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,11 +91,25 @@ class Line(Generic[S]):
 
     Attributes:
         send: The adapter's.
+        outlives: Whether a call under way is finished and kept though its caller was cancelled.
+        left: Called when that happens, at once.
+        discard: Awaited with what the steps came to, when nobody is there to take it.
         error: What the client raised while sending or reading: its own, not ours.
+        leases: The slots that are led through this line, by token.
+        is_shared: Whether some of them are led for others.
+        is_left: Whether its caller has gone.
+        caller: The task that makes the call, where another one goes on with it.
     """
 
     send: S
+    outlives: bool = False
+    left: Callable[[], None] = _nothing
+    discard: Callable[[Any], Awaitable[None]] = _kept_nowhere
     error: BaseException | None = None
+    leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
+    is_shared: bool = False
+    is_left: bool = False
+    caller: object = None
 
     def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
         """Return *error*, remembered where it is the client's."""
@@ -68,16 +126,27 @@ class Engine:
         store: Where samples are.
         owner: This process, as `Store` wants it named.
         complain: Told of a store that failed to keep or to free what was bought; raises if it should.
+        flights: Over the store.
+        window: How long what is missing is gathered.
+        guards: That a call must pass.
     """
 
     store: Store
     owner: str
     complain: Callable[[StoreError], None]
     flights: Flights = field(default_factory=Flights)
+    window: Window = field(default_factory=Window)
+    guards: Guards = field(default_factory=Guards)
+    _gathering: Gathering = field(init=False)
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
     _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
     """By its token, what would give up each lease that is ours."""
-    _left: bool = False
+    _longest: float = 0.0
+    """Seconds that calls took of late; 0 while none has ended."""
+
+    def __post_init__(self) -> None:
+        """Open the desk."""
+        self._gathering = Gathering(window=self.window, flights=self.flights)
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
@@ -88,7 +157,7 @@ class Engine:
             except StopIteration as stop:
                 return cast("T", stop.value)
             try:
-                result = self._perform(effect, line.send)
+                result = self._perform(effect, line)
             except BaseException as error:  # noqa: BLE001  # the steps decide what it means
                 resume = _throwing(steps, line.noted(effect, error))
             else:
@@ -96,14 +165,21 @@ class Engine:
 
     async def arun(self, steps: Steps[T], line: Line[AsyncSend]) -> T:
         """Carry *steps* out to their end on the running event loop, sending through *line*."""
-        resume: Resume = lambda: next(steps)  # noqa: E731  # the first of many
+        return await self._drive(lambda: next(steps), steps, line, here=line.outlives)
+
+    async def _drive(
+        self, resume: Resume, steps: Steps[T], line: Line[AsyncSend], *, here: bool
+    ) -> T:
+        """Go on with *steps*; *here*: in the task of the caller, who may be cancelled."""
         while True:
             try:
                 effect = resume()
             except StopIteration as stop:
                 return cast("T", stop.value)
+            if here and isinstance(effect, Send):
+                return await self._outlive(effect, steps, line)
             try:
-                result = await self._aperform(effect, line.send)
+                result = await self._aperform(effect, line)
             except GeneratorExit:  # nobody awaits us any more, and nothing may be awaited
                 self.abandon(steps)
                 raise
@@ -111,6 +187,49 @@ class Engine:
                 resume = _throwing(steps, line.noted(effect, error))
             else:
                 resume = _sending(steps, result)
+
+    async def _outlive(self, effect: Effect[Any], steps: Steps[T], line: Line[AsyncSend]) -> T:
+        """Go on with *steps*, which want *effect*, in a task that is not cancelled with the caller's."""
+        begun, line.caller = time.perf_counter(), current_context()
+        going = sleeping.detach(self._by_itself(lambda: effect, steps, line))
+        self.flights.hand_over(line.leases.values(), leader(sleeping.running_loop(), going.task))
+        try:
+            outcome = await going.wait()
+        except GeneratorExit:  # its loop may have ended: nothing can be started on it
+            self._leave(going, line)
+            self._let_go(line)
+            raise
+        except BaseException:
+            if not going.is_done:
+                self._leave(going, line)
+                patience = (self._longest or _USUAL) * _TWICE - (time.perf_counter() - begun)
+                if not line.is_shared:
+                    sleeping.detach(self._let_go_after(patience, line)).leave()
+            raise
+        self._longest = max(time.perf_counter() - begun, self._longest * _FADING)
+        return outcome
+
+    def _leave(self, going: sleeping.Detached[Any], line: Line[AsyncSend]) -> None:
+        line.is_left = True
+        going.leave()
+        line.left()
+
+    async def _let_go_after(self, patience: float, line: Line[AsyncSend]) -> None:
+        if patience > 0:
+            await sleeping.doze(None, patience)
+        self._let_go(line)
+
+    def _let_go(self, line: Line[AsyncSend]) -> None:
+        """Give the leases of *line* up, whose caller has gone; a late answer is kept all the same."""
+        for token in tuple(line.leases):
+            if token in self._held:
+                self._release(self._held[token])
+
+    async def _by_itself(self, resume: Resume, steps: Steps[T], line: Line[AsyncSend]) -> T:
+        outcome = await self._drive(resume, steps, line, here=False)
+        if line.is_left:
+            await line.discard(outcome)
+        return outcome
 
     def abandon(self, steps: Steps[Any]) -> None:
         """Let *steps*, under way, give up what they hold; nothing is sent or waited for any more."""
@@ -129,59 +248,116 @@ class Engine:
 
         For the end of a session, whose process lives on and would hold them for ever.
         """
-        self._left = True
         for release in tuple(self._held.values()):
             self._release(release)
 
     def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
+        line = Line[Any](None)
         with contextlib.suppress(Abandoned, StopIteration):
             while True:
-                resume = _sending(steps, self._book(resume(), None))
+                resume = _sending(steps, self._book(resume(), line, None))
 
-    def _perform(self, effect: Effect[Any], send: BlockingSend) -> object:
+    def _perform(self, effect: Effect[Any], line: Line[BlockingSend]) -> object:
         match effect:
-            case Send(request=request):
-                sent = time.perf_counter()
-                with inside():
-                    reply = send(request)
-                return _timed(reply, sent)
+            case Send():
+                return self._sent(effect, line)
             case Read(reply=head):
-                return read(cast("Reply", head))
+                with _settled_if_lost(head):
+                    return read(cast("Reply", head))
             case Fill():
                 return self._kept(effect, self._filled(effect).result)
-            case Wait(fingerprint=fingerprint, index=index):
-                if not self.flights.can_wait((fingerprint, index)):
+            case Wait():
+                if not self._is_worth_it(effect, None, None):
                     return False
-                landing = self.flights.landing((fingerprint, index))
+                landing = self.flights.landing((effect.fingerprint, effect.index))
                 sleeping.block(landing, _PATIENCE if landing is None else _GRACE)
                 return True
+            case Enlist():
+                return self._seated(effect, self._gathering.enlist(effect), line)
+            case Together(parts=parts):
+                return tuple([self.run(steps, line) for steps in parts])
             case _:
-                return self._book(effect, None)
+                return self._book(effect, line, None)
 
-    async def _aperform(self, effect: Effect[Any], send: AsyncSend) -> object:
+    async def _aperform(self, effect: Effect[Any], line: Line[AsyncSend]) -> object:
+        if line.is_left and isinstance(effect, Send | Wait | Enlist):
+            raise Abandoned  # what is under way is finished, and nothing else begun
         match effect:
-            case Send(request=request):
-                sent = time.perf_counter()
-                with inside():
-                    reply = await send(request)
-                return _timed(reply, sent)
+            case Send():
+                return await self._asent(effect, line)
             case Read(reply=head):
-                return await read_async(cast("AsyncReply", head))
+                with _settled_if_lost(head):
+                    return await read_async(cast("AsyncReply", head))
             case Fill():
                 future = self._filled(effect)
                 await sleeping.until_done(future)
                 return self._kept(effect, future.result)
-            case Wait(fingerprint=fingerprint, index=index):
-                slot = (fingerprint, index)
-                if not self.flights.can_wait(slot, sleeping.running_loop(), current_context()):
+            case Wait():
+                if not self._is_worth_it(effect, sleeping.running_loop(), current_context()):
                     return False
-                landing = self.flights.landing(slot)
+                landing = self.flights.landing((effect.fingerprint, effect.index))
                 await sleeping.doze(landing, _PATIENCE if landing is None else _GRACE)
                 return True
+            case Enlist():
+                return self._seated(effect, await self._gathering.aenlist(effect), line)
+            case Together(parts=parts):
+                return tuple(await sleeping.all_of([self._part(steps, line) for steps in parts]))
             case _:
-                return self._book(effect, sleeping.running_loop())
+                return self._book(effect, line, sleeping.running_loop())
 
-    def _book(self, effect: Effect[Any], loop: object) -> object:
+    def _sent(self, effect: Send, line: Line[BlockingSend]) -> Reply:
+        toll = self._toll(effect, line, may_wait=not sleeping.has_loop())
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                sleeping.block(toll.permit, _GRACE)
+                self._tidy()
+            sent = time.perf_counter()
+            with inside():
+                reply = line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    async def _asent(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
+        toll = self._toll(effect, line, may_wait=True)
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                await sleeping.doze(toll.permit, _GRACE)
+                self._tidy()
+            sent = time.perf_counter()
+            with inside():
+                reply = await line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    def _toll(self, effect: Send, line: Line[Any], *, may_wait: bool) -> Toll | None:
+        if not self.guards.are_there:
+            return None
+        return self.guards.admit(effect, line.caller or current_context(), may_wait=may_wait)
+
+    def _tidy(self) -> None:
+        """Settle what nobody else will: all who could may be waiting for it."""
+        self._clear()
+        self.guards.collect()
+
+    async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
+        return await self._drive(lambda: next(steps), steps, line, here=False)
+
+    def _is_worth_it(self, effect: Wait, loop: object, task: object) -> bool:
+        """Tell whether a slot in flight is worth waiting for here, and still is."""
+        slot = (effect.fingerprint, effect.index)
+        patience = _PATIENCE if self.flights.landing(slot) is None else _GRACE
+        return effect.turn * patience < _TOO_LONG and self.flights.can_wait(slot, loop, task)
+
+    def _seated(self, effect: Enlist, seats: tuple[Seat, ...], line: Line[Any]) -> tuple[Seat, ...]:
+        if effect.seat.hand is not None:
+            self._take_over(effect.fingerprint, effect.seat.hand, line)
+        return seats
+
+    def _take_over(self, fingerprint: str, hand: Hand, line: Line[Any]) -> None:
+        line.leases = {lead.token: (fingerprint, lead.index) for lead in hand.leads}
+        line.is_shared = not all(lead.own for lead in hand.leads)
+
+    def _book(self, effect: Effect[Any], line: Line[Any], loop: object) -> object:
         """The effects that take microseconds and never wait."""
         match effect:
             case Acquire():
@@ -193,14 +369,23 @@ class Engine:
                     owner=self.owner,
                     policy=effect.policy,
                 )
-                return self._led(effect, grants, loop)
+                return self._led(effect, grants, line, loop)
             case Poll():
                 self._clear()
                 grant = self.store.poll(effect.fingerprint, effect.index, owner=self.owner)
-                return self._led(effect, (grant,), loop)[0]
+                return self._led(effect, (grant,), line, loop)[0]
             case Release():
                 self._release(effect)
                 return None
+            case Deal():
+                unclaimed = self._gathering.deal(effect)
+                me = leader(loop, None if loop is None else current_context())
+                for seat, hand in zip(effect.seats, effect.hands, strict=False):
+                    if seat.where in (me, None):  # None: alone, without a desk
+                        self._take_over(effect.fingerprint, hand, line)
+                return unclaimed
+            case Leave():
+                return self._gathering.leave(effect)
             case _:
                 raise TypeError(f"no one knows how to perform {effect!r}")
 
@@ -210,30 +395,30 @@ class Engine:
                 self.settle(self._later.get_nowait())
 
     def _led(
-        self, effect: Acquire | Poll, grants: tuple[Grant, ...], loop: object
+        self, effect: Acquire | Poll, grants: tuple[Grant, ...], line: Line[Any], loop: object
     ) -> tuple[Grant, ...]:
         task = None if loop is None else current_context()
         for grant in grants:
             if grant.token:
+                slot = (effect.fingerprint, grant.index)
                 self._held[grant.token] = Release(
-                    run=effect.run,
-                    fingerprint=effect.fingerprint,
-                    index=grant.index,
-                    token=grant.token,
+                    run=effect.run, fingerprint=slot[0], index=slot[1], token=grant.token
                 )
-                self.flights.start((effect.fingerprint, grant.index), loop, task)
+                self.flights.start(slot, loop, task)
+                line.leases[grant.token] = slot
         return grants
 
     def _release(self, effect: Release) -> None:
         """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
-        if self._held.pop(effect.token, None) is None and self._left:
-            return  # given up when the session ended
+        if self._held.pop(effect.token, None) is None:
+            return  # it is filled, or given up already
+        slot = (effect.fingerprint, effect.index)
         try:
-            self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
+            self.store.release(effect.run, *slot, effect.token, keeps=effect.keeps)
         except StoreError as error:
             self.complain(error)
         finally:
-            self.flights.land((effect.fingerprint, effect.index))
+            self.flights.land(slot)
 
     def _kept(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
         """What the slot holds now; the bought sample itself where the store fails to tell."""
@@ -276,13 +461,29 @@ def _throwing(steps: Steps[Any], error: BaseException) -> Resume:
     return lambda: steps.throw(error)
 
 
-R = TypeVar("R", Reply, AsyncReply)
+@contextlib.contextmanager
+def _given_back_unless_sent(toll: Toll | None) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        if toll is not None:
+            toll.cancel()
+        raise
 
 
-def _timed(reply: R, sent: float) -> R:
-    """Note when *reply* was asked for, so that its chunks get their offsets."""
-    reply.sent = sent
-    return reply
+@contextlib.contextmanager
+def _settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        settle(reply, Purchase(known=False))
+        raise
+
+
+def settle(reply: Reply | AsyncReply, purchase: Purchase) -> None:
+    """Book what the call that brought *reply* came to."""
+    if isinstance(reply.toll, Toll):
+        reply.toll.settle(purchase)
 
 
 def read(reply: Reply) -> Response:

@@ -3,6 +3,9 @@
 CachesaverError
 ├── ConfigurationError          install(), a command line or an environment variable asks for the impossible
 ├── NotRecordedError            mode="replay" and no stored sample is free
+├── BudgetError                 a call that would cost something may not go out
+│   ├── BudgetExceededError     it might cost more than the budget has left
+│   └── UnknownPriceError       nobody knows what it costs, and the budget is in dollars
 ├── DialectError                a body does not have the form its dialect promises
 └── StoreError                  the store cannot do what it was asked to
     ├── StoreUnavailableError   not to be opened: missing library, permission, foreign or newer files
@@ -15,9 +18,12 @@ No message holds a header, a query string or a body: there are keys and prompts 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 __all__ = [
+    "BudgetError",
+    "BudgetExceededError",
     "CachesaverError",
     "ConfigurationError",
     "DialectError",
@@ -25,6 +31,7 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoreUnavailableError",
+    "UnknownPriceError",
 ]
 
 
@@ -91,6 +98,68 @@ class NotRecordedError(CachesaverError):
             f"Buy what is missing by running once with mode='cache', or see what is stored with:\n"
             f"    cachesaver stats"
         )
+
+
+class BudgetError(CachesaverError):
+    """A call was not sent, because of the budget."""
+
+
+class BudgetExceededError(BudgetError):
+    """A call was not sent: it might cost more than the budget has left. Nothing was bought.
+
+    Attributes:
+        unit: Of the cap that would be exceeded: "usd", "tokens", "samples" or "calls".
+        cap: The most that may be spent, in this unit.
+        spent: By calls that are over.
+        reserved: By calls under way, as estimated.
+        estimate: What this call might cost.
+        model: That was asked; may be empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        unit: str,
+        cap: Decimal,
+        spent: Decimal,
+        reserved: Decimal,
+        estimate: Decimal,
+        model: str,
+    ) -> None:
+        self.unit = unit
+        self.cap = cap
+        self.spent = spent
+        self.reserved = reserved
+        self.estimate = estimate
+        self.model = model
+        super().__init__(
+            f"a call{f' to {model}' if model else ''} may cost {_amount(estimate, unit)}, and of the "
+            f"budget of {_amount(cap, unit)}, {_amount(spent, unit)} are spent and "
+            f"{_amount(reserved, unit)} reserved by calls under way; nothing was sent.\n"
+            f"Raise the budget, as in budget='{_amount(spent + reserved + estimate, unit)}', or bound "
+            f"the call, as by max_tokens. What was bought is stored, and free in the next run."
+        )
+
+
+class UnknownPriceError(BudgetError):
+    """A call was not sent: the budget is in dollars, and no price of its model is known.
+
+    Attributes:
+        model: That was asked; may be empty.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(
+            f"the budget is in dollars, and no price of the model {model!r} is known; nothing was "
+            f"sent.\nGive the budget in tokens, as in budget='200000 tokens', or the price in dollars "
+            f"per million tokens of prompt and answer:\n"
+            f"    budget=cachesaver.Budget(usd=5, prices={{{model!r}: (1.25, 10)}})"
+        )
+
+
+def _amount(count: Decimal, unit: str) -> str:
+    return f"{count.normalize():f} {unit}"
 
 
 def rebuilt(

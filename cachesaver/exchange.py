@@ -160,6 +160,7 @@ class Reply:
         native: The client's own response object, if this one was just received by it: the
             pipeline carries it along untouched for the adapter that made it.
         sent: When its request was sent, by `time.perf_counter`; set by the engine.
+        toll: What the call holds until it is settled; the engine's.
     """
 
     status: int
@@ -171,6 +172,7 @@ class Reply:
     whole: Response | None = None
     native: object = None
     sent: float = 0.0
+    toll: object = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -186,3 +188,4 @@ class AsyncReply:
     whole: Response | None = None
     native: object = None
     sent: float = 0.0
+    toll: object = None

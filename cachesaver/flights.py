@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable
+import time
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary, ref
 
-__all__ = ["Flights", "flights_over"]
+__all__ = ["Flights", "Leader", "Pulse", "flights_over", "leader"]
 
 Slot = tuple[str, int]
 """Fingerprint and index."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """Who fetches: a task of the event loop *loop* that runs in *thread*, or a blocking call (None)."""
+
+    thread: int
+    loop: object = None
+    task: ref[object] | None = None
+
+
+def leader(loop: object = None, task: object = None) -> Leader:
+    """Return this thread as a leader, on its event loop *loop* in *task* if it has one."""
+    return Leader(threading.get_ident(), loop, None if task is None else ref(task))
+
+
+@dataclass(slots=True, eq=False)
+class Pulse:
+    """Whether a stream that is being read moves.
+
+    Attributes:
+        idle_since: `time.perf_counter` when its reader took the last chunk and asked for no more;
+            None while it waits for the provider.
+    """
+
+    idle_since: float | None = None
+
+
 @dataclass(slots=True)
 class _Flight:
-    thread: int
-    loop: object
-    """The thread's event loop that leads; None where a blocking call does."""
-    task: ref[object] | None
-    """The task of that loop."""
+    leader: Leader
     landed: Future[None] = field(default_factory=Future[None])
+    pulse: Pulse | None = None
+
+
+_IDLE = 5.0
+"""Seconds for which one who waits bears that a stream's reader does not read on."""
 
 
 class Flights:
@@ -38,12 +66,25 @@ class Flights:
         Who waits for an earlier flight of *slot* is woken: its leader gave it up, and has not come
         round to say so.
         """
-        leader = None if task is None else ref(task)
         with self._lock:
             earlier = self._up.get(slot)
-            self._up[slot] = _Flight(thread=threading.get_ident(), loop=loop, task=leader)
+            self._up[slot] = _Flight(leader(loop, task))
         if earlier is not None:
             earlier.landed.set_result(None)
+
+    def hand_over(self, slots: Iterable[Slot], to: Leader) -> None:
+        """Note that *to* leads *slots* from now on; those that are not up stay so."""
+        with self._lock:
+            for slot in slots:
+                if slot in self._up:
+                    self._up[slot].leader = to
+
+    def streams(self, slots: Iterable[Slot], pulse: Pulse) -> None:
+        """Note that *slots* are filled when a stream has been read, as *pulse* tells."""
+        with self._lock:
+            for slot in slots:
+                if slot in self._up:
+                    self._up[slot].pulse = pulse
 
     def land(self, slot: Slot) -> None:
         """Wake all who wait for *slot*, filled or given up."""
@@ -58,19 +99,46 @@ class Flights:
             flight = self._up.get(slot)
         return None if flight is None else flight.landed
 
+    def next_landing(
+        self, fingerprint: str, loop: object = None, task: object = None
+    ) -> Future[None] | None:
+        """Return the landing of a flight for *fingerprint* that can be waited for here, if one is up."""
+        with self._lock:
+            slots = [slot for slot in self._up if slot[0] == fingerprint]
+        for slot in slots:
+            if self.can_wait(slot, loop, task):
+                return self.landing(slot)
+        return None
+
     def can_wait(self, slot: Slot, loop: object = None, task: object = None) -> bool:
-        """Tell whether waiting for *slot* here, in *task* of *loop* or blocking, can come to an end.
+        """Tell whether waiting for *slot* here, in *task* of *loop* or blocking, is worth it.
 
         A thread cannot wait for itself, except a task for another task of the same loop: what a
-        task leads itself and has not landed is a stream that it has still to read.
+        task leads itself and has not landed is a stream that it has still to read. Nor is there any
+        use in waiting for an event loop that is closed, or for a stream that is not read on.
         """
         with self._lock:
             flight = self._up.get(slot)
-        if flight is None or flight.thread != threading.get_ident():
+        if flight is None:
             return True
-        if loop is None or flight.loop is not loop:
+        led = flight.leader
+        if _is_closed(led.loop) or _is_idle(flight.pulse):
             return False
-        return task is None or flight.task is None or flight.task() is not task
+        if led.thread != threading.get_ident():
+            return True
+        if loop is None or led.loop is not loop:
+            return False
+        return task is None or led.task is None or led.task() is not task
+
+
+def _is_closed(loop: object) -> bool:
+    closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
+    return closed is not None and closed()
+
+
+def _is_idle(pulse: Pulse | None) -> bool:
+    since = None if pulse is None else pulse.idle_since
+    return since is not None and time.perf_counter() - since > _IDLE
 
 
 _lock = threading.Lock()

@@ -6,61 +6,41 @@ provider's quirk belongs to its dialect, a client's to its adapter.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
-from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Wait
-from cachesaver.encoding import decoded
+from cachesaver.batching import Hand, Lead, Seat, deal
+from cachesaver.buying import (
+    SUCCESS,
+    Ask,
+    Purchase,
+    Source,
+    Through,
+    buy,
+    keep,
+    keep_reply,
+    refused,
+    release,
+)
+from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Send, Steps, Wait
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
 from cachesaver.identity import Question, difference, questions_body
-from cachesaver.lineage import Drawn
 from cachesaver.ports import Grant, Policy, Run
-from cachesaver.redaction import redact_response
+from cachesaver.redaction import account
 
-__all__ = ["Ask", "Outcome", "Passing", "Served", "Source", "Through", "answer", "without_ours"]
-
-_SUCCESS = range(200, 300)
-
-_NO_USAGE: Mapping[str, object] = MappingProxyType({})
-
-
-class Source(enum.Enum):
-    """Where a sample came from; the value is what the ledger and `Cache-Status` say."""
-
-    HIT = "hit"
-    FETCHED = "fetched"
-    COLLAPSED = "collapsed"
-    """Waited for another's flight of the same sample."""
-    BYPASSED = "bypassed"
-    """Passed on live and stored nowhere."""
-    ERROR = "error"
-    """The provider's error, passed on and stored nowhere."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """One request on its way through.
-
-    Attributes:
-        question: What it asks.
-        upstream: What goes to the provider, less what is ours.
-        run: In which it asks.
-        drawn: One draw for each sample it asks for.
-        policy: What may be done about a sample that is not stored.
-        now: Unix time in seconds at which it came in.
-        nearest: For a replay miss: the stored question most like a given one, or None.
-    """
-
-    question: Question
-    upstream: Request
-    run: Run
-    drawn: Drawn
-    policy: Policy
-    now: float
-    nearest: Callable[[bytes], bytes | None] = field(repr=False)
+__all__ = [
+    "Ask",
+    "Outcome",
+    "Passing",
+    "Purchase",
+    "Served",
+    "Source",
+    "Through",
+    "answer",
+    "without_ours",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,38 +59,30 @@ class Passing:
 
     Attributes:
         reply: To hand on.
+        fingerprint: Of the question, and *indexes* of the samples it will be.
         finished: Tells from the decoded stream's last bytes that it has said its last word.
         keep: Steps to take with the whole recording before the caller sees its end.
         drop: Steps to take when it broke off, or the caller left before the last word.
     """
 
     reply: Reply | AsyncReply
+    fingerprint: str
     indexes: tuple[int, ...]
     finished: Callable[[bytes], bool]
     keep: Callable[[Response], Steps[tuple[Sample, ...]]]
     drop: Callable[[], Steps[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Through:
-    """A live reply passed on as it is and stored nowhere. *read*: its body, where it was read."""
-
-    reply: Reply | AsyncReply
-    source: Source
-    why: str
-    read: Response | None = None
-
-
 Outcome = Served | Passing | Through
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lead:
-    """A slot we are to fill, and the draw it is bought for."""
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """What one draw came to."""
 
     index: int
-    token: str
-    draw: str
+    sample: Sample
+    source: Source
 
 
 def answer(ask: Ask) -> Steps[Outcome]:
@@ -119,105 +91,202 @@ def answer(ask: Ask) -> Steps[Outcome]:
     Raises:
         NotRecordedError: The policy is READ and not every sample is stored.
     """
-    question = ask.question
-    grants = yield from Acquire(
-        run=ask.run, fingerprint=question.fingerprint, draws=ask.drawn.ids, policy=ask.policy
-    )
-    if any(grant.index < 0 for grant in grants):
+    hand = yield from _hand(ask)
+    if any(grant.index < 0 for grant in hand.grants):
         ask.drawn.give_back()
-        raise _not_recorded(ask, free=sum(grant.index >= 0 for grant in grants))
-    leads = [
-        _Lead(index=grant.index, token=grant.token, draw=draw)
-        for grant, draw in zip(grants, ask.drawn.ids, strict=True)
-        if grant.token
-    ]
+        raise _not_recorded(ask, free=sum(grant.index >= 0 for grant in hand.grants))
+    leads = list(hand.leads)
     try:
-        return (yield from _answer(ask, grants, leads))
+        return (yield from _answer(ask, hand, leads))
     except GeneratorExit:
         raise  # nobody is left to perform a release
     except BaseException:
-        yield from _release(ask, leads)
+        yield from release(ask, leads)
         raise
 
 
-def _answer(ask: Ask, grants: Sequence[Grant], leads: list[_Lead]) -> Steps[Outcome]:
-    """Answer from *grants*. *leads* grows by what is taken over, so that it is given up in the end."""
-    samples = {grant.index: grant.sample for grant in grants if grant.sample is not None}
-    sources = dict.fromkeys(samples, Source.HIT)
-    if leads and len(leads) == len(grants) and _one_call(ask, leads):
-        return (yield from _buy_all(ask, leads))
-    if leads:
-        bought = yield from _buy(ask, leads)
-        if isinstance(bought, Through):
-            return bought
-        samples |= bought
-        sources |= dict.fromkeys(bought, Source.FETCHED)
-    for grant, draw in zip(grants, ask.drawn.ids, strict=True):
-        if grant.index not in samples:
-            waited = yield from _wait_for(ask, grant, draw, leads)
-            if waited is None:
-                raise _not_recorded(ask, free=len(samples))
+# --- who gets what
+
+
+def _hand(ask: Ask) -> Steps[Hand]:
+    """Have an index assigned to each draw: of what is stored at once, of what is missing together."""
+    if not ask.together:
+        return (yield from _alone(ask, ask.policy, ask.drawn.ids))
+    known = (yield from _stored(ask)) if ask.policy is Policy.RESERVE else {}
+    missing = tuple(draw for draw in ask.drawn.ids if draw not in known)
+    dealt = (yield from _dealt(ask, missing)) if missing else Hand()
+    known |= dict(zip(missing, dealt.grants, strict=True))
+    return replace(dealt, grants=tuple(known[draw] for draw in ask.drawn.ids))
+
+
+def _alone(ask: Ask, policy: Policy, draws: Sequence[str]) -> Steps[Hand]:
+    grants = yield from Acquire(
+        run=ask.run, fingerprint=ask.question.fingerprint, draws=draws, policy=policy
+    )
+    return Hand(grants=grants, leads=_leads(ask, draws, grants))
+
+
+def _leads(ask: Ask, draws: Sequence[str], grants: Sequence[Grant]) -> tuple[Lead, ...]:
+    return tuple(
+        Lead(index=grant.index, token=grant.token, draw=draw, run=ask.run)
+        for draw, grant in zip(draws, grants, strict=True)
+        if grant.token
+    )
+
+
+def _stored(ask: Ask) -> Steps[dict[str, Grant]]:
+    """Return the draws that need not be bought; a hit waits for no window and no batch."""
+    hand = yield from _alone(ask, Policy.STORED, ask.drawn.ids)
+    given = zip(ask.drawn.ids, hand.grants, strict=True)
+    return {draw: grant for draw, grant in given if grant.index >= 0}
+
+
+def _dealt(ask: Ask, draws: tuple[str, ...]) -> Steps[Hand]:
+    """Sit down with those who ask the same, and return what *draws* are dealt."""
+    question = ask.question
+    seat = Seat(run=ask.run, draws=draws, age=ask.age)
+    key = (question.fingerprint, ask.policy, account(ask.upstream))
+    try:
+        seats = yield from Enlist(fingerprint=question.fingerprint, key=key, seat=seat)
+    except GeneratorExit:
+        raise  # nobody is left to get up
+    except BaseException:
+        dealt = yield from Leave(seat=seat)
+        yield from release(ask, dealt.leads if dealt else ())
+        raise
+    if seats:
+        yield from _deal(ask, seats)
+    if seat.error is not None:
+        raise seat.error
+    return cast("Hand", seat.hand)  # dealt by now, by ourselves or by another
+
+
+def _deal(ask: Ask, seats: tuple[Seat, ...]) -> Steps[None]:
+    """Assign indexes to the draws of all *seats* in their order, and say who buys what."""
+    fingerprint, taken = ask.question.fingerprint, list[Lead]()
+    try:
+        grants = yield from _assigned(ask, seats, taken)
+    except GeneratorExit:
+        raise  # nobody is left to tell
+    except BaseException as error:
+        yield from Deal(fingerprint=fingerprint, seats=seats, error=error)
+        yield from release(ask, taken, back=False)
+        raise
+    hands = deal(seats, grants, ask.limits.most(ask.question))
+    for hand in (yield from Deal(fingerprint=fingerprint, seats=seats, hands=hands)):
+        yield from release(ask, hand.leads, back=False)
+
+
+def _assigned(
+    ask: Ask, seats: Sequence[Seat], taken: list[Lead]
+) -> Steps[tuple[tuple[Grant, ...], ...]]:
+    """Return the grants of each seat: one `Acquire` for all draws of a run. *taken*: what is led."""
+    given = dict[str, Grant]()
+    for run in dict.fromkeys(seat.run for seat in seats):
+        draws = [draw for seat in seats if seat.run == run for draw in seat.draws]
+        hand = yield from _alone(replace(ask, run=run), ask.policy, draws)
+        taken += hand.leads
+        given |= {_named(run, draw): grant for draw, grant in zip(draws, hand.grants, strict=True)}
+    return tuple(tuple(given[_named(seat.run, draw)] for draw in seat.draws) for seat in seats)
+
+
+def _named(run: Run, draw: str) -> str:
+    return f"{run.namespace}\0{run.replicate}\0{run.id}\0{draw}"
+
+
+# --- what it comes to
+
+
+def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:
+    """Answer from *hand*. *leads* grows by what is taken over, so that it is given up in the end."""
+    if _is_one_call(ask, hand):
+        return (yield from _buy_all(ask, hand.leads))
+    bought = dict[int, Sample]()
+    if hand.leads:
+        result = yield from buy(ask, hand.leads)
+        if isinstance(result, Through):
+            return result
+        bought = result
+    got = list[_Got]()
+    for grant, draw in zip(hand.grants, ask.drawn.ids, strict=True):
+        if grant.sample is not None:
+            got.append(_Got(grant.index, grant.sample, Source.HIT))
+        elif grant.index in bought:
+            got.append(_Got(grant.index, bought[grant.index], Source.FETCHED))
+        else:
+            waited = yield from _wait_for(ask, grant, draw, hand, leads)
             if isinstance(waited, Through):
-                yield from _release(ask, ())
+                yield from release(ask, ())
                 return waited
-            samples[grant.index], sources[grant.index] = waited
-    indexes = tuple(grant.index for grant in grants)
-    return (yield from _show(ask, indexes, samples, sources))
+            if waited is None:
+                raise _not_recorded(ask, free=len(got))
+            got.append(waited)
+    return (yield from _show(ask, got))
 
 
-def _one_call(ask: Ask, leads: Sequence[_Lead]) -> bool:
-    most = ask.question.dialect.max_count
-    return most is None or len(leads) <= most
+def _is_one_call(ask: Ask, hand: Hand) -> bool:
+    """Tell whether all that was asked for, and nothing else, is to be bought in one call."""
+    most = ask.limits.most(ask.question)
+    return (
+        len(hand.leads) == len(hand.grants)
+        and all(lead.own for lead in hand.leads)
+        and (most is None or len(hand.leads) <= most)
+    )
 
 
-def _buy_all(ask: Ask, leads: Sequence[_Lead]) -> Steps[Outcome]:
+def _buy_all(ask: Ask, leads: Sequence[Lead]) -> Steps[Outcome]:
     """Buy everything that was asked for in one call, and hand a stream on while it arrives."""
     question = ask.question
-    dialect = question.dialect
-    request = dialect.ask(ask.upstream, question.body, len(leads))
-    reply = yield from Send(request=request)
-    if reply.status not in _SUCCESS:
-        return (yield from _failed(ask, leads, reply))
-    if not _streams(ask, reply):
-        indexes = tuple(lead.index for lead in leads)
-        bought = yield from _keep_reply(ask, leads, reply)
-        if isinstance(bought, Through):
-            return bought
-        missing = [lead for lead in leads if lead.index not in bought]
-        if missing:
-            more = yield from _buy(ask, missing)
-            if isinstance(more, Through):
-                return more
-            bought |= more
-        return (yield from _show(ask, indexes, bought, dict.fromkeys(bought, Source.FETCHED)))
-    return _passing(ask, leads, reply)
+    request = question.dialect.ask(ask.upstream, question.body, len(leads))
+    reply = yield from Send(request=request, count=len(leads))
+    if reply.status not in SUCCESS:
+        return (yield from refused(ask, leads, reply))
+    if _streams(ask, reply):
+        return _passing(ask, leads, reply)
+    kept = yield from keep_reply(ask, leads, reply)
+    if isinstance(kept, Through):
+        yield from release(ask, leads)
+        return kept
+    ask.limits.gave(question, len(leads), len(kept))
+    if missing := [lead for lead in leads if lead.index not in kept]:
+        more = yield from buy(ask, missing)
+        if isinstance(more, Through):
+            return more
+        kept |= more
+    return (
+        yield from _show(
+            ask, [_Got(lead.index, kept[lead.index], Source.FETCHED) for lead in leads]
+        )
+    )
 
 
-def _passing(ask: Ask, leads: Sequence[_Lead], reply: Reply | AsyncReply) -> Passing:
+def _passing(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Passing:
     """Hand *reply* on while it arrives; its samples are kept at its end."""
 
-    def keep(response: Response) -> Steps[tuple[Sample, ...]]:
+    def keep_all(response: Response) -> Steps[tuple[Sample, ...]]:
         try:
-            bought = yield from _keep(ask, leads, response)
+            bought = yield from keep(ask, leads, reply, response)
         except GeneratorExit:
             raise  # nobody is left to perform a release
         except BaseException:
-            yield from _release(ask, leads)
+            yield from release(ask, leads)
             raise
         if bought is None:
-            yield from _release(ask, leads)
+            yield from release(ask, leads)
             return ()
-        yield from _release(ask, [lead for lead in leads if lead.index not in bought], back=False)
+        yield from release(ask, [lead for lead in leads if lead.index not in bought], back=False)
         return tuple(bought.values())
 
     def drop() -> Steps[None]:
-        return _release(ask, leads)
+        ask.settle(reply, Purchase(known=False))
+        return release(ask, leads)
 
     return Passing(
         reply=reply,
+        fingerprint=ask.question.fingerprint,
         indexes=tuple(lead.index for lead in leads),
         finished=ask.question.dialect.finished,
-        keep=keep,
+        keep=keep_all,
         drop=drop,
     )
 
@@ -228,153 +297,64 @@ def _streams(ask: Ask, reply: Reply | AsyncReply) -> bool:
     return ask.question.wants_stream or kind != "application/json"
 
 
-def _buy(ask: Ask, leads: Sequence[_Lead]) -> Steps[dict[int, Sample] | Through]:
-    """Buy the samples of *leads*, in as few calls as the dialect and the provider allow."""
-    bought = dict[int, Sample]()
-    pending = list(leads)
-    while pending:
-        most = ask.question.dialect.max_count or len(pending)
-        wanted = pending[:most]
-        request = ask.question.dialect.ask(ask.upstream, ask.question.body, len(wanted))
-        reply = yield from Send(request=request)
-        if reply.status not in _SUCCESS:
-            return (yield from _failed(ask, pending, reply))
-        kept = yield from _keep_reply(ask, wanted, reply)
-        if isinstance(kept, Through):
-            yield from _release(ask, [lead for lead in pending if lead not in wanted])
-            return kept
-        bought |= kept
-        pending = [lead for lead in pending if lead.index not in kept]
-    return bought
-
-
-def _keep_reply(
-    ask: Ask, leads: Sequence[_Lead], reply: Reply | AsyncReply
-) -> Steps[dict[int, Sample] | Through]:
-    response = yield from Read(reply=reply)
-    kept = yield from _keep(ask, leads, response)
-    if not kept:
-        yield from _release(ask, leads)
-        why = "not a complete answer"
-        return Through(reply=reply, source=Source.BYPASSED, why=why, read=response)
-    return kept
-
-
-def _keep(ask: Ask, leads: Sequence[_Lead], response: Response) -> Steps[dict[int, Sample] | None]:
-    """Store the samples of *response* in the slots of *leads*; None when it holds none for sure."""
-    parts = _parts(ask, response, len(leads))
-    if parts is None:
-        return None
-    kept = dict[int, Sample]()
-    note = questions_body(ask.question)
-    for lead, part in zip(leads, parts, strict=False):  # a provider may send fewer, or more
-        kept[lead.index] = yield from Fill(
-            run=ask.run,
-            fingerprint=ask.question.fingerprint,
-            index=lead.index,
-            token=lead.token,
-            sample=_sample(ask, part, lead.draw),
-            question=note,
-        )
-    return kept
-
-
-def _parts(ask: Ask, response: Response, wanted: int) -> tuple[Response, ...] | None:
-    dialect = ask.question.dialect
-    plain = decoded(response)
-    if plain is None or not dialect.sound(plain):
-        return None
-    if wanted == 1 and ask.question.count == 1:
-        return (plain,)
-    try:
-        return dialect.split(dialect.whole(plain) if dialect.streamed(plain) else plain)
-    except DialectError:
-        return None
-
-
-def _sample(ask: Ask, part: Response, draw: str) -> Sample:
-    try:
-        model, usage = ask.question.dialect.usage(part)
-    except DialectError:
-        model, usage = "", _NO_USAGE
-    return Sample(
-        response=redact_response(part, ask.upstream),
-        draw=draw,
-        usage=usage,
-        model=model,
-        created=ask.now + (part.offsets[-1] if part.offsets else 0.0),
-        latency=part.offsets[-1] if part.offsets else 0.0,
-        first_byte=part.offsets[0] if part.offsets else 0.0,
-        user_agent=ask.upstream.header("user-agent") or "",
-    )
-
-
 def _wait_for(
-    ask: Ask, grant: Grant, draw: str, leads: list[_Lead]
-) -> Steps[tuple[Sample, Source] | Through | None]:
-    """Wait for another's flight; lead it where its leader is gone, go alone where we may not wait.
+    ask: Ask, grant: Grant, draw: str, hand: Hand, leads: list[Lead]
+) -> Steps[_Got | Through | None]:
+    """Wait for another's flight; lead it where its leader is gone, go alone where waiting is vain.
 
     None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
     """
-    fingerprint = ask.question.fingerprint
-    while True:
-        if (yield from Wait(fingerprint=fingerprint, index=grant.index)):
-            grant = yield from Poll(run=ask.run, fingerprint=fingerprint, index=grant.index)
-            if grant.sample is not None:
-                return grant.sample, Source.COLLAPSED
-            if not grant.token:
-                continue
-        lead = _Lead(index=grant.index, token=grant.token, draw=draw)
-        leads.append(lead)
-        if ask.policy is Policy.READ:
-            return None
-        bought = yield from _buy(ask, (lead,))
-        if isinstance(bought, Through):
-            return bought
-        return bought[grant.index], Source.FETCHED
+    fingerprint, turn = ask.question.fingerprint, 0
+    errand = hand.errands.get(grant.index)
+    source = Source.COLLAPSED if errand is None else Source.FETCHED
+    while (yield from Wait(fingerprint=fingerprint, index=grant.index, turn=turn)):
+        if errand is not None and errand.refusal is not None:
+            return cast("Through", errand.refusal)
+        polled = yield from Poll(run=ask.run, fingerprint=fingerprint, index=grant.index)
+        if polled.sample is not None:
+            return _Got(polled.index, polled.sample, source)
+        if polled.token:
+            leads += _leads(ask, (draw,), (polled,))
+            return (yield from _bought_alone(ask, polled.index, leads[-1]))
+        turn += 1
+    return (yield from _apart(ask, draw, leads))
 
 
-def _failed(ask: Ask, leads: Sequence[_Lead], reply: Reply | AsyncReply) -> Steps[Through]:
-    """Non-2xx: the provider's mood, not a sample. It is passed on and forgotten."""
-    yield from _release(ask, leads)
-    return Through(reply=reply, source=Source.ERROR, why=f"status {reply.status}")
+def _apart(ask: Ask, draw: str, leads: list[Lead]) -> Steps[_Got | Through | None]:
+    """Let *draw* have another sample than the one that cannot be waited for."""
+    if ask.policy is Policy.READ:
+        return None
+    hand = yield from _alone(ask, Policy.APART, (draw,))
+    (grant,) = hand.grants
+    if grant.sample is not None:
+        return _Got(grant.index, grant.sample, Source.HIT)
+    leads += hand.leads
+    return (yield from _bought_alone(ask, grant.index, leads[-1]))
 
 
-def _release(ask: Ask, leads: Sequence[_Lead], *, back: bool = True) -> Steps[None]:
-    """Free the slots of *leads*, and (*back*) make the next try the same draws again."""
-    for lead in leads:
-        if lead.token:
-            yield from Release(
-                run=ask.run,
-                fingerprint=ask.question.fingerprint,
-                index=lead.index,
-                token=lead.token,
-            )
-    if back:
-        ask.drawn.give_back()
+def _bought_alone(ask: Ask, index: int, lead: Lead) -> Steps[_Got | Through | None]:
+    if ask.policy is Policy.READ:
+        return None
+    bought = yield from buy(ask, (lead,))
+    return bought if isinstance(bought, Through) else _Got(index, bought[index], Source.FETCHED)
 
 
-def _show(
-    ask: Ask,
-    indexes: tuple[int, ...],
-    samples: dict[int, Sample],
-    sources: dict[int, Source],
-) -> Steps[Outcome]:
+def _show(ask: Ask, got: Sequence[_Got]) -> Steps[Outcome]:
     """Give the caller its samples in the form it asked for."""
-    shown = tuple(samples[index] for index in indexes)
     try:
-        response = _in_form(ask.question, [sample.response for sample in shown])
+        response = _in_form(ask.question, [each.sample.response for each in got])
     except DialectError as error:
         if ask.policy is Policy.READ:
             raise
         # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
-        reply = yield from Send(request=ask.upstream)
+        reply = yield from Send(request=ask.upstream, count=ask.question.count)
+        ask.settle(reply, Purchase(known=False))
         return Through(reply=reply, source=Source.BYPASSED, why=str(error))
     return Served(
         response=response,
-        sources=tuple(sources[index] for index in indexes),
-        indexes=indexes,
-        samples=shown,
+        sources=tuple(each.source for each in got),
+        indexes=tuple(each.index for each in got),
+        samples=tuple(each.sample for each in got),
     )
 
 

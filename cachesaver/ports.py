@@ -215,6 +215,10 @@ class Policy(enum.Enum):
     """Nothing: say MISSING (mode `replay`)."""
     FRESH = "fresh"
     """Reserve a new index for every draw, whatever is stored (mode `refresh`)."""
+    STORED = "stored"
+    """Nothing: where RESERVE would reserve, say MISSING and leave everything as it was."""
+    APART = "apart"
+    """Reserve a new index where no sample is there at once: for a caller that may not wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +262,12 @@ class Store(Protocol):
     ) -> tuple[Grant, ...]:
         """Assign one index to each of *draws* by the rule of contract.md ("Assignment").
 
-        Repeatable: a draw that holds an index in this run keeps it.
+        Of draws handed over together those of which something is known (`assignment.in_turn`) are
+        decided first. Repeatable: a draw that holds an index in this run keeps it, unless the
+        policy has it move; then the index it had is free.
+
+        Returns:
+            A grant for each draw, in the order of *draws*.
         """
         ...
 
@@ -281,8 +290,20 @@ class Store(Protocol):
         """
         ...
 
-    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
-        """Give up a lease: the slot is free for the next draw of any run at once."""
+    def release(
+        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
+    ) -> None:
+        """Give up a lease: the slot is free for the next draw of any run at once.
+
+        Args:
+            run: Whose draw has the index. It gives that up too, and the namespace remembers what
+                it did before.
+            fingerprint: Whose slot it is.
+            index: The slot.
+            token: Of the lease; without effect where it holds no longer.
+            keeps: End the lease only; whichever draw has the index keeps it. For one who bought
+                on another's behalf, and failed.
+        """
         ...
 
     def join(self, run: Run, *, owner: str) -> int:

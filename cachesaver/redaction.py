@@ -16,6 +16,7 @@ __all__ = [
     "SECRET_HEADERS",
     "SECRET_QUERY",
     "TOKEN_SHAPES",
+    "account",
     "credentials",
     "redact_headers",
     "redact_response",
@@ -104,6 +105,12 @@ def credentials(request: Request) -> frozenset[bytes]:
     return frozenset(
         value.encode("utf-8", "replace") for value in _secrets(request) if _is_no_placeholder(value)
     )
+
+
+def account(request: Request) -> frozenset[bytes]:
+    """Return what tells who is billed for *request*: to be compared, never to be kept."""
+    named = (request.header(name) for name in ACCOUNT_HEADERS)
+    return credentials(request) | {value.encode() for value in named if value}
 
 
 def _is_no_placeholder(value: str) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 from cachesaver.engine import Engine, Line
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers
+from cachesaver.flights import Pulse
 from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
 from cachesaver.ports import AsyncSend, Send
 from cachesaver.statistics import Tally
 from cachesaver.tee import AsyncTee, Tee
 
-__all__ = ["async_reply", "cache_status", "reply"]
+__all__ = ["async_reply", "cache_status", "discard", "reply"]
 
 
 def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> Reply:
@@ -20,9 +21,9 @@ def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> R
         case Served():
             response = _shown(outcome)
             return _whole(response)
-        case Through(reply=Reply() as live, read=read):
-            if read is not None:
-                return _whole(_marked(read, outcome), native=live.native)
+        case Through(reply=live, read=Response() as read):
+            return _whole(_marked(read, outcome), native=None if live is None else live.native)
+        case Through(reply=Reply() as live):
             live.headers = (*live.headers, cache_status(outcome))
             return live
         case Passing(reply=Reply() as live):
@@ -37,7 +38,7 @@ def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> R
             def lose() -> None:
                 engine.settle_later(outcome.drop())
 
-            tee = Tee(live, outcome.finished, keep, drop, lose)
+            tee = Tee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
             return Reply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),
@@ -58,9 +59,10 @@ def async_reply(
     match outcome:
         case Served():
             return _async_whole(_shown(outcome))
-        case Through(reply=AsyncReply() as live, read=read):
-            if read is not None:
-                return _async_whole(_marked(read, outcome), native=live.native)
+        case Through(reply=live, read=Response() as read):
+            native = None if live is None else live.native
+            return _async_whole(_marked(read, outcome), native=native)
+        case Through(reply=AsyncReply() as live):
             live.headers = (*live.headers, cache_status(outcome))
             return live
         case Passing(reply=AsyncReply() as live):
@@ -75,7 +77,7 @@ def async_reply(
             def lose() -> None:
                 engine.settle_later(outcome.drop())
 
-            tee = AsyncTee(live, outcome.finished, keep, drop, lose)
+            tee = AsyncTee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
             return AsyncReply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),
@@ -87,6 +89,21 @@ def async_reply(
             )
         case _:
             raise TypeError(f"a blocking reply for an async client: {outcome!r}")
+
+
+def _pulse(outcome: Passing, engine: Engine) -> Pulse:
+    """Let those who wait for this stream see whether it is being read."""
+    pulse = Pulse()
+    engine.flights.streams([(outcome.fingerprint, index) for index in outcome.indexes], pulse)
+    return pulse
+
+
+async def discard(outcome: Outcome, engine: Engine) -> None:
+    """Give up *outcome*, which nobody is there to take."""
+    if isinstance(outcome, Passing):
+        engine.settle(outcome.drop())
+    if isinstance(outcome, Passing | Through) and isinstance(outcome.reply, AsyncReply):
+        await outcome.reply.close()
 
 
 def cache_status(outcome: Outcome) -> tuple[str, str]:
@@ -105,8 +122,9 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
             said += f'; detail="index {index}"'
         case Passing(indexes=indexes):
             said = f'fwd=miss; detail="index {",".join(map(str, indexes))}"'
-        case Through(source=Source.ERROR, reply=live):
-            said = f"fwd=miss; fwd-status={live.status}"
+        case Through(source=Source.ERROR, reply=live, read=read):
+            status = read.status if read is not None else live.status if live is not None else ""
+            said = f"fwd=miss; fwd-status={status}"
         case _:
             said = "fwd=bypass"
     return "cache-status", f"cachesaver; {said}"

@@ -19,15 +19,17 @@ from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, inside, is_inside
-from cachesaver.engine import Engine, Line
-from cachesaver.errors import CachesaverError, StoreError
+from cachesaver.engine import Engine, Line, settle
+from cachesaver.errors import BudgetExceededError, CachesaverError, StoreError, UnknownPriceError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
+from cachesaver.guards import guards
 from cachesaver.identity import Question, identify
+from cachesaver.limits import Limits
 from cachesaver.nearest import nearest
-from cachesaver.pipeline import Ask, Outcome, Passing, answer, without_ours
+from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, answer, without_ours
 from cachesaver.ports import AsyncSend, Policy, Send, Store
-from cachesaver.replies import async_reply, reply
+from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
 from cachesaver.settings import Mode, Settings, settings
 from cachesaver.statistics import Statistics, Tally
@@ -70,6 +72,11 @@ class Session:
         self._runs = Runs(store, owner, chosen.run)
         self._engine = self._started(owner)
         self._tally = Tally()
+        self._limits = Limits()
+        gathers = chosen.mode in (Mode.CACHE, Mode.REFRESH) and chosen.window.gathers
+        self._gathers = {
+            blocking: gathers and gathers(blocking=blocking) for blocking in (True, False)
+        }
         self._warned: set[str] = set()
         self._lock = threading.Lock()
         self._leave: Callable[[], None] = self.close
@@ -81,7 +88,14 @@ class Session:
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
-        return Engine(store=self.store, owner=owner, complain=self._complain, flights=flights)
+        return Engine(
+            store=self.store,
+            owner=owner,
+            complain=self._complain,
+            flights=flights,
+            window=self.settings.window,
+            guards=guards(self.settings.max_concurrency, self.settings.budget),
+        )
 
     @classmethod
     def open(cls, namespace: str | None = None, **options: Any) -> Session:
@@ -180,7 +194,7 @@ class Session:
 
     def answer(self, request: Request, send: Send) -> Reply:
         """See `Gate.answer`."""
-        ask = self._ask(request)
+        ask = self._ask(request, blocking=True)
         if ask is None:
             return send(without_ours(request))
         line = Line(send)
@@ -195,10 +209,16 @@ class Session:
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """See `Gate.aanswer`."""
-        ask = self._ask(request)
+        ask = self._ask(request, blocking=False)
         if ask is None:
             return await send(without_ours(request))
-        line = Line(send)
+        line = Line(
+            send,
+            # What is half read is of no use to anybody: a stream ends with its reader.
+            outlives=not ask.question.wants_stream,
+            left=ask.drawn.give_back,
+            discard=lambda outcome: discard(outcome, self._engine),
+        )
         try:
             outcome = await self._engine.arun(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
@@ -220,16 +240,16 @@ class Session:
             return None
         return identify(request, dialect, body, rules=self.settings.rules)
 
-    def _ask(self, request: Request) -> Ask | None:
+    def _ask(self, request: Request, *, blocking: bool) -> Ask | None:
         """Return what to ask the pipeline; None if *request* is none of our business."""
         try:
             question = self.explain(request)
-            return None if question is None else self._asking(request, question)
+            return None if question is None else self._asking(request, question, blocking=blocking)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)
             return None
 
-    def _asking(self, request: Request, question: Question) -> Ask:
+    def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         namespace = NAMESPACE.get() or self.settings.namespace
         run, family = self._runs.of(namespace)
         explicit = request.header("x-cachesaver-request-id")
@@ -247,10 +267,24 @@ class Session:
             policy=_POLICIES[self.settings.mode],
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
+            limits=self._limits,
+            together=self._gathers[blocking] and self._can_be_shared(question),
+            settle=self._settle,
         )
+
+    def _can_be_shared(self, question: Question) -> bool:
+        """Tell whether one call may ask for more samples of *question* than it does itself."""
+        most = self._limits.most(question)
+        return not question.wants_stream and (most is None or most > question.count)
+
+    def _settle(self, reply: Reply | AsyncReply, purchase: Purchase) -> None:
+        self._tally.settled(purchase)
+        settle(reply, purchase)
 
     def _judge(self, error: Exception, clients: BaseException | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
+        if isinstance(error, BudgetExceededError | UnknownPriceError):
+            raise let_through(error)
         if error is clients:
             raise error
         # By replay, nothing may leave the process, whatever has failed.

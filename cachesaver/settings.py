@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from cachesaver.budget import Budget, Number, budget_of
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import Rules
 from cachesaver.ports import Store
+from cachesaver.prices import check_prices
+from cachesaver.windows import Window
 
 __all__ = ["Match", "Mode", "Settings", "settings"]
 
@@ -30,6 +33,10 @@ ENV = {
     "hosts": "CACHESAVER_HOSTS",
     "strict": "CACHESAVER_STRICT",
     "quiet": "CACHESAVER_QUIET",
+    "window": "CACHESAVER_WINDOW",
+    "size": "CACHESAVER_SIZE",
+    "max_concurrency": "CACHESAVER_CONCURRENCY",
+    "budget": "CACHESAVER_BUDGET",
 }
 
 
@@ -60,6 +67,9 @@ class Settings:
     strict: bool = False
     quiet: bool = False
     through_mocks: bool = False
+    window: Window = field(default_factory=Window)
+    max_concurrency: int | None = None
+    budget: Budget | None = None
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -76,6 +86,10 @@ def settings(  # noqa: PLR0913  # one place knows all options
     strict: bool | None = None,
     quiet: bool | None = None,
     through_mocks: bool = False,
+    window: float | str | None = None,
+    size: int | None = None,
+    max_concurrency: int | None = None,
+    budget: Number | str | Budget | None = None,
 ) -> Settings:
     """Return the options given, those of the environment where not given, defaults otherwise.
 
@@ -97,6 +111,9 @@ def settings(  # noqa: PLR0913  # one place knows all options
         strict=_flag("strict", strict),
         quiet=_flag("quiet", quiet),
         through_mocks=through_mocks,
+        window=_window(window, size),
+        max_concurrency=_limit(max_concurrency),
+        budget=_budget(budget),
     )
 
 
@@ -135,6 +152,38 @@ def _mode(given: object) -> Mode:
     except ValueError:
         known = ", ".join(repr(mode.value) for mode in Mode)
         raise ConfigurationError(f"mode {value!r} is not known: use one of {known}") from None
+
+
+def _window(given: object, size: object) -> Window:
+    value = os.environ.get("CACHESAVER_WINDOW") if given is None else given
+    if value == "flight":
+        return Window(flights=True, size=_size(size))
+    try:
+        seconds = None if value in (None, "", "turn") else float(cast("str", value))
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if seconds is not None and not 0 <= seconds <= _LONGEST_WINDOW:
+        raise ConfigurationError(
+            f"window must be seconds from 0 to {_LONGEST_WINDOW:g}, 'turn' (of the event loop) or "
+            f"'flight' (as long as a call for the same question is under way), not {value!r}"
+        )
+    return Window(seconds=seconds, size=_size(size))
+
+
+_LONGEST_WINDOW = 3600.0
+
+
+def _size(given: object) -> int | None:
+    value = os.environ.get("CACHESAVER_SIZE") or None if given is None else given
+    try:
+        size = None if value is None else int(cast("str", value))
+    except (TypeError, ValueError):
+        size = 0
+    if size is not None and (size < 1 or isinstance(value, bool | float)):
+        raise ConfigurationError(
+            f"size must be a whole number of draws, 1 or more, as in size=64, not {value!r}"
+        )
+    return size
 
 
 def _listed(name: str, given: object) -> Iterable[object]:
@@ -199,3 +248,23 @@ def _flag(name: str, given: bool | None) -> bool:  # noqa: FBT001  # the value i
     if given is not None:
         return given
     return os.environ.get(ENV[name], "").lower() in ("1", "true", "yes", "on")
+
+
+def _limit(given: object) -> int | None:
+    said = os.environ.get(ENV["max_concurrency"]) or None if given is None else given
+    if said is None:
+        return None
+    limit = int(said) if isinstance(said, str) and said.isdecimal() and given is None else said
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ConfigurationError(
+            f"max_concurrency is {said!r}: give the most calls to have under way at a time, a whole "
+            f"number from 1, as in max_concurrency=8"
+        )
+    return limit
+
+
+def _budget(given: object) -> Budget | None:
+    budget = budget_of(os.environ.get(ENV["budget"]) if given is None else given)
+    if budget is not None and budget.usd is not None:
+        check_prices(budget.prices)
+    return budget

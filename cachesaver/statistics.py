@@ -6,8 +6,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from cachesaver.exchange import Sample
-from cachesaver.pipeline import Ask, Outcome, Passing, Served, Source
+from cachesaver.errors import DialectError
+from cachesaver.exchange import Response, Sample
+from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, Served, Source
 
 __all__ = ["Statistics", "Tally"]
 
@@ -23,8 +24,10 @@ class Statistics:
         collapsed: Samples another flight was already up for.
         bypassed: Answers passed on live and stored nowhere.
         errors: Error answers of providers, passed on.
-        tokens_saved: Tokens of the usage blocks of hits and collapsed samples.
-        tokens_bought: Tokens of the usage blocks of fetched samples.
+        calls: Answers bought, each with one sample or several.
+        tokens_saved: Tokens of what was served from the store or another's flight, as one request
+            for it would have been billed.
+        tokens_bought: Tokens that were billed, a prompt once for all the samples of one answer.
     """
 
     requests: int = 0
@@ -33,6 +36,7 @@ class Statistics:
     collapsed: int = 0
     bypassed: int = 0
     errors: int = 0
+    calls: int = 0
     tokens_saved: int = 0
     tokens_bought: int = 0
 
@@ -65,29 +69,45 @@ class Tally:
 
     def count(self, ask: Ask, outcome: Outcome) -> None:
         """Count one request and what is known of its answer."""
-        del ask
+        saved = _saved(ask, outcome) if isinstance(outcome, Served) else 0
         with self._lock:
             self._counts["requests"] += 1
+            self._counts["tokens_saved"] += saved
             if isinstance(outcome, Passing):
                 return  # counted when it has passed
-            if not isinstance(outcome, Served):
-                self._counts[_FIELD[outcome.source]] += 1
-                return
-            for source, sample in zip(outcome.sources, outcome.samples, strict=True):
-                self._add(source, sample)
+            sources = outcome.sources if isinstance(outcome, Served) else (outcome.source,)
+            for source in sources:
+                self._counts[_FIELD[source]] += 1
 
     def passed(self, samples: tuple[Sample, ...]) -> None:
         """Count the samples of a stream that has passed and was kept; none if it was not."""
         with self._lock:
-            for sample in samples:
-                self._add(Source.FETCHED, sample)
-            if not samples:
-                self._counts["bypassed"] += 1
+            self._counts["fetched"] += len(samples)
+            self._counts["bypassed"] += not samples
 
-    def _add(self, source: Source, sample: Sample) -> None:
-        self._counts[_FIELD[source]] += 1
-        bought = source is Source.FETCHED
-        self._counts["tokens_bought" if bought else "tokens_saved"] += total_tokens(sample.usage)
+    def settled(self, purchase: Purchase) -> None:
+        """Count what one call came to."""
+        with self._lock:
+            self._counts["calls"] += bool(purchase.samples)
+            self._counts["tokens_bought"] += total_tokens(purchase.usage)
+
+
+def _saved(ask: Ask, outcome: Served) -> int:
+    """Return the tokens of what had not to be bought."""
+    given = zip(outcome.sources, outcome.samples, strict=True)
+    free = [sample for source, sample in given if source is not Source.FETCHED]
+    if len(free) > 1:
+        dialect = ask.question.dialect
+        try:
+            wholes = [dialect.whole(r) if dialect.streamed(r) else r for r in map(_response, free)]
+            return total_tokens(dialect.usage(dialect.join(wholes))[1])
+        except DialectError:
+            pass  # what cannot be joined is counted one by one
+    return sum(total_tokens(sample.usage) for sample in free)
+
+
+def _response(sample: Sample) -> Response:
+    return sample.response
 
 
 def total_tokens(usage: Mapping[str, object]) -> int:

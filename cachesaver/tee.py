@@ -15,6 +15,7 @@ import zstandard
 
 from cachesaver.encoding import decoder_for
 from cachesaver.exchange import AsyncReply, Reply, Response
+from cachesaver.flights import Pulse
 
 __all__ = ["AsyncTee", "Recording", "Tee"]
 
@@ -60,7 +61,8 @@ class Tee(Iterator[bytes]):
     """The chunks of a blocking *reply*.
 
     *keep* is called with the recording before the end is handed on, or *drop* when it is not
-    reached, or *lose* when nobody holds this any more; exactly one of them, once.
+    reached, or *lose* when nobody holds this any more; exactly one of them, once. *pulse* tells
+    others whether it is being read.
     """
 
     def __init__(
@@ -70,15 +72,18 @@ class Tee(Iterator[bytes]):
         keep: Callable[[Response], None],
         drop: Callable[[], None],
         lose: Callable[[], None],
+        pulse: Pulse | None = None,
     ) -> None:
         self._reply = reply
         self._recording = Recording(reply, finished)
+        self._pulse = pulse or Pulse()
         self._keep = keep
         self._drop = drop
         self._lose = lose
         self._over = False
 
     def __next__(self) -> bytes:
+        self._pulse.idle_since = None
         try:
             chunk = next(self._reply.chunks)
         except StopIteration:
@@ -89,6 +94,7 @@ class Tee(Iterator[bytes]):
             raise
         if not self._over and self._recording.add(chunk):
             self._end()
+        self._pulse.idle_since = time.perf_counter()
         return chunk
 
     def close(self) -> None:
@@ -122,15 +128,18 @@ class AsyncTee(AsyncIterator[bytes]):
         keep: Callable[[Response], Awaitable[None]],
         drop: Callable[[], None],
         lose: Callable[[], None],
+        pulse: Pulse | None = None,
     ) -> None:
         self._reply = reply
         self._recording = Recording(reply, finished)
+        self._pulse = pulse or Pulse()
         self._keep = keep
         self._drop = drop
         self._lose = lose
         self._over = False
 
     async def __anext__(self) -> bytes:
+        self._pulse.idle_since = None
         try:
             chunk = await anext(self._reply.chunks)
         except StopAsyncIteration:
@@ -141,6 +150,7 @@ class AsyncTee(AsyncIterator[bytes]):
             raise
         if not self._over and self._recording.add(chunk):
             await self._end()
+        self._pulse.idle_since = time.perf_counter()
         return chunk
 
     async def close(self) -> None:

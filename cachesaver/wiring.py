@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
@@ -89,6 +90,10 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     strict: bool | None = None,
     quiet: bool | None = None,
     through_mocks: bool = False,
+    window: float | str | None = None,
+    size: int | None = None,
+    max_concurrency: int | None = None,
+    budget: Number | str | Budget | None = None,
 ) -> Session:
     """Answer every provider call of this process from a namespaced store, from now on.
 
@@ -119,6 +124,17 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         strict: Raise when the store fails, instead of going on live with a warning.
         quiet: Do not log the summary line at the end.
         through_mocks: Answer even calls that a mocking library would answer.
+        window: How long to gather draws of one question that have to be bought, so that one call
+            with `n` set buys them all: seconds from the first (0: not at all), "turn" (default:
+            to the end of the event loop's turn; blocking calls are not gathered) or "flight" (as
+            long as a call for the same question is under way). Hits never wait.
+        size: As many draws close a window at once; None: as many as come.
+        max_concurrency: The most calls this process may have under way at a time, a whole number
+            from 1; the others wait their turn. Default: `CACHESAVER_CONCURRENCY`, else no limit.
+        budget: The most this session may buy in this process: US dollars (`5`), "200000 tokens",
+            "500 samples", "100 calls", or `cachesaver.Budget(...)` with several caps. A call that
+            might exceed it raises `BudgetExceededError` and is not sent. Default:
+            `CACHESAVER_BUDGET`, else none.
 
     Raises:
         ConfigurationError: An option cannot be.
@@ -137,6 +153,10 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         strict=strict,
         quiet=quiet,
         through_mocks=through_mocks,
+        window=window,
+        size=size,
+        max_concurrency=max_concurrency,
+        budget=budget,
     )
     with _lock:
         _DOOR.sessions.append(session)

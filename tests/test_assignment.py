@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
 
-from cachesaver.assignment import Outcome, Slot, assign
+from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.ports import Policy
 
 
@@ -34,8 +35,9 @@ class FakeView:
     def lowest_free(self) -> int:
         return next(index for index in count() if self.is_free(index))
 
-    def lowest_readable(self) -> int | None:
-        return next((index for index in sorted(self.slots) if self.is_free(index)), None)
+    def lowest_with(self, slots: Container[Slot]) -> int | None:
+        indexes = sorted(self.slots)
+        return next((i for i in indexes if self.is_free(i) and self.slots[i] in slots), None)
 
     def next_new(self) -> int:
         return max(self.slots, default=-1) + 1
@@ -113,3 +115,60 @@ def test_reading_gives(view: FakeView, decision: tuple[int, Outcome]) -> None:
 )
 def test_fresh_gives(view: FakeView, decision: tuple[int, Outcome]) -> None:
     assert assign(view, "d", Policy.FRESH) == decision
+
+
+@pytest.mark.parametrize(
+    ("view", "decision"),
+    [
+        pytest.param(FakeView(slots=ALL), (0, Outcome.HIT), id="the lowest"),
+        pytest.param(FakeView(), (-1, Outcome.MISSING), id="nothing"),
+        pytest.param(FakeView(slots={1: Slot.STORED}), (-1, Outcome.MISSING), id="a hole is kept"),
+        pytest.param(FakeView(slots={0: Slot.FLYING}), (0, Outcome.WAIT), id="in flight"),
+        pytest.param(FakeView(memory={"d": 2}, slots=ALL), (2, Outcome.HIT), id="remembered"),
+        pytest.param(
+            FakeView(memory={"d": 3}, slots=ALL), (-1, Outcome.MISSING), id="remembered, empty"
+        ),
+        pytest.param(
+            FakeView(holds={"d": 3}, slots=ALL), (-1, Outcome.MISSING), id="held but empty"
+        ),
+    ],
+)
+def test_what_is_stored_is_given_as_reserving_would(
+    view: FakeView, decision: tuple[int, Outcome]
+) -> None:
+    assert assign(view, "d", Policy.STORED) == decision
+
+
+@pytest.mark.parametrize(
+    ("view", "decision"),
+    [
+        pytest.param(FakeView(), (0, Outcome.LEAD), id="nothing: a new one"),
+        pytest.param(FakeView(slots={0: Slot.FLYING}), (1, Outcome.LEAD), id="past what flies"),
+        pytest.param(
+            FakeView(slots={0: Slot.FLYING, 1: Slot.STORED}), (1, Outcome.HIT), id="stored"
+        ),
+        pytest.param(
+            FakeView(holds={"d": 0}, slots={0: Slot.FLYING, 1: Slot.STORED}),
+            (1, Outcome.HIT),
+            id="held, in flight",
+        ),
+        pytest.param(
+            FakeView(memory={"d": 0}, purchases={"d": 2}, slots={**ALL, 0: Slot.FLYING}),
+            (2, Outcome.HIT),
+            id="remembered, in flight; bought",
+        ),
+        pytest.param(FakeView(holds={"d": 2}, slots=ALL), (2, Outcome.HIT), id="held"),
+        pytest.param(FakeView(memory={"d": 2}, slots=ALL), (2, Outcome.HIT), id="remembered"),
+        pytest.param(FakeView(taken={0, 1, 2}, slots=ALL), (3, Outcome.LEAD), id="all taken"),
+    ],
+)
+def test_who_may_not_wait_gets(view: FakeView, decision: tuple[int, Outcome]) -> None:
+    assert assign(view, "d", Policy.APART) == decision
+
+
+def test_draws_of_which_something_is_known_take_their_turn_first() -> None:
+    view = FakeView(holds={"h": 0}, memory={"m": 1, "h": 5}, purchases={"b": 2, "m": 3})
+
+    turns = in_turn(view, ["new", "b", "newer", "m", "h", "b"])
+
+    assert list(turns) == [4, 3, 1, 5, 0, 2]

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.source_tree
 
 ROOT = Path(__file__).parents[1]
 OUTER_ROOMS = {
-    *("contexts", "flights", "sleeping", "tee", "engine"),
+    *("budget", "contexts", "flights", "permits", "prices", "sleeping"),
+    *("guards", "tee", "windows", "engine"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
         "candour",

@@ -101,10 +101,12 @@ class FailingStore(MemoryStore):
         future.set_exception(StoreError("full", location="x"))
         return future
 
-    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+    def release(
+        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
+    ) -> None:
         if "release" in self.where:
             raise StoreError("gone", location="x")
-        super().release(run, fingerprint, index, token)
+        super().release(run, fingerprint, index, token, keeps=keeps)
 
 
 class SlowStore(MemoryStore):

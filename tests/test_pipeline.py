@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
-from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Wait
+from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Together, Wait
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Headers, Reply, Request, Response, Sample
 from cachesaver.identity import identify
@@ -118,8 +118,8 @@ def ask(
 class Script:
     """Drives steps with scripted results, and says what they wanted."""
 
-    def __init__(self, asked: Ask) -> None:
-        self.steps = answer(asked)
+    def __init__(self, asked: Ask | Steps[Any]) -> None:
+        self.steps = answer(asked) if isinstance(asked, Ask) else asked
         self.outcome: Any = None
         self.effect: Any = next(self.steps)
 
@@ -255,14 +255,19 @@ def test_more_than_the_dialect_allows_goes_out_in_several_calls() -> None:
     script = Script(ask(5))
     script.give(tuple(map(lead, range(5))))
 
-    asked = list[int]()
-    while isinstance(script.effect, Send):
-        n = orjson.loads(script.effect.request.body)["n"]
+    assert isinstance(script.effect, Together)
+    asked, results = list[int](), list[Any]()
+    for steps in script.effect.parts:
+        call = Script(steps)
+        assert isinstance(call.effect, Send)
+        n = orjson.loads(call.effect.request.body)["n"]
         asked.append(n)
         response = whole(*(f"{len(asked)}.{k}" for k in range(n)))
-        script.give(live(response))
-        script.give(response)
-        script.drain()
+        call.give(live(response))
+        call.give(response)
+        call.drain()
+        results.append(call.outcome)
+    script.give(tuple(results))
 
     assert asked == [3, 2]
     assert texts(script.outcome) == ["1.0", "1.1", "1.2", "2.0", "2.1"]
@@ -425,15 +430,31 @@ class TestWaiting:
 
         assert isinstance(script.give(lead(3)), Send)
 
-    def test_one_who_may_not_wait_buys_for_itself(self) -> None:
-        """Given a blocking call on the loop that leads, then it never waits for that loop."""
-        script = Script(ask())
+    def test_one_who_may_not_wait_gets_another_sample(self) -> None:
+        """Given a blocking call on the loop that leads, then it neither waits nor buys that sample."""
+        asked = ask()
+        script = Script(asked)
         script.give((Grant(index=3),))
 
-        assert isinstance(script.give(False), Send)
+        assert script.give(False) == Acquire(
+            run=RUN,
+            fingerprint=asked.question.fingerprint,
+            draws=asked.drawn.ids,
+            policy=Policy.APART,
+        )
+        assert isinstance(script.give((lead(4),)), Send)
         script.give(live(whole("a")))
         fill = script.give(whole("a"))
-        assert (fill.index, fill.token) == (3, "")
+        assert (fill.index, fill.token) == (4, "t4")
+
+    def test_one_who_may_not_wait_takes_what_is_stored(self) -> None:
+        script = Script(ask())
+        script.give((Grant(index=3),))
+        script.give(False)
+
+        script.give((hit(7, "a"),))
+
+        assert (script.outcome.indexes, script.outcome.sources) == ((7,), (Source.HIT,))
 
     def test_what_is_led_is_bought_before_waiting_for_others(self) -> None:
         """Given two who lead what the other waits for, then neither waits first."""

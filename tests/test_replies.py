@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cachesaver.effects import Fill, Release, Steps
+from cachesaver.effects import Acquire, Fill, Release, Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, Sample
 from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
-from cachesaver.ports import Policy, Run
+from cachesaver.ports import Grant, Policy, Run
 from cachesaver.replies import async_reply, cache_status, reply
 from cachesaver.statistics import Statistics, Tally
 from cachesaver.stores.memory import MemoryStore
@@ -62,8 +62,7 @@ class Room:
         self.store = MemoryStore()
         self.engine = Engine(store=self.store, owner="me", complain=_raise)
         self.tally = Tally()
-        (grant,) = self.store.acquire(RUN, "f", ["d"], owner="me", policy=Policy.RESERVE)
-        self.token = grant.token
+        self.token = self.engine.run(_leading(), Line(_unsent)).token
 
     def shown(self, outcome: Outcome) -> Reply:
         return reply(outcome, self.engine, Line(_unsent), self.tally)
@@ -83,6 +82,7 @@ class Room:
             yield from Release(run=RUN, fingerprint="f", index=0, token=self.token)
 
         return Passing(
+            fingerprint="f",
             reply=live,
             indexes=(0, 3),
             finished=lambda tail: tail.endswith(b"b"),
@@ -93,6 +93,11 @@ class Room:
     @property
     def is_led(self) -> bool:
         return bool(self.store.pool("f").leases)
+
+
+def _leading() -> Steps[Grant]:
+    (grant,) = yield from Acquire(run=RUN, fingerprint="f", draws=("d",), policy=Policy.RESERVE)
+    return grant
 
 
 def _raise(error: StoreError) -> None:
@@ -238,7 +243,7 @@ class TestPassing:
         assert room.is_led
         assert next(shown.chunks) == b"b"
         assert not room.is_led
-        assert room.tally.now() == Statistics(fetched=1, tokens_bought=5)
+        assert room.tally.now() == Statistics(fetched=1)
 
     def test_an_async_one_too(self) -> None:
         room, way = Room(), Connection()
@@ -253,7 +258,7 @@ class TestPassing:
 
         assert asyncio.run(program()) == [b"a", b"b"]
         assert (room.is_led, way.closed) == (False, 1)
-        assert room.tally.now() == Statistics(fetched=1, tokens_bought=5)
+        assert room.tally.now() == Statistics(fetched=1)
 
     def test_one_that_is_left_early_gives_its_slot_up(self) -> None:
         room, way = Room(), Connection()

@@ -88,10 +88,12 @@ class BrokenStore(MemoryStore):
             raise StoreError("the disk is full", location="x")
         return super().join(run, owner=owner)
 
-    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+    def release(
+        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
+    ) -> None:
         if self.where == "release":
             raise StoreError("the disk is full", location="x")
-        super().release(run, fingerprint, index, token)
+        super().release(run, fingerprint, index, token, keeps=keeps)
 
     def fill(self, *args: Any, **kwargs: Any) -> Any:
         if self.where == "fill":
@@ -186,7 +188,7 @@ def test_statistics_add_up(provider: Provider) -> None:
         session.answer(request(), provider.send)
 
         assert session.stats() == Statistics(
-            requests=3, hits=1, fetched=1, errors=1, tokens_saved=7, tokens_bought=7
+            requests=3, hits=1, fetched=1, errors=1, calls=1, tokens_saved=7, tokens_bought=7
         )
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any, cast
 
+import orjson
 import pytest
 
-from cachesaver.exchange import Reply, Response, Sample
-from cachesaver.pipeline import Ask, Passing, Served, Source, Through
+from cachesaver.dialects.openai_chat import OpenAIChat
+from cachesaver.exchange import Reply, Request, Response, Sample
+from cachesaver.identity import identify
+from cachesaver.lineage import draw, root
+from cachesaver.pipeline import Ask, Passing, Purchase, Served, Source, Through
+from cachesaver.ports import Policy, Run
 from cachesaver.statistics import Statistics, Tally, total_tokens
 
 ASK = cast("Ask", None)
@@ -36,7 +41,14 @@ def through(source: Source) -> Through:
 
 def passing() -> Passing:
     nothing: Any = None
-    return Passing(reply=LIVE, indexes=(0,), finished=lambda _: True, keep=nothing, drop=nothing)
+    return Passing(
+        reply=LIVE,
+        fingerprint="f",
+        indexes=(0,),
+        finished=lambda _: True,
+        keep=nothing,
+        drop=nothing,
+    )
 
 
 def test_every_sample_of_a_request_is_counted_where_it_came_from() -> None:
@@ -44,16 +56,57 @@ def test_every_sample_of_a_request_is_counted_where_it_came_from() -> None:
 
     tally.count(
         ASK,
-        served(
-            (Source.HIT, sample(total_tokens=1)),
-            (Source.COLLAPSED, sample(total_tokens=20)),
-            (Source.FETCHED, sample(total_tokens=300)),
-        ),
+        served((Source.COLLAPSED, sample(total_tokens=20)), (Source.FETCHED, sample())),
+    )
+    tally.count(ASK, served((Source.HIT, sample(total_tokens=1))))
+
+    assert tally.now() == Statistics(requests=2, hits=1, collapsed=1, fetched=1, tokens_saved=21)
+
+
+def test_a_prompt_is_saved_once_by_all_the_samples_of_a_request() -> None:
+    tally = Tally()
+
+    tally.count(_asking(), served((Source.HIT, _answer(10, 5)), (Source.HIT, _answer(10, 7))))
+
+    assert tally.now().tokens_saved == 10 + 5 + 7
+
+
+def test_what_a_call_came_to_is_billed_once() -> None:
+    tally = Tally()
+
+    tally.settled(Purchase(usage={"total_tokens": 30}, samples=3))
+    tally.settled(Purchase(known=False))
+
+    assert tally.now() == Statistics(calls=1, tokens_bought=30)
+
+
+def _asking() -> Ask:
+    body = orjson.dumps({"model": "m", "messages": [], "n": 2})
+    request = Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=body)
+    question = identify(request, OpenAIChat())
+    drawn = draw(root("0"), question.fingerprint, 2)
+    return Ask(
+        question=question,
+        upstream=request,
+        run=Run(id="r", namespace="ns"),
+        drawn=drawn,
+        policy=Policy.RESERVE,
+        now=0.0,
+        nearest=lambda _: None,
     )
 
-    assert tally.now() == Statistics(
-        requests=1, hits=1, collapsed=1, fetched=1, tokens_saved=21, tokens_bought=300
-    )
+
+def _answer(prompt: int, completion: int) -> Sample:
+    usage: dict[str, object] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    body = {"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}
+    json = (("content-type", "application/json"),)
+    response = Response(status=200, headers=json, chunks=(orjson.dumps(body),))
+    return Sample(response=response, draw="d", usage=usage)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +134,7 @@ def test_a_stream_is_counted_when_it_has_passed() -> None:
     tally.passed((sample(input_tokens=2, output_tokens=3),))
 
     assert before == Statistics(requests=1)
-    assert tally.now() == Statistics(requests=1, fetched=1, tokens_bought=5)
+    assert tally.now() == Statistics(requests=1, fetched=1)
 
 
 def test_a_stream_that_was_not_kept_is_counted_too() -> None:

@@ -54,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", action="append", help="a further host to answer for", metavar="HOST"
     )
+    parser.add_argument(
+        "--max-concurrency", type=int, help="the most calls a process makes at a time", metavar="N"
+    )
+    parser.add_argument(
+        "--budget",
+        help="the most a process may buy: dollars, or such as '500 samples' or '5 usd, 100 calls'",
+        metavar="CAP",
+    )
     parser.add_argument("--strict", action="store_true", help="fail when the store fails")
     parser.add_argument("-q", "--quiet", action="store_true", help="no summary line at the end")
     parser.add_argument(
@@ -87,6 +95,8 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         hosts=arguments.host,
         strict=arguments.strict or None,
         quiet=arguments.quiet or None,
+        max_concurrency=arguments.max_concurrency,
+        budget=arguments.budget,
     )
     store = str(chosen.store)
     path = folder_of(store)
@@ -100,6 +110,8 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_HOSTS": ",".join(chosen.hosts),
         "CACHESAVER_STRICT": "1" if chosen.strict else "",
         "CACHESAVER_QUIET": "1" if chosen.quiet else "",
+        "CACHESAVER_CONCURRENCY": str(chosen.max_concurrency or ""),
+        "CACHESAVER_BUDGET": str(chosen.budget or ""),
         "CACHESAVER_RUN": arguments.joined or os.urandom(16).hex(),
         "CACHESAVER_SLOT": "",
         "CACHESAVER_PID": "",

@@ -7,6 +7,7 @@ Keys are described in keys.py.
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 from typing import TYPE_CHECKING, NamedTuple
 
 import lmdb
@@ -44,7 +45,7 @@ _HOLD = struct.Struct("<qq")
 """Index; what the namespace remembered before."""
 
 _HINTS = struct.Struct("<QQQ")
-"""No index below is free but those given up; how many were; where a reader found the last."""
+"""No index below is free but those given up; how many were; what `_freed` was at the time."""
 
 NUMBER = struct.Struct("<q")
 
@@ -147,6 +148,14 @@ class Slots:
             self._claims.put(b"X" + self._print, NUMBER.pack(index + 1))
         return lease.token
 
+    def end_lease(self, index: int, token: str) -> bool:
+        """End the lease of *index* that *token* names; tell whether there was one."""
+        key = self._lease_key(index)
+        lease = read_lease(self._claims, key)
+        if lease is None or lease.token != token:
+            return False
+        return self._claims.delete(key)
+
     def _lease_key(self, index: int) -> bytes:
         return b"L%b%b" % (self._print, INDEX.pack(index))
 
@@ -217,7 +226,9 @@ class Claims(Slots):
     def lowest_free(self) -> int:
         """See `assignment.View.lowest_free`."""
         before = self._hints()
-        cursor, given_up, readable = before
+        cursor, given_up, seen = before
+        if seen != (freed := self._freed()):
+            cursor = 0
         first = None
         while given_up and (first := self._first_given_up()) is not None:
             if self.is_free(first):
@@ -226,19 +237,15 @@ class Claims(Slots):
             given_up, first = given_up - 1, None
         while not self.is_free(cursor):
             cursor += 1
-        if before != (cursor, given_up, readable):
-            self._put_hints(cursor, given_up, readable)
+        if before != (cursor, given_up, freed):
+            self._put_hints(cursor, given_up, freed)
         return cursor if first is None else min(cursor, first)
 
-    def lowest_readable(self) -> int | None:
-        """See `assignment.View.lowest_readable`."""
-        cursor, given_up, readable = self._hints()
-        top = self._top()
-        for start, end in ((readable, top), (0, readable)):
-            for index in range(start, end):
-                if self.is_free(index) and self.slot(index) is not Slot.EMPTY:
-                    self._put_hints(cursor, given_up, index)
-                    return index
+    def lowest_with(self, slots: Container[Slot]) -> int | None:
+        """See `assignment.View.lowest_with`."""
+        for index in range(self.lowest_free(), self._top()):
+            if self.is_free(index) and self.slot(index) in slots:
+                return index
         return None
 
     def next_new(self) -> int:
@@ -253,6 +260,9 @@ class Claims(Slots):
         name, packed = keys.digest(draw), INDEX.pack(index)
         if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
+        hold = self._claims.get(b"%bh%b" % (self._run, name))
+        if hold is not None and _HOLD.unpack(hold)[0] != index:
+            self._leave(_HOLD.unpack(hold)[0], name)
         key = self._namespace + name
         before = self._mirrored(key)
         self._claims.put(
@@ -270,31 +280,41 @@ class Claims(Slots):
         if self._claims.get(key) is None:
             self._keep(key, name.encode("utf-8", "surrogatepass"))
 
-    def give_up(self, index: int, token: str) -> None:
-        """Undo `lead` and `take`, but for the draw's first right to *index* in this run."""
-        lease = read_lease(self._claims, self._lease_key(index))
-        if lease is None or lease.token != token:
-            return
-        self._claims.delete(self._lease_key(index))
+    def give_up(self, index: int) -> None:
+        """Undo `take`, but for the draw's first right to *index* in this run."""
         packed = INDEX.pack(index)
         name = self._claims.pop(b"%bt%b" % (self._run, packed))
         if name is None:
             return
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
-            cursor, given_up, readable = self._hints()
-            self._put_hints(cursor, given_up + 1, readable)
+            cursor, given_up, seen = self._hints()
+            self._put_hints(cursor, given_up + 1, seen)
         hold = self._claims.get(b"%bh%b" % (self._run, name))
         before: int = _NONE if hold is None else _HOLD.unpack(hold)[1]
         self._remember(self._namespace + name, before)
         if self._replicate is not None and before != index:
             self._remember(self._space + packed, _NONE)
+            self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
+
+    def _leave(self, index: int, name: bytes) -> None:
+        """Let the draw *name* give up *index*, if it still has that."""
+        if self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name:
+            self.give_up(index)
+
+    def _freed(self) -> int:
+        """Return how often a replicate gave an index back to its sisters, if this is one."""
+        if self._replicate is None:
+            return 0
+        freed = self._claims.get(b"Y" + self._space[1:])
+        count: int = 0 if freed is None else INDEX.unpack(freed)[0]
+        return count
 
     def _hints(self) -> tuple[int, int, int]:
         hints = self._claims.get(self._run + b"s")
         return (0, 0, 0) if hints is None else _HINTS.unpack(hints)
 
-    def _put_hints(self, cursor: int, given_up: int, readable: int) -> None:
-        self._claims.put(self._run + b"s", _HINTS.pack(cursor, given_up, readable))
+    def _put_hints(self, cursor: int, given_up: int, seen: int) -> None:
+        self._claims.put(self._run + b"s", _HINTS.pack(cursor, given_up, seen))
 
     def _first_given_up(self) -> int | None:
         prefix = self._run + b"f"

@@ -20,6 +20,7 @@ Keys of the environment of claims::
     J run owner                 -> number of the process
     L fingerprint index         -> lease
     X fingerprint               -> above every index ever reserved
+    Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
     N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
     P namespace fingerprint index   -> replicate it belongs to           (mirrored)
     W namespace                     -> its name                          (mirrored)

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from cachesaver.assignment import Outcome, Slot, assign
+from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
@@ -82,7 +82,7 @@ class LmdbStore:
             view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
             if run.namespace not in opened.named:
                 view.name_namespace(run.namespace)
-            return view, [_grant(view, draw, policy) for draw in draws]
+            return view, _grants(view, draws, policy)
 
         view, grants = opened.claim(work)
         opened.named.add(run.namespace)
@@ -131,14 +131,17 @@ class LmdbStore:
         self._opened().writer.put(filling)
         return filling.done
 
-    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+    def release(
+        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
+    ) -> None:
         opened = self._opened()
 
         def work(claims: Transaction, samples: Transaction) -> bool:
             view = Claims(
                 claims, samples, opened.tables, run=run, fingerprint=fingerprint, owner=""
             )
-            view.give_up(index, token)
+            if view.end_lease(index, token) and not keeps:
+                view.give_up(index)
             return view.stale
 
         if opened.claim(work):
@@ -246,6 +249,13 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
     """Return how many fingerprints and samples there are."""
     tables = opened.tables
     return samples.stat(tables.questions)["entries"], samples.stat(tables.samples)["entries"]
+
+
+def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
+    grants: dict[int, Grant] = {}
+    for place in in_turn(view, draws):
+        grants[place] = _grant(view, draws[place], policy)
+    return [grants[place] for place in range(len(draws))]
 
 
 def _grant(view: Claims, draw: str, policy: Policy) -> Grant:

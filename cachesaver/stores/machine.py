@@ -28,6 +28,10 @@ _RUNS = [
 ]
 
 
+_STATES = {Policy.READ: ("hit", "wait"), Policy.APART: ("hit",)}
+"""What may stand at an index that serves, where not everything may."""
+
+
 class Model:
     """What a store should do, for one fingerprint; slow, and short enough to be seen right."""
 
@@ -54,29 +58,49 @@ class Model:
 
     def choose(self, run: Run, draw: str, policy: Policy) -> int:
         """Return the index *draw* is to get; -1 if it gets none."""
+        states = _STATES.get(policy, ("hit", "wait", "lead"))
 
-        def fits(index: int | None) -> bool:
-            held = index is not None and self.taken[run].get(index) == draw
-            return index is not None and (held or self.free(run, index)) and readable(index)
+        def fits(index: int) -> bool:
+            held = self.taken[run].get(index) == draw
+            return (held or self.free(run, index)) and self.state(index) in states
 
-        def readable(index: int) -> bool:
-            return policy is not Policy.READ or self.state(index) != "lead"
+        known = self.known(run, draw)[: 1 if policy is Policy.FRESH else 3]
+        own = [index for index in known if index is not None and fits(index)]
+        stored = [i for i in range(self.top) if self.free(run, i) and self.state(i) in states]
+        if own:
+            chosen = own[0]
+        elif policy is Policy.READ or (policy is Policy.APART and stored):
+            chosen = stored[0] if stored else -1
+        else:
+            start = self.top if policy in {Policy.FRESH, Policy.APART} else 0
+            chosen = next(index for index in count(start) if self.free(run, index))
+        reserves = policy is not Policy.STORED or self.state(chosen) != "lead"
+        return chosen if reserves else -1
 
-        held = self.last.get((run, draw), (None, None))[0]
+    def known(self, run: Run, draw: str) -> list[int | None]:
+        """Return what is known of a draw's own index, the surest first."""
+        index = self.last.get((run, draw), (None, None))[0]
+        lost = index is None or self.taken[run].get(index, draw) != draw
+        taken = lost or index is None or not (index in self.taken[run] or self.free(run, index))
         remembered = self.memory.get((run.namespace, run.replicate, draw))
-        known = [held] if policy is Policy.FRESH else [held, remembered, self.bought.get(draw)]
-        for index in known:
-            if index is not None and fits(index):
-                return index
-        if policy is Policy.READ:
-            return next((i for i in range(self.top) if fits(i)), -1)
-        start = self.top if policy is Policy.FRESH else 0
-        return next(index for index in count(start) if fits(index))
+        return [None if taken else index, remembered, self.bought.get(draw)]
+
+    def turn(self, run: Run, draws: list[str]) -> list[int]:
+        """Return the places in *draws* in the order of their turns."""
+
+        def rank(place: int) -> int:
+            known = self.known(run, draws[place])
+            return next((at for at, index in enumerate(known) if index is not None), 3)
+
+        return sorted(range(len(draws)), key=rank)
 
     def take(self, run: Run, draw: str, index: int) -> None:
         """Assign *index* to *draw*."""
         if self.taken[run].get(index) != draw:
             key = (run.namespace, run.replicate, draw)
+            had = self.last.get((run, draw), (None, None))[0]
+            if had is not None and self.taken[run].get(had) == draw:
+                self.give_up(run, had)
             self.last[run, draw] = (index, self.memory.get(key))
             self.taken[run][index] = draw
             self.memory[key] = index
@@ -121,12 +145,16 @@ class StoreMachine(RuleBasedStateMachine):
     def acquire(self, run: Run, draws: list[str], owner: str, policy: Policy) -> None:
         self.model.asker = owner
         grants = self.store.acquire(run, F, draws, owner=owner, policy=policy)
-        for draw, grant in zip(draws, grants, strict=True):
+        assert len(grants) == len(draws)
+        for place in self.model.turn(run, draws):
+            draw, grant = draws[place], grants[place]
             index = self.model.choose(run, draw, policy)
             assert grant.index == index, (draw, grant, index)
             if index >= 0:
                 self.model.take(run, draw, index)
                 self.check(grant, owner)
+            else:
+                assert grant == Grant(index=-1)
 
     @rule(index=_slots, owner=_owners)
     def poll(self, index: int, owner: str) -> None:
@@ -151,11 +179,13 @@ class StoreMachine(RuleBasedStateMachine):
             if won:
                 self.model.bought.setdefault(draw, index)
 
-    @rule(index=_slots, run=_runs)
-    def release(self, index: int, run: Run) -> None:
+    @rule(index=_slots, run=_runs, keeps=st.booleans())
+    def release(self, index: int, run: Run, keeps: bool) -> None:  # noqa: FBT001  (hypothesis calls)
         if index in self.model.leases:
-            self.store.release(run, F, index, self.model.leases.pop(index)[1])
-            self.model.give_up(run, index)
+            token = self.model.leases.pop(index)[1]
+            self.store.release(run, F, index, token, keeps=keeps)
+            if not keeps:
+                self.model.give_up(run, index)
 
     @rule(run=_runs)
     def finish(self, run: Run) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from cachesaver.assignment import Outcome, Slot, assign
+from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.leases import Lease
@@ -43,11 +43,11 @@ class Taken:
     by_draw: dict[str, Hold] = field(default_factory=dict[str, Hold])
     by_index: dict[int, str] = field(default_factory=dict[int, str])
     cursor: int = 0
-    """No index below is free, but those in `given_up`."""
+    """No index below is free, but those in `given_up`; outdated with `seen`."""
+    seen: int = 0
+    """What `Memory.freed` was when the cursor was set."""
     given_up: list[int] = field(default_factory=list[int])
     """A heap; some may have been taken again."""
-    readable: int = 0
-    """Where the last free sample was found by a run that only reads."""
 
 
 @dataclass(slots=True)
@@ -60,6 +60,8 @@ class Memory:
     """By replicate and draw."""
     replicates: dict[int, int] = field(default_factory=dict[int, int])
     """Which replicate an index belongs to, for good."""
+    freed: int = 0
+    """How often a replicate gave an index back to its sisters."""
 
 
 class MemoryView:
@@ -94,18 +96,18 @@ class MemoryView:
 
     def lowest_free(self) -> int:
         taken = self.taken
+        if self.replicate is not None and taken.seen != self.memory.freed:
+            taken.cursor, taken.seen = 0, self.memory.freed
         while taken.given_up and not self.is_free(taken.given_up[0]):
             heapq.heappop(taken.given_up)
         while not self.is_free(taken.cursor):
             taken.cursor += 1
         return min([taken.cursor, *taken.given_up[:1]])
 
-    def lowest_readable(self) -> int | None:
-        for start, end in ((self.taken.readable, self.pool.top), (0, self.taken.readable)):
-            for index in range(start, end):
-                if self.is_free(index) and self.slot(index) is not Slot.EMPTY:
-                    self.taken.readable = index
-                    return index
+    def lowest_with(self, slots: Container[Slot]) -> int | None:
+        for index in range(self.lowest_free(), self.pool.top):
+            if self.is_free(index) and self.slot(index) in slots:
+                return index
         return None
 
     def next_new(self) -> int:
@@ -124,6 +126,9 @@ class MemoryView:
         """Assign *index* to *draw*, and let the namespace remember it."""
         if self.taken.by_index.get(index) == draw:
             return
+        hold = self.taken.by_draw.get(draw)
+        if hold is not None and self.taken.by_index.get(hold.index) == draw:
+            self.give_up(hold.index)
         self.taken.by_index[index] = draw
         self.taken.by_draw[draw] = Hold(index, self.remembered(draw))
         self.memory.indexes[self.replicate, draw] = index
@@ -143,6 +148,7 @@ class MemoryView:
             self.memory.indexes[self.replicate, draw] = before
         if self.replicate is not None and before != index:
             self.memory.replicates.pop(index, None)
+            self.memory.freed += 1
 
 
 class MemoryStore:
@@ -169,7 +175,10 @@ class MemoryStore:
     ) -> tuple[Grant, ...]:
         with self._lock:
             view = self.view(run, fingerprint, owner)
-            return tuple([self._grant(view, fingerprint, draw, owner, policy) for draw in draws])
+            grants: dict[int, Grant] = {}
+            for place in in_turn(view, draws):
+                grants[place] = self._grant(view, fingerprint, draws[place], owner, policy)
+            return tuple([grants[place] for place in range(len(draws))])
 
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
         with self._lock:
@@ -207,11 +216,15 @@ class MemoryStore:
         future.set_result(kept)
         return future
 
-    def release(self, run: Run, fingerprint: str, index: int, token: str) -> None:
+    def release(
+        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
+    ) -> None:
         with self._lock:
             leases = self.pool(fingerprint).leases
             if index in leases and leases[index].token == token:
                 del leases[index]
+                if keeps:
+                    return
                 self.view(run, fingerprint, "").give_up(index)
 
     def join(self, run: Run, *, owner: str) -> int:

@@ -165,14 +165,18 @@ def _cut(payload: bytes, at: int, lengths: tuple[int, ...]) -> tuple[bytes, ...]
 
 
 def _dumps(value: list[object]) -> bytes:
-    """Return *value* as JSON: by orjson where that gives it back, else by the slower json."""
+    """Return *value* as JSON: by orjson where that gives it back, else marked, by the slower json."""
     try:
         fast = orjson.dumps(value, default=_plain)
         if orjson.loads(fast) == _listed(value):
             return fast
     except (orjson.JSONEncodeError, orjson.JSONDecodeError):
         pass  # integers over 64 bits, lone surrogates
-    return json.dumps(value, default=_plain).encode("ascii")
+    return _EXACT + json.dumps(value, default=_plain).encode("ascii")
+
+
+_EXACT = b" "
+"""Marks what orjson would read without complaint, and otherwise: it makes floats of large integers."""
 
 
 def _listed(value: object) -> object:
@@ -192,10 +196,14 @@ def _plain(value: object) -> object:
 
 
 def _loads(text: bytes) -> Any:
+    if text.startswith(_EXACT):
+        return json.loads(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)  # what orjson does not know: NaN, lone surrogates
+        return json.loads(
+            text
+        )  # records of before there was a mark: what orjson does not know: NaN, lone surrogates
 
 
 def _checksum(key: bytes, front: bytes, payload: bytes) -> int:

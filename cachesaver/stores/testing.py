@@ -246,7 +246,8 @@ class StoreContract(ABC):
     def test_memory_goes_before_what_was_bought_for_a_draw(self) -> None:
         store = self.store()
         buy(store, a_run("buyer", namespace="buyer"), "a", "b", "c")
-        draw(store, a_run("one"), "x", "a")  # "x" takes the lowest, which was bought for "a"
+        draw(store, a_run("one"), "x")  # takes the lowest, which was bought for "a"
+        draw(store, a_run("one"), "a")
 
         (grant,) = draw(store, a_run("two"), "a")
 
@@ -296,7 +297,7 @@ class StoreContract(ABC):
         fill(store, later, a_sample("b"))
         store.release(a_run(), F, early.index, early.token)
 
-        grants = draw(store, a_run("two"), "a", "b", policy=Policy.READ)
+        grants = draw(store, a_run("two"), "x", "y", policy=Policy.READ)
 
         assert grants == (Grant(index=1, sample=a_sample("b")), Grant(index=-1))
 
@@ -360,6 +361,123 @@ class StoreContract(ABC):
         (again,) = draw(store, a_run(), "a", policy=Policy.FRESH)
 
         assert (kept.index, other.index, again.index) == (1, 2, 0)
+
+    def test_stored_gives_what_reserving_would_give(self) -> None:
+        store = self.store()
+        buy(store, a_run(), "a", "b")
+        draw(store, a_run(), "c")  # in flight
+        other = a_run("two", namespace="other")
+
+        grants = draw(store, other, "b", "x", "y", "z", policy=Policy.STORED)
+
+        assert grants == (
+            Grant(index=1, sample=a_sample("b")),
+            Grant(index=0, sample=a_sample("a")),
+            Grant(index=2),
+            Grant(index=-1),
+        )
+        assert indexes(draw(store, other, "y", "x", "z")) == [2, 0, 3]
+
+    def test_stored_changes_nothing_where_reserving_would_reserve(self) -> None:
+        """Given a hole below a sample, then it is not passed over, nor taken, nor remembered."""
+        store = self.store()
+        early, later = draw(store, a_run(), "a", "b")
+        fill(store, later, a_sample("b"))
+        store.release(a_run(), F, early.index, early.token)
+        other = a_run("two", namespace="other")
+
+        missing = draw(store, other, "x", "y", policy=Policy.STORED)
+        grants = draw(store, other, "y", "x")
+
+        assert missing == (Grant(index=-1), Grant(index=-1))
+        assert [(grant.index, bool(grant.token)) for grant in grants] == [(0, True), (1, False)]
+
+    def test_who_may_not_wait_gets_what_is_stored_past_what_flies(self) -> None:
+        store = self.store()
+        _, later, _ = draw(store, a_run(), "a", "b", "c")
+        fill(store, later, a_sample("b"))
+        other = a_run("two", namespace="other")
+
+        grants = draw(store, other, "x", "y", policy=Policy.APART)
+
+        assert grants[0] == Grant(index=1, sample=a_sample("b"))
+        assert (grants[1].index, bool(grants[1].token)) == (3, True)
+
+    def test_who_may_not_wait_gets_its_own_if_that_is_stored(self) -> None:
+        store = self.store()
+        buy(store, a_run(), "a", "b", "c")
+
+        bought = draw(store, a_run("two", namespace="other"), "b", policy=Policy.APART)
+        draw(store, a_run("three"), "b", "x")
+        held = draw(store, a_run("three"), "x", "b", policy=Policy.APART)
+
+        assert indexes(bought) == [1]
+        assert indexes(held) == [0, 1]
+
+    def test_a_draw_that_moved_leaves_its_index_free(self) -> None:
+        store = self.store()
+        draw(store, a_run(namespace="buyer"), "p")  # in flight
+        (waiting,) = draw(store, a_run(), "a")
+
+        (moved,) = draw(store, a_run(), "a", policy=Policy.APART)
+        fill(store, moved, a_sample("a"))
+
+        assert (waiting.index, moved.index) == (0, 1)
+        assert draw(store, a_run(), "a", "b") == (
+            Grant(index=1, sample=a_sample("a")),
+            Grant(index=0),
+        )
+
+    def test_the_namespace_remembers_where_a_draw_moved_to(self) -> None:
+        store = self.store()
+        draw(store, a_run(namespace="buyer"), "p")  # in flight
+        draw(store, a_run(), "a")
+        (moved,) = draw(store, a_run(), "a", policy=Policy.APART)
+        fill(store, moved, a_sample("p"))
+
+        assert indexes(draw(self.reopen(store), a_run("two"), "x", "a")) == [0, 1]
+
+    def test_what_a_draw_moved_from_is_free_in_a_sister_replicate(self) -> None:
+        store = self.store()
+        draw(store, a_run(namespace="buyer"), "p")  # in flight
+        draw(store, a_run("one", replicate=0), "a")
+        draw(store, a_run("one", replicate=0), "a", policy=Policy.APART)
+
+        assert indexes(draw(store, a_run("two", replicate=1), "x", "y")) == [0, 2]
+
+    def test_what_failed_after_a_move_is_not_what_the_namespace_gave(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q")
+        draw(store, a_run("one"), "a", "b", "c", owner=dead_owner())  # "c" was given 2
+        draw(store, a_run(namespace="flying"), "x", "y", "z")
+        draw(store, a_run("two"), "c")
+        (moved,) = draw(store, a_run("two"), "c", policy=Policy.APART)
+        assert moved.sample is not None
+
+        later = draw(store, a_run("three"), "x", "c")
+
+        assert indexes(later) == [1, 0]
+
+    def test_draws_that_are_known_are_served_before_those_that_are_new(self) -> None:
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p", "q", "r")
+        draw(store, a_run("one"), "a", "b")
+
+        grants = draw(store, a_run("two"), "new", "b", "newer", "a")
+        fresh = draw(store, a_run("three", namespace="fresh"), "new", "r", "newer", "p")
+
+        assert indexes(grants) == [2, 1, 3, 0]
+        assert indexes(fresh) == [1, 2, 3, 0]
+
+    def test_what_a_run_holds_goes_before_what_was_bought(self) -> None:
+        """Given a draw that failed and one that another's index was bought for, both at once."""
+        store = self.store()
+        buy(store, a_run(namespace="buyer"), "p")
+        draw(store, a_run("one"), "a")
+
+        grants = draw(store, a_run("two"), "p", "a")
+
+        assert indexes(grants) == [1, 0]
 
     # Leases.
 
@@ -464,6 +582,38 @@ class StoreContract(ABC):
         (again,) = draw(store, a_run(), "a")
 
         assert again.index == 1
+
+    def test_a_draw_keeps_its_index_when_only_the_lease_is_released(self) -> None:
+        store = self.store()
+        (grant,) = draw(store, a_run(), "a")
+
+        store.release(a_run(), F, 0, grant.token, keeps=True)
+        other = draw(store, a_run(), "b")
+        (again,) = draw(store, a_run("two", namespace="other"), "x")
+        later = draw(store, a_run("three"), "b", "a")
+
+        assert indexes(other) == [1]
+        assert (again.index, bool(again.token)) == (0, True)
+        assert indexes(later) == [1, 0]
+
+    def test_only_its_token_ends_a_lease_that_is_kept(self) -> None:
+        store = self.store()
+        draw(store, a_run(), "a")
+
+        store.release(a_run(), F, 0, "0" * 32, keeps=True)
+
+        assert store.poll(F, 0, owner=here()) == Grant(index=0)
+
+    def test_a_draw_that_took_its_index_again_has_it(self) -> None:
+        """Given a draw that failed, when it leads again, then the next draw gets another index."""
+        store = self.store()
+        (failed,) = draw(store, a_run(), "a")
+        store.release(a_run(), F, failed.index, failed.token)
+
+        again = draw(store, a_run(), "a")
+        then = draw(store, a_run(), "b")
+
+        assert (indexes(again), indexes(then)) == ([0], [1])
 
     def test_what_failed_is_not_what_the_namespace_gave(self) -> None:
         store = self.store()
@@ -657,6 +807,17 @@ class StoreContract(ABC):
         store.release(a_run("one", replicate=0), F, 0, failed.token)
 
         assert indexes(draw(store, a_run("two", replicate=1), "a")) == [0]
+
+    def test_what_a_replicate_gave_back_is_the_next_a_sister_draws(self) -> None:
+        """Given a sister that has drawn past it already."""
+        store = self.store()
+        (failed,) = draw(store, a_run("one", replicate=0), "a")
+        draw(store, a_run("two", replicate=1), "a")
+        store.release(a_run("one", replicate=0), F, failed.index, failed.token)
+
+        grants = draw(store, a_run("two", replicate=1), "b", "c")
+
+        assert indexes(grants) == [0, 2]
 
     def test_a_run_that_is_no_replicate_is_not_bound_by_them(self) -> None:
         store = self.store()

@@ -18,6 +18,7 @@ import requests
 import trio
 
 import cachesaver
+from cachesaver import engine
 from cachesaver.rehearsal import Rehearsal
 
 OpenAI: Any = openai.OpenAI
@@ -32,6 +33,12 @@ SILENT: Any = {"extra_headers": {"x-rehearsal-fault": "hang;after=3;times=1"}, "
 def text_of(answer: Any) -> str:
     text: str = answer.choices[0].message.content
     return text
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks what a cancelled caller had asked waits for that call a moment only."""
+    monkeypatch.setattr(engine, "_USUAL", 0.1)
 
 
 @pytest.fixture

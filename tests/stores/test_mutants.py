@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cachesaver.assignment import Slot
+from cachesaver.assignment import Slot, in_turn
 from cachesaver.exchange import Sample
 from cachesaver.ports import Policy, Run
 from cachesaver.stores import memory
@@ -98,14 +98,14 @@ def seams_are_lost(
 
 
 def any_token_releases(
-    self: MemoryStore, run: Run, fingerprint: str, index: int, token: str
+    self: MemoryStore, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
 ) -> None:
     lease = self.pool(fingerprint).leases.get(index)
-    release(self, run, fingerprint, index, lease.token if lease else token)
+    release(self, run, fingerprint, index, lease.token if lease else token, keeps=keeps)
 
 
 def released_slot_stays_taken(
-    self: MemoryStore, run: Run, fingerprint: str, index: int, token: str
+    self: MemoryStore, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
 ) -> None:
     lease = self.pool(fingerprint).leases.get(index)
     if lease is not None and lease.token == token:
@@ -128,6 +128,42 @@ def stored_goes_before_free(self: MemoryView) -> int:
 
 
 lowest_free, next_new = MemoryView.lowest_free, MemoryView.next_new
+lowest_with = MemoryView.lowest_with
+
+
+def everything_serves(self: MemoryView, slots: Container[Slot]) -> int | None:
+    return lowest_with(self, set(Slot))
+
+
+def moved_draw_keeps_both(self: MemoryView, draw: str, index: int) -> None:
+    self.taken.by_draw.pop(draw, None)
+    take(self, draw, index)
+
+
+def move_is_not_remembered(self: MemoryView, draw: str, index: int) -> None:
+    moves = draw in self.taken.by_draw
+    before = self.remembered(draw)
+    take(self, draw, index)
+    if moves and before is not None:
+        self.memory.indexes[self.replicate, draw] = before
+
+
+def always_keeps(self: MemoryStore, *args: Any, keeps: bool = False) -> None:
+    release(self, *args, keeps=True)
+
+
+def never_keeps(self: MemoryStore, *args: Any, keeps: bool = False) -> None:
+    release(self, *args)
+
+
+def in_their_order(self: MemoryStore, run: Run, key: str, draws: Any, **named: Any) -> Any:
+    return tuple(acquire(self, run, key, [draw], **named)[0] for draw in draws)
+
+
+def results_in_turn(self: MemoryStore, run: Run, key: str, draws: Any, **named: Any) -> Any:
+    turns = in_turn(self.view(run, key, named["owner"]), draws)
+    grants = acquire(self, run, key, draws, **named)
+    return tuple(grants[place] for place in turns)
 
 
 def first_never_taken(self: MemoryView) -> int:
@@ -141,6 +177,13 @@ def memory_is_for_all_replicates(self: MemoryView, index: int) -> bool:
 def take_slowly(self: MemoryView, draw: str, index: int) -> None:
     time.sleep(0.002)
     take(self, draw, index)
+
+
+def retaken_index_is_given_up(self: MemoryView, draw: str, index: int) -> None:
+    hold = self.taken.by_draw.get(draw)
+    take(self, draw, index)
+    if hold is not None and hold.index == index:
+        self.taken.by_index.pop(index, None)
 
 
 take = MemoryView.take
@@ -217,7 +260,7 @@ FAULTS: dict[str, Fault] = {
     "the last question wins": (MemoryStore, {"fill": last_question_wins}),
     "what lost counts as bought": (MemoryStore, {"fill": loser_counts_as_bought}),
     "the seams of a stream are lost": (MemoryStore, {"fill": seams_are_lost}),
-    "release is forgotten": (MemoryStore, {"release": lambda *_: None}),
+    "release is forgotten": (MemoryStore, {"release": lambda *_, **__: None}),
     "any token releases": (MemoryStore, {"release": any_token_releases}),
     "a released slot stays taken": (MemoryStore, {"release": released_slot_stays_taken}),
     "a draw that failed loses its index": (MemoryView, {"held": failed_draw_loses_its_index}),
@@ -247,8 +290,28 @@ FAULTS: dict[str, Fault] = {
         MemoryView,
         {"next_new": lambda self: len(self.pool.samples | self.pool.leases)},
     ),
-    "reading sees nothing": (MemoryView, {"lowest_readable": lambda _: None}),
-    "reading gives empty slots": (MemoryView, {"lowest_readable": lowest_free}),
+    "reading sees nothing": (MemoryView, {"lowest_with": lambda *_: None}),
+    "reading gives empty slots": (MemoryView, {"lowest_with": everything_serves}),
+    "what is stored is reserved": (
+        MemoryStore,
+        {"acquire": with_policy({Policy.STORED: Policy.RESERVE})},
+    ),
+    "what is stored is only read": (
+        MemoryStore,
+        {"acquire": with_policy({Policy.STORED: Policy.READ})},
+    ),
+    "who may not wait waits": (
+        MemoryStore,
+        {"acquire": with_policy({Policy.APART: Policy.RESERVE})},
+    ),
+    "who may not wait buys": (MemoryStore, {"acquire": with_policy({Policy.APART: Policy.FRESH})}),
+    "a draw that moved keeps both": (MemoryView, {"take": moved_draw_keeps_both}),
+    "an index that is taken again is free": (MemoryView, {"take": retaken_index_is_given_up}),
+    "a move is not remembered": (MemoryView, {"take": move_is_not_remembered}),
+    "a release always keeps": (MemoryStore, {"release": always_keeps}),
+    "a release never keeps": (MemoryStore, {"release": never_keeps}),
+    "new draws do not stand back": (MemoryStore, {"acquire": in_their_order}),
+    "draws come back in turn": (MemoryStore, {"acquire": results_in_turn}),
     "a slot in flight is as good as empty": (
         MemoryView,
         {"slot": lambda self, i: Slot.STORED if i in self.pool.samples else Slot.EMPTY},

@@ -1,0 +1,213 @@
+"""Batch, reorder, deduplicate: which draws of one question are bought together, and by whom.
+
+Those who ask one question within one window sit down at one desk. Whoever sat down first closes the
+batch when the window ends, has the indexes of all assigned in order of age, and deals: each seat
+gets its grants, and as many slots to buy as go into one call are bought by one of those who want them.
+
+Bookkeeping on plain values under one lock. Windows, waiting and waking are the engine's business.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from cachesaver.ports import Grant, Run
+
+__all__ = ["Batch", "Desk", "Errand", "Hand", "Lead", "Seat", "calls", "deal"]
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True, eq=False)
+class Errand(Generic[R]):
+    """One call that buys for several seats.
+
+    Attributes:
+        refusal: What the provider said instead, for all of them; None while it has said nothing.
+    """
+
+    refusal: R | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """A slot to be filled, and the draw it is bought for.
+
+    Attributes:
+        run: Of the draw.
+        own: Whether the draw is the buyer's own; else it keeps its index if the purchase fails,
+            since whoever wants it takes over.
+        errand: The call it goes into; None where it goes alone.
+    """
+
+    index: int
+    token: str
+    draw: str
+    run: Run
+    own: bool = True
+    errand: Errand[object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """What a seat is dealt.
+
+    Attributes:
+        grants: One for each of its draws, in their order.
+        leads: What it is to buy, for itself and for others.
+        errands: By index, the calls that others make for its draws.
+    """
+
+    grants: tuple[Grant, ...] = ()
+    leads: tuple[Lead, ...] = ()
+    errands: Mapping[int, Errand[object]] = field(default_factory=dict[int, "Errand[object]"])
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Seat:
+    """One request's place in a batch.
+
+    Attributes:
+        run: In which it asks.
+        draws: That nothing is stored for.
+        age: The lower, the older is what asks.
+        hand: What it was dealt.
+        error: Why it was dealt nothing.
+        leads: Whether it is to close the batch and deal.
+        has_left: Nobody sits here any more.
+        where: Who sits here, for the engine.
+        batch: That it sits in.
+        called: Done when it has been dealt its hand, or leads since another has left.
+    """
+
+    run: Run
+    draws: tuple[str, ...]
+    age: int = 0
+    hand: Hand | None = None
+    error: BaseException | None = None
+    leads: bool = False
+    has_left: bool = False
+    where: object = None
+    called: Future[None] = field(default_factory=Future[None], repr=False)
+    batch: Batch | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The seats of one window.
+
+    Attributes:
+        key: What they have in common.
+        full: Done when there are as many draws as should be bought together.
+    """
+
+    key: Hashable
+    seats: list[Seat] = field(default_factory=list[Seat])
+    full: Future[None] = field(default_factory=Future[None], repr=False)
+
+    @property
+    def draws(self) -> int:
+        """How many draws there are at all seats together."""
+        return sum(len(seat.draws) for seat in self.seats)
+
+
+class Desk:
+    """The batches that are open. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[Hashable, Batch] = {}
+
+    def sit(self, key: Hashable, seat: Seat) -> Batch:
+        """Give *seat* its place in the open batch of *key*; the first one leads a new batch."""
+        with self._lock:
+            batch = self._open.setdefault(key, Batch(key))
+            seat.leads = not batch.seats
+            batch.seats.append(seat)
+            seat.batch = batch
+            return batch
+
+    def close(self, seat: Seat) -> tuple[Seat, ...]:
+        """Close the batch that *seat* leads; return its seats, the oldest first."""
+        with self._lock:
+            batch = seat.batch
+            if batch is None:
+                return (seat,)
+            self._open.pop(batch.key, None)
+            return tuple(sorted(batch.seats, key=_age))
+
+    def leave(self, seat: Seat) -> tuple[Hand | None, Seat | None]:
+        """Leave *seat*; return what it has been dealt already, and the seat that leads from now on."""
+        with self._lock:
+            seat.has_left = True
+            batch = seat.batch
+            if seat.hand is not None or batch is None:
+                return seat.hand, None
+            if self._open.get(batch.key) is not batch:
+                return None, None  # it is closed: whoever deals will find nobody here
+            batch.seats.remove(seat)
+            if not batch.seats:
+                del self._open[batch.key]
+            if not seat.leads or not batch.seats:
+                return None, None
+            heir = batch.seats[0]
+            heir.leads = True
+            return None, heir
+
+    def hand_out(self, seats: Sequence[Seat], hands: Sequence[Hand]) -> tuple[Hand, ...]:
+        """Give each of *seats* its hand; return those for which nobody is there any more."""
+        with self._lock:
+            for seat, hand in zip(seats, hands, strict=True):
+                seat.hand = hand
+            return tuple(hand for seat, hand in zip(seats, hands, strict=True) if seat.has_left)
+
+    def refuse(self, seats: Iterable[Seat], error: BaseException) -> None:
+        """Tell *seats* that nothing could be assigned."""
+        with self._lock:
+            for seat in seats:
+                seat.error = error
+
+
+def _age(seat: Seat) -> int:
+    return seat.age
+
+
+def calls(leads: Sequence[Lead], most: int | None) -> tuple[tuple[Lead, ...], ...]:
+    """Cut *leads* into calls of up to *most* samples, in their order; None: no limit."""
+    size = most or len(leads) or 1
+    return tuple(tuple(leads[start : start + size]) for start in range(0, len(leads), size))
+
+
+def deal(
+    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None
+) -> tuple[Hand, ...]:
+    """Return a hand for each of *seats*, whose draws were given *grants*.
+
+    Each call is made by the seat whose draw is the first in it, so that several calls are made at
+    the same time by several of those who wait.
+    """
+    wanted = [
+        (place, Lead(index=grant.index, token=grant.token, draw=draw, run=seat.run))
+        for place, (seat, given) in enumerate(zip(seats, grants, strict=True))
+        for draw, grant in zip(seat.draws, given, strict=True)
+        if grant.token
+    ]
+    leads: list[list[Lead]] = [[] for _ in seats]
+    errands: list[dict[int, Errand[object]]] = [{} for _ in seats]
+    size = most or len(wanted) or 1
+    for start in range(0, len(wanted), size):
+        call = wanted[start : start + size]
+        buyer = call[0][0]
+        errand = Errand[object]() if any(place != buyer for place, _ in call) else None
+        for place, lead in call:
+            leads[buyer].append(replace(lead, own=place == buyer, errand=errand))
+            if errand is not None and place != buyer:
+                errands[place][lead.index] = errand
+    return tuple(
+        Hand(grants=tuple(given), leads=tuple(led), errands=sent)
+        for given, led, sent in zip(grants, leads, errands, strict=True)
+    )

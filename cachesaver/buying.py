@@ -1,0 +1,309 @@
+"""Buying samples: one call for many slots, and what becomes of them if it fails.
+
+Sans-IO steps, like the pipeline they are a part of. Whoever buys for others as well (batching.py)
+answers for them: their slots are filled, or freed so that each takes over its own.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from cachesaver.batching import Errand, Lead, calls
+from cachesaver.effects import Fill, Read, Release, Send, Steps, Together
+from cachesaver.encoding import decoded
+from cachesaver.errors import BudgetExceededError, DialectError
+from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
+from cachesaver.identity import Question, questions_body
+from cachesaver.limits import Limits
+from cachesaver.lineage import Drawn
+from cachesaver.ports import Policy, Run
+from cachesaver.redaction import redact_response
+
+__all__ = [
+    "SUCCESS",
+    "Ask",
+    "Purchase",
+    "Source",
+    "Through",
+    "buy",
+    "keep",
+    "keep_reply",
+    "refused",
+    "release",
+]
+
+SUCCESS = range(200, 300)
+
+_NO_USAGE: Mapping[str, object] = MappingProxyType({})
+
+_CANNOT_BE = frozenset({400, 404, 405, 413, 422})
+"""Statuses that say the request itself cannot be answered, today or later (RFC 9110, section 15.5)."""
+
+
+class Source(enum.Enum):
+    """Where a sample came from; the value is what the ledger and `Cache-Status` say."""
+
+    HIT = "hit"
+    FETCHED = "fetched"
+    COLLAPSED = "collapsed"
+    """Waited for another's flight of the same sample."""
+    BYPASSED = "bypassed"
+    """Passed on live and stored nowhere."""
+    ERROR = "error"
+    """The provider's error, passed on and stored nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """What one call came to.
+
+    Attributes:
+        model: As the provider named it; may be empty.
+        usage: The usage block of the whole answer, as the provider sent it: what is billed.
+        samples: How many samples it gave.
+        known: Whether its end was seen; else it may have cost something that nobody told.
+    """
+
+    model: str = ""
+    usage: Mapping[str, object] = field(default_factory=lambda: _NO_USAGE)
+    samples: int = 0
+    known: bool = True
+
+
+def _unsettled(reply: Reply | AsyncReply, purchase: Purchase) -> None:
+    """Nobody keeps books."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request on its way through.
+
+    Attributes:
+        question: What it asks.
+        upstream: What goes to the provider, less what is ours.
+        run: In which it asks.
+        drawn: One draw for each sample it asks for.
+        policy: What may be done about a sample that is not stored.
+        now: Unix time in seconds at which it came in.
+        nearest: For a replay miss: the stored question most like a given one, or None.
+        limits: How many samples one call may ask for.
+        together: Whether what is missing may be bought together with what others miss.
+        age: The lower, the older is the task that asks.
+        settle: Told once of every reply what it came to.
+    """
+
+    question: Question
+    upstream: Request
+    run: Run
+    drawn: Drawn
+    policy: Policy
+    now: float
+    nearest: Callable[[bytes], bytes | None] = field(repr=False)
+    limits: Limits = field(default_factory=Limits, repr=False)
+    together: bool = False
+    age: int = 0
+    settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Through:
+    """A live reply passed on as it is and stored nowhere.
+
+    Attributes:
+        reply: None where it was another's, whose client received it.
+        read: Its body, where it was read.
+    """
+
+    reply: Reply | AsyncReply | None
+    source: Source
+    why: str
+    read: Response | None = None
+
+
+Bought = dict[int, Sample]
+
+
+def buy(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
+    """Buy the samples of *leads*, in as few calls as the dialect and the provider allow."""
+    cut = calls(leads, ask.limits.most(ask.question))
+    if len(cut) == 1:
+        return (yield from _call(ask, cut[0]))
+    results = yield from Together(parts=tuple(_safely(ask, call) for call in cut))
+    bought: Bought = {}
+    for result in results:
+        if isinstance(result, Through):
+            return result
+        bought |= result
+    return bought
+
+
+def _safely(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
+    try:
+        return (yield from _call(ask, leads))
+    except GeneratorExit:
+        raise  # nobody is left to perform a release
+    except BaseException:
+        yield from release(ask, leads)
+        raise
+
+
+def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
+    """Make one call for *leads*, and such others as turn out to be needed."""
+    question = ask.question
+    request = question.dialect.ask(ask.upstream, question.body, len(leads))
+    try:
+        reply = yield from Send(request=request, count=len(leads))
+    except BudgetExceededError:
+        if all(lead.own for lead in leads):
+            raise
+        return (yield from _rest(ask, leads, {}))  # for some of them alone there may be enough
+    if reply.status not in SUCCESS:
+        if _is_too_much(ask, leads, reply.status):
+            return (yield from _alone(ask, reply, leads))
+        return (yield from refused(ask, leads, reply))
+    kept = yield from keep_reply(ask, leads, reply)
+    if isinstance(kept, Through):
+        if any(not lead.own for lead in leads):
+            ask.limits.refused(question, len(leads), for_good=True)
+            return (yield from _rest(ask, leads, {}))
+        yield from release(ask, leads)
+        return kept
+    ask.limits.gave(question, len(leads), len(kept))
+    return (yield from _rest(ask, [lead for lead in leads if lead.index not in kept], kept))
+
+
+def _is_too_much(ask: Ask, leads: Sequence[Lead], status: int) -> bool:
+    """Tell whether a refusal may be one of our asking for several at a time, as nobody did."""
+    return status in _CANNOT_BE and len(leads) > ask.question.count
+
+
+def _alone(ask: Ask, reply: Reply | AsyncReply, leads: Sequence[Lead]) -> Steps[Bought | Through]:
+    """Let everybody ask for what they asked for themselves."""
+    yield from Read(reply=reply)
+    ask.settle(reply, Purchase())
+    ask.limits.refused(ask.question, len(leads), for_good=True)
+    return (yield from _rest(ask, leads, {}))
+
+
+def _rest(ask: Ask, leads: Sequence[Lead], kept: Bought) -> Steps[Bought | Through]:
+    """Buy what is still missing of our own, and leave theirs to the others."""
+    yield from release(ask, [lead for lead in leads if not lead.own], back=False)
+    own = [lead for lead in leads if lead.own]
+    if not own:
+        return kept
+    more = yield from buy(ask, own)
+    return more if isinstance(more, Through) else kept | more
+
+
+def keep_reply(
+    ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply
+) -> Steps[Bought | Through]:
+    """Read *reply* and store its samples; what is no complete answer is passed on."""
+    response = yield from Read(reply=reply)
+    kept = yield from keep(ask, leads, reply, response)
+    if not kept:
+        why = "not a complete answer"
+        return Through(reply=reply, source=Source.BYPASSED, why=why, read=response)
+    return kept
+
+
+def keep(
+    ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply, response: Response
+) -> Steps[Bought | None]:
+    """Store the samples of *response* in the slots of *leads*; None when it holds none for sure."""
+    plain = decoded(response)
+    parts = None if plain is None else _parts(ask, plain, len(leads))
+    if plain is None or parts is None:
+        ask.settle(reply, Purchase(known=False))
+        return None
+    model, usage = _usage(ask, plain)
+    ask.settle(reply, Purchase(model=model, usage=usage, samples=min(len(parts), len(leads))))
+    kept: Bought = {}
+    note = questions_body(ask.question)
+    for lead, part in zip(leads, parts, strict=False):  # a provider may send fewer, or more
+        kept[lead.index] = yield from Fill(
+            run=lead.run,
+            fingerprint=ask.question.fingerprint,
+            index=lead.index,
+            token=lead.token,
+            sample=_sample(ask, part, lead.draw),
+            question=note,
+        )
+    return kept
+
+
+def _parts(ask: Ask, plain: Response, wanted: int) -> tuple[Response, ...] | None:
+    dialect = ask.question.dialect
+    if not dialect.sound(plain):
+        return None
+    if wanted == 1 and ask.question.count == 1:
+        return (plain,)
+    try:
+        return dialect.split(dialect.whole(plain) if dialect.streamed(plain) else plain)
+    except DialectError:
+        return None
+
+
+def _usage(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
+    try:
+        return ask.question.dialect.usage(response)
+    except DialectError:
+        return "", _NO_USAGE
+
+
+def _sample(ask: Ask, part: Response, draw: str) -> Sample:
+    model, usage = _usage(ask, part)
+    return Sample(
+        response=redact_response(part, ask.upstream),
+        draw=draw,
+        usage=usage,
+        model=model,
+        created=ask.now + (part.offsets[-1] if part.offsets else 0.0),
+        latency=part.offsets[-1] if part.offsets else 0.0,
+        first_byte=part.offsets[0] if part.offsets else 0.0,
+        user_agent=ask.upstream.header("user-agent") or "",
+    )
+
+
+def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps[Through]:
+    """Non-2xx: the provider's mood, not a sample. Passed on, to all it was sent for, and forgotten."""
+    why = f"status {reply.status}"
+    if all(lead.own for lead in leads):
+        ask.settle(reply, Purchase())
+        yield from release(ask, leads)
+        return Through(reply=reply, source=Source.ERROR, why=why)
+    response = yield from Read(reply=reply)
+    ask.settle(reply, Purchase())
+    ask.limits.refused(ask.question, len(leads), for_good=False)
+    for errand in _errands(leads):
+        errand.refusal = Through(reply=None, source=Source.ERROR, why=why, read=response)
+    yield from release(ask, leads, all_of_them=True)
+    return Through(reply=reply, source=Source.ERROR, why=why, read=response)
+
+
+def _errands(leads: Sequence[Lead]) -> list[Errand[object]]:
+    return list({id(lead.errand): lead.errand for lead in leads if lead.errand}.values())
+
+
+def release(
+    ask: Ask, leads: Sequence[Lead], *, back: bool = True, all_of_them: bool = False
+) -> Steps[None]:
+    """Free the slots of *leads*, and (*back*) make the next try the same draws again.
+
+    The draws of others keep their indexes, for whoever wants them takes over; unless
+    *all_of_them* are told that there is nothing to be had.
+    """
+    for lead in leads:
+        if lead.token:
+            yield from Release(
+                run=lead.run,
+                fingerprint=ask.question.fingerprint,
+                index=lead.index,
+                token=lead.token,
+                keeps=not (lead.own or all_of_them),
+            )
+    if back:
+        ask.drawn.give_back()

@@ -1,0 +1,171 @@
+"""Reading usage blocks: how many tokens a call cost, in the spelling of any provider we know.
+
+A table, with the source of each row. A provider belongs here where its block says other things, or
+the same in other words; what is counted inside another number must not be counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+__all__ = ["SPELLINGS", "Spelling", "Tokens", "tokens_of"]
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """What one call cost in tokens.
+
+    Attributes:
+        prompt: All that was read, whatever follows included.
+        answer: All that was written, for all samples; reasoning included.
+        cached: Of *prompt*, read from the provider's cache.
+        written: Of *prompt*, written to the provider's cache.
+        written_hour: Of *written*, for an hour.
+        heard: Of *prompt*, audio.
+        spoken: Of *answer*, audio.
+    """
+
+    prompt: int = 0
+    answer: int = 0
+    cached: int = 0
+    written: int = 0
+    written_hour: int = 0
+    heard: int = 0
+    spoken: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens, each once."""
+        return self.prompt + self.answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """How a provider says it: for each number, the paths whose values are added up.
+
+    Attributes:
+        total: Where all tokens stand; what exceeds prompt and answer is answer that was not shown.
+    """
+
+    prompt: Sequence[Path]
+    answer: Sequence[Path]
+    total: Path = ()
+    cached: Sequence[Path] = ()
+    written: Sequence[Path] = ()
+    written_hour: Sequence[Path] = ()
+    heard: Sequence[Path] = ()
+    spoken: Sequence[Path] = ()
+
+
+SPELLINGS = (
+    # The first whose prompt or answer is there is the one that counts.
+    #
+    # OpenAI chat, https://platform.openai.com/docs/api-reference/chat/object: details are parts of
+    # the number beside them. DeepSeek's prompt_cache_hit_tokens and Mistral's num_cached_tokens are
+    # parts of prompt_tokens too (https://api-docs.deepseek.com/api/create-chat-completion,
+    # https://docs.mistral.ai/api). xAI leaves reasoning out of completion_tokens, and has it in
+    # total_tokens (https://docs.x.ai/docs/guides/reasoning).
+    Spelling(
+        prompt=[("prompt_tokens",)],
+        answer=[("completion_tokens",)],
+        total=("total_tokens",),
+        cached=[
+            ("prompt_tokens_details", "cached_tokens"),
+            ("prompt_cache_hit_tokens",),
+            ("num_cached_tokens",),
+        ],
+        heard=[("prompt_tokens_details", "audio_tokens")],
+        spoken=[("completion_tokens_details", "audio_tokens")],
+    ),
+    # Anthropic, https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching: the prompt is
+    # input_tokens *and* what was read from and written to the cache. OpenAI responses has the same
+    # first names, and its cached tokens are part of input_tokens
+    # (https://platform.openai.com/docs/api-reference/responses/object).
+    Spelling(
+        prompt=[
+            ("input_tokens",),
+            ("cache_creation_input_tokens",),
+            ("cache_read_input_tokens",),
+        ],
+        answer=[("output_tokens",)],
+        total=("total_tokens",),
+        cached=[("cache_read_input_tokens",), ("input_tokens_details", "cached_tokens")],
+        written=[("cache_creation_input_tokens",)],
+        written_hour=[("cache_creation", "ephemeral_1h_input_tokens")],
+    ),
+    # Gemini, https://ai.google.dev/api/generate-content#UsageMetadata: cached content is part of
+    # promptTokenCount; thoughts and the prompts of tools stand beside.
+    Spelling(
+        prompt=[("promptTokenCount",), ("toolUsePromptTokenCount",)],
+        answer=[("candidatesTokenCount",), ("thoughtsTokenCount",)],
+        total=("totalTokenCount",),
+        cached=[("cachedContentTokenCount",)],
+    ),
+    # Bedrock Converse, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+    Spelling(
+        prompt=[("inputTokens",), ("cacheReadInputTokens",), ("cacheWriteInputTokens",)],
+        answer=[("outputTokens",)],
+        total=("totalTokens",),
+        cached=[("cacheReadInputTokens",)],
+        written=[("cacheWriteInputTokens",)],
+    ),
+    # Cohere, https://docs.cohere.com/reference/chat: `tokens` has what was billed and more.
+    Spelling(prompt=[("tokens", "input_tokens")], answer=[("tokens", "output_tokens")]),
+    Spelling(prompt=[("billed_units", "input_tokens")], answer=[("billed_units", "output_tokens")]),
+    # Ollama, https://github.com/ollama/ollama/blob/main/docs/api.md
+    Spelling(prompt=[("prompt_eval_count",)], answer=[("eval_count",)]),
+    # Embeddings and the like may say no more: https://docs.voyageai.com/reference/embeddings-api
+    Spelling(prompt=[("total_tokens",)], answer=[]),
+)
+
+
+def tokens_of(usage: Mapping[str, object]) -> Tokens | None:
+    """Return what the usage block of one call says; None when it says nothing we know."""
+    for spelling in SPELLINGS:
+        if any(_at(usage, path) is not None for path in (*spelling.prompt, *spelling.answer)):
+            return _read(usage, spelling)
+    return None
+
+
+def _read(usage: Mapping[str, object], spelling: Spelling) -> Tokens:
+    prompt, answer = _sum(usage, spelling.prompt), _sum(usage, spelling.answer)
+    total = _at(usage, spelling.total) if spelling.total else None
+    cached = min(_most(usage, spelling.cached), prompt)
+    written = min(_sum(usage, spelling.written), prompt - cached)
+    return Tokens(
+        prompt=prompt,
+        answer=max(answer, (total or 0) - prompt),
+        cached=cached,
+        written=written,
+        written_hour=min(_sum(usage, spelling.written_hour), written),
+        heard=min(_sum(usage, spelling.heard), prompt),
+        spoken=min(_sum(usage, spelling.spoken), answer),
+    )
+
+
+def _sum(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
+    return sum(_at(usage, path) or 0 for path in paths)
+
+
+def _most(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
+    """One thing in several words, such as DeepSeek's: not to be added."""
+    return max((_at(usage, path) or 0 for path in paths), default=0)
+
+
+def _at(usage: object, path: Path) -> int | None:
+    found: object = usage
+    for name in path:
+        found = (
+            cast("Mapping[str, object]", found).get(name) if isinstance(found, Mapping) else None
+        )
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _BOUND:
+        return None
+    return int(found)
+
+
+_BOUND = 10**15
+"""As in `cachesaver.dialects.sharing`: from here on a number counts nothing, nor does NaN."""
