@@ -22,7 +22,6 @@ import trio
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.stores.lmdb import LmdbStore
-from loads.pending import kept_for_nobody
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 
@@ -322,7 +321,6 @@ def on_loop(loop: str, program: Any, *words: object) -> str:
     return text
 
 
-@kept_for_nobody
 @pytest.mark.parametrize(
     ("loop", "program"),
     [

@@ -13,7 +13,6 @@ import pytest
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
-from loads.pending import merged
 from loads.plans import Ask
 from loads.texts import body_of, read_answer
 
@@ -57,7 +56,6 @@ async def by_openai(url: str, question: str) -> list[str]:
     return [answer.choices[0].message.content for answer in answers]
 
 
-@merged
 @pytest.mark.parametrize("ask", [by_httpx, by_openai])
 def test_tasks_of_one_turn_share_calls(rehearsal: Rehearsal, ask: Any) -> None:
     with install():
@@ -76,7 +74,6 @@ async def _in(namespace: str, ask: Any, url: str) -> list[str]:
     return texts
 
 
-@merged
 def test_threads_share_calls_where_there_is_a_window(rehearsal: Rehearsal) -> None:
     """Given 1,000 threads that ask at once, then one window makes as few calls of them."""
 
