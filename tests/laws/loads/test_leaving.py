@@ -43,7 +43,7 @@ def test_a_flight_that_fails_behind_its_callers_back_keeps_the_index_for_the_ret
             await asyncio.sleep(0.005)
         return await ask(client, {})
 
-    async def main() -> list[str]:
+    async def main() -> tuple[str, str]:
         async with httpx2.AsyncClient(base_url=rehearsal.url, timeout=30) as client:
             return await asyncio.gather(impatient(client), another(client))
 
