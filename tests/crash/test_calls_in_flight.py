@@ -25,11 +25,6 @@ from cachesaver.stores.lmdb import LmdbStore
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 
-# The one place where it is said that the answer to a caller who has left is thrown away.
-kept_for_nobody = pytest.mark.xfail(
-    strict=False, reason="a response that arrives after its caller was cancelled is not kept yet"
-)
-
 BODY: Any = {"model": "gpt", "messages": [{"role": "user", "content": "Say something."}]}
 
 PRELUDE = f"""
@@ -326,7 +321,6 @@ def on_loop(loop: str, program: Any, *words: object) -> str:
     return text
 
 
-@kept_for_nobody
 @pytest.mark.parametrize(
     ("loop", "program"),
     [

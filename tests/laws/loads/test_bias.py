@@ -6,9 +6,9 @@ must be as long as those behind them.
 
 Lengths are uniform from 4 to 36 words: mean 20, standard deviation 9.5, or 48 % of the mean. For
 one pool, the mean of 4 drawn out of 8 without bias scatters around the mean of the 8 by
-48 % * sqrt(1/4 - 1/8) = 17 %; for 150 pools, by 17 % / sqrt(150) = 1.4 %. The bound of 5 % is 3.6
-of these: it would fail by chance once in 3,000 times (it does not, the answers are seeded), and a
-true bias of 10 % stays below it once in 6,000 times.
+48 % * sqrt(1/4 - 1/8) = 17 %; for 110 pools, by 17 % / sqrt(110) = 1.6 %. The bound of 5 % is 3.1
+of these: it would fail by chance once in 500 times (it does not, the answers are seeded), and a
+true bias of 10 % stays below it once in 1,000 times.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.memory import MemoryStore
 from loads.texts import read_answer
 
-POOLS, DEPTH, HEAD, CONCURRENCY = 150, 8, 4, 32
+POOLS, DEPTH, HEAD, CONCURRENCY = 110, 8, 4, 32
 SHORTEST, LONGEST = 4, 36
 BOUND = 0.05
 

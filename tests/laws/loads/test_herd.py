@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,11 +21,6 @@ FEWEST = 8
 """Calls for 1,000 samples where one call asks for 128 at the most (OpenAI chat)."""
 
 _AsyncOpenAI: Any = openai.AsyncOpenAI
-
-MERGES = "window" in inspect.signature(cachesaver.install).parameters
-
-# The one place where it is said that draws of one turn are not merged yet.
-merged = pytest.mark.xfail(not MERGES, reason="draws are not merged yet", strict=False)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +56,6 @@ async def by_openai(url: str, question: str) -> list[str]:
     return [answer.choices[0].message.content for answer in answers]
 
 
-@merged
 @pytest.mark.parametrize("ask", [by_httpx, by_openai])
 def test_tasks_of_one_turn_share_calls(rehearsal: Rehearsal, ask: Any) -> None:
     with install():
@@ -81,7 +74,6 @@ async def _in(namespace: str, ask: Any, url: str) -> list[str]:
     return texts
 
 
-@merged
 def test_threads_share_calls_where_there_is_a_window(rehearsal: Rehearsal) -> None:
     """Given 1,000 threads that ask at once, then one window makes as few calls of them."""
 

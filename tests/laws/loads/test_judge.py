@@ -21,6 +21,7 @@ def life(*texts: str, rank: int = 0, name: str = "x", killed: bool = False) -> L
         workers=2,
         questions=6,
         size=1,
+        leaving=0.0,
         url="",
         store="",
         folder="",

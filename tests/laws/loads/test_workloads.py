@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from loads.judge import same_again
+from loads.pending import shared_after_leaving
 from loads.plans import least
 from loads.season import Kills, Program, Season, season
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes"),
     pytest.mark.xdist_group("loads"),  # they use all cores by themselves
+    pytest.mark.timeout(300),
 ]
 
 
@@ -35,12 +37,13 @@ def sold(opened: Season) -> int:
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_exactly_the_least_is_bought_and_later_nothing(played: Season, workers: int) -> None:
     """Given a program's processes, when they ran, then again, then in a fresh namespace."""
-    program = Program(namespace="a", seed=workers, workers=workers, size=2)
+    size = 1 + (workers < 8)
+    program = Program(namespace="a", seed=workers, workers=workers, size=size)
 
     cold = played.perform(program)
     bought = sold(played)
     warm = played.perform(program)
-    fresh = played.perform(Program(namespace="b", seed=workers, workers=workers, size=2))
+    fresh = played.perform(Program(namespace="b", seed=workers, workers=workers, size=size))
 
     assert played.breaches() == []
     assert sold(played) == bought
@@ -85,16 +88,32 @@ def test_kills_cost_what_was_in_flight_and_nothing_else(
     that was, as a new run. That they come to an end in time tells that the dead block nobody.
     """
     played.provider.latency = "0.1~0.9"
-    program = Program(namespace="a", seed=10 + workers, workers=workers, size=2)
-    kills = Kills(every=0.4, most=6, whole=whole, seed=workers)
+    program = Program(namespace="a", seed=10 + workers, workers=workers, size=1 + (workers < 8))
+    share = program.plan.draws().total() // 5
+    kills = Kills(every=0.1, sold=share, most=4, whole=whole, seed=workers)
 
     cold = played.perform(program, kills=kills)
     bought = sold(played)
     played.provider.latency = 0
     warm = played.perform(program)
 
-    assert sum(life.killed for life in cold) > 1
+    assert sum(life.killed for life in cold) >= 3
     assert played.breaches() == []
     assert sold(played) == bought
     again = [life for life in cold if life.run == cold[-1].run] if whole else cold
     assert list(same_again(warm, again)) == list(same_again(again, warm)) == []
+
+
+@shared_after_leaving
+def test_who_loses_patience_and_asks_again_buys_nothing_twice(played: Season) -> None:
+    """Given tasks that are cancelled in flight, when they ask again, then they get what was sold."""
+    played.provider.latency = "0.1~0.9"
+    program = Program(namespace="a", seed=5, workers=2, size=2, leaving=0.4)
+
+    cold = played.perform(program)
+    bought = sold(played)
+    warm = played.perform(program)
+
+    assert played.breaches() == []
+    assert sold(played) == bought
+    assert list(same_again(cold, warm)) == []

@@ -29,6 +29,7 @@ class Ask:
         stream: Whether as a stream.
         client: `openai` or `httpx`.
         fault: What goes wrong the first time that this reaches the provider; empty for nothing.
+        leaves: Whether a task loses patience at its first try, and asks again.
     """
 
     question: str
@@ -36,6 +37,7 @@ class Ask:
     stream: bool = False
     client: str = "openai"
     fault: str = ""
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,20 +93,24 @@ def least(plans: Iterable[Plan]) -> dict[str, int]:
     return most
 
 
-def plan(seed: int, workers: int = 1, *, questions: int = 12, size: int = 3) -> Plan:
+def plan(
+    seed: int, workers: int = 1, *, questions: int = 12, size: int = 3, leaving: float = 0.0
+) -> Plan:
     """Return the program that *seed* stands for.
 
     Args:
         workers: Among how many processes it is divided.
         questions: How many it asks at the most; fewer are asked more often.
         size: Grows with how much it does: about `20 * size` draws a worker.
+        leaving: Share of calls, 0 to 1, whose tasks lose patience at first.
     """
     pool = [f"claude-{n}" if n % 4 == 3 else f"gpt-{n}" for n in range(questions)]
     threads, tasks = list[tuple[Group, ...]](), list[tuple[Group, ...]]()
     for rank in range(workers):
-        maker = _Maker(Random(f"{seed}/{rank}"), pool)  # noqa: S311  # reproducible on purpose
+        rng = Random(f"{seed}/{rank}")  # noqa: S311  # reproducible on purpose
+        maker = _Maker(rng, pool, leaving)
         # No thread begins as a task does: they are children of one node, and no clones.
-        firsts = maker.rng.sample(pool, 2 * size)
+        firsts = rng.sample(pool, 2 * size)
         threads.append(maker.groups("thread", firsts[:size], depth=0))
         tasks.append(maker.groups("task", firsts[size:], depth=2))
     return Plan(threads=tuple(threads), tasks=tuple(tasks))
@@ -114,6 +120,7 @@ def plan(seed: int, workers: int = 1, *, questions: int = 12, size: int = 3) -> 
 class _Maker:
     rng: Random
     pool: list[str]
+    leaving: float
 
     def groups(self, name: str, firsts: list[str], *, depth: int) -> tuple[Group, ...]:
         """Return siblings that begin with *firsts*, which differ."""
@@ -150,4 +157,5 @@ class _Maker:
             stream=stream,
             client="httpx" if claude else rng.choice(["openai", "httpx"]),
             fault=fault,
+            leaves=bool(self.leaving) and not stream and rng.random() < self.leaving,
         )

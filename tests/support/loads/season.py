@@ -33,11 +33,18 @@ class Program:
     workers: int = 1
     questions: int = 12
     size: int = 3
+    leaving: float = 0.0
 
     @property
     def plan(self) -> Plan:
         """What it asks."""
-        return plan(self.seed, self.workers, questions=self.questions, size=self.size)
+        return plan(
+            self.seed,
+            self.workers,
+            questions=self.questions,
+            size=self.size,
+            leaving=self.leaving,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,9 @@ class Kills:
     """Who is killed by SIGKILL, and what happens then.
 
     Attributes:
-        every: Seconds between two kills.
+        every: Seconds between two kills at the least.
+        sold: Samples sold between two kills at the least: one falls into the middle of the work,
+            however fast the machine is.
         most: How many there are at the most.
         whole: All processes of a program are killed at once, and it is started anew, as a new run;
             otherwise one worker is, and started again in the run that goes on without it.
@@ -53,6 +62,7 @@ class Kills:
     """
 
     every: float = 0.5
+    sold: int = 0
     most: int = 1_000_000
     whole: bool = False
     seed: int = 0
@@ -76,7 +86,7 @@ class Season:
     _unread: bytes = b""
 
     def perform(
-        self, *programs: Program, kills: Kills | None = None, limit: float = 60
+        self, *programs: Program, kills: Kills | None = None, limit: float = 200
     ) -> list[Life]:
         """Run *programs* all at the same time, to their end; return their workers' lives.
 
@@ -177,17 +187,25 @@ class _Performance:
         """Wait for all, kill some."""
         kills = self.kills
         rng = Random(kills.seed if kills else 0)  # noqa: S311  # reproducible on purpose
-        killed, next_kill = 0, time.monotonic() + (kills.every if kills else 0)
+        killed, last, before = 0, time.monotonic(), self._sold()
         while self.up:
             now = time.monotonic()
             if now > self.deadline:
                 raise AssertionError(f"these have not come to an end: {sorted(self.up)}")
-            if kills and killed < kills.most and now >= next_kill:
-                killed, next_kill = killed + 1, now + kills.every
+            if (
+                kills
+                and killed < kills.most
+                and now >= last + kills.every
+                and self._sold() >= before + kills.sold
+            ):
+                killed, last, before = killed + 1, now, self._sold()
                 self._kill(rng, whole=kills.whole)
-            for name, status in self.season.ended(0.05):
+            for name, status in self.season.ended(0.02):
                 self._bury(name, status)
         return self.lives
+
+    def _sold(self) -> int:
+        return sum(entry.tally.samples for entry in self.season.provider.calls().entries)
 
     def _kill(self, rng: Random, *, whole: bool) -> None:
         chosen = rng.choice(sorted(self.up))

@@ -31,6 +31,9 @@ CALLER = "x-load-caller"
 
 _TRIES = 8
 
+_PATIENCE = 0.03
+"""Seconds."""
+
 _NO_TLS = False
 """The provider is on a loopback socket; reading the certificates takes longer than most lives."""
 
@@ -51,7 +54,7 @@ class Job:
         namespace: In which it draws.
         run: Id of the run to join; empty for one of its own.
         rank: Which worker of the plan it is.
-        seed, workers, questions, size: Of the plan.
+        seed, workers, questions, size, leaving: Of the plan.
         folder: Where its log goes, `NAME.log`.
     """
 
@@ -63,6 +66,7 @@ class Job:
     workers: int
     questions: int
     size: int
+    leaving: float
     url: str
     store: str
     folder: str
@@ -70,7 +74,13 @@ class Job:
     @property
     def plan(self) -> Plan:
         """The program it belongs to."""
-        return plan(self.seed, self.workers, questions=self.questions, size=self.size)
+        return plan(
+            self.seed,
+            self.workers,
+            questions=self.questions,
+            size=self.size,
+            leaving=self.leaving,
+        )
 
 
 def perform(job: Job) -> None:
@@ -237,9 +247,11 @@ class _Async:
 
     async def _answer(self, call: _Call) -> list[str]:
         for last in range(1, _TRIES + 1):
+            patience = _PATIENCE if call.ask.leaves and last == 1 else None
             try:
-                return await self._once(call)
-            except _PASSING:
+                async with asyncio.timeout(patience):
+                    return await self._once(call)
+            except (TimeoutError, *_PASSING):
                 if last == _TRIES:
                     raise
                 await asyncio.sleep(0.01)
