@@ -418,7 +418,8 @@ class TestWaiting:
         assert script.give(True) == Poll(run=RUN, fingerprint=fingerprint, index=3)
         assert isinstance(script.give(Grant(index=3)), Wait)
         script.give(True)
-        script.give(hit(3, "a"))
+        assert isinstance(script.give(hit(3, "a")), Acquire)
+        script.give((hit(3, "a"),))
 
         assert texts(script.outcome) == ["a"]
         assert script.outcome.sources == (Source.COLLAPSED,)
@@ -428,7 +429,24 @@ class TestWaiting:
         script.give((Grant(index=3),))
         script.give(True)
 
-        assert isinstance(script.give(lead(3)), Send)
+        script.give(lead(3))
+        assert isinstance(script.give((Grant(index=3),)), Send)
+
+    @pytest.mark.parametrize("polled", [lead(3), hit(3, "another's")])
+    def test_what_was_waited_for_must_still_be_ours(self, polled: Grant) -> None:
+        """Given a draw whose earlier try failed meanwhile, then it gets what it has now."""
+        script = Script(ask())
+        script.give((Grant(index=3),))
+        script.give(True)
+
+        script.give(polled)
+        effect = script.give((hit(5, "a"),))
+        if polled.token:
+            assert isinstance(effect, Release)
+            assert (effect.index, effect.keeps) == (3, True)
+            script.give(None)
+
+        assert texts(script.outcome) == ["a"]
 
     def test_one_who_may_not_wait_gets_another_sample(self) -> None:
         """Given a blocking call on the loop that leads, then it neither waits nor buys that sample."""
@@ -474,7 +492,8 @@ class TestWaiting:
             script.give(whole("a"))
             script.drain()
         script.give(True)
-        assert isinstance(script.give(lead(3)), Send)
+        script.give(lead(3))
+        assert isinstance(script.give((Grant(index=3),)), Send)
 
         released = list[int]()
         script.throw(ConnectionError("reset"))
@@ -494,7 +513,8 @@ class TestReplay:
         assert isinstance(script.give((Grant(index=3),)), Wait)
         script.give(True)
 
-        released = script.give(lead(3))
+        script.give(lead(3))
+        released = script.give((Grant(index=3),))
 
         assert isinstance(released, Release)
         assert released.token == "t3"

@@ -8,12 +8,10 @@ import httpx2
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
-from loads.pending import shared_after_leaving
 from loads.plans import CUT, Ask
 from loads.texts import OPENAI, body_of, read_answer, tag
 
 
-@shared_after_leaving
 def test_a_flight_that_fails_behind_its_callers_back_keeps_the_index_for_the_retry(
     rehearsal: Rehearsal,
 ) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from loads.judge import same_again
-from loads.pending import shared_after_leaving
 from loads.plans import least
 from loads.season import Kills, Program, Season, season
 
@@ -104,7 +103,6 @@ def test_kills_cost_what_was_in_flight_and_nothing_else(
     assert list(same_again(warm, again)) == list(same_again(again, warm)) == []
 
 
-@shared_after_leaving
 def test_who_loses_patience_and_asks_again_buys_nothing_twice(played: Season) -> None:
     """Given tasks that are cancelled in flight, when they ask again, then they get what was sold."""
     played.provider.latency = "0.1~0.9"
