@@ -103,6 +103,8 @@ def answer(ask: Ask) -> Steps[Outcome]:
     except BaseException:
         yield from release(ask, leads)
         raise
+    finally:
+        hand.lay_down()
 
 
 # --- who gets what
@@ -151,13 +153,16 @@ def _dealt(ask: Ask, draws: tuple[str, ...]) -> Steps[Hand]:
     except GeneratorExit:
         raise  # nobody is left to get up
     except BaseException:
-        dealt = yield from Leave(seat=seat)
-        yield from release(ask, dealt.leads if dealt else ())
+        dealt = (yield from Leave(seat=seat)) or Hand()
+        dealt.lay_down()
+        yield from release(ask, dealt.leads)
         raise
     if seats:
         yield from _deal(ask, seats)
-    if seat.error is not None:
+    if isinstance(seat.error, Exception):
         raise seat.error
+    if seat.error is not None:  # who dealt was interrupted, and we are not
+        return (yield from _alone(ask, ask.policy, draws))
     return cast("Hand", seat.hand)  # dealt by now, by ourselves or by another
 
 
@@ -174,6 +179,7 @@ def _deal(ask: Ask, seats: tuple[Seat, ...]) -> Steps[None]:
         raise
     hands = deal(seats, grants, ask.limits.most(ask.question))
     for hand in (yield from Deal(fingerprint=fingerprint, seats=seats, hands=hands)):
+        hand.lay_down()
         yield from release(ask, hand.leads, back=False)
 
 
