@@ -23,7 +23,7 @@ from cachesaver.buying import (
     refused,
     release,
 )
-from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Send, Steps, Wait
+from cachesaver.effects import Acquire, Deal, Enlist, Leave, Send, Steps, Wait
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
 from cachesaver.identity import Question, difference, questions_body
@@ -309,20 +309,26 @@ def _wait_for(
     """Wait for another's flight; lead it where its leader is gone, go alone where waiting is vain.
 
     None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
+
+    The draw asks for an index again, not for what became of the one it waited for: that may have
+    been given up in its name (the call was that of an earlier try), and be another draw's by now.
     """
-    fingerprint, turn = ask.question.fingerprint, 0
-    errand = hand.errands.get(grant.index)
+    fingerprint, turn, index = ask.question.fingerprint, 0, grant.index
+    errand = hand.errands.get(index)
     source = Source.COLLAPSED if errand is None else Source.FETCHED
-    while (yield from Wait(fingerprint=fingerprint, index=grant.index, turn=turn)):
+    while (yield from Wait(fingerprint=fingerprint, index=index, turn=turn)):
         if errand is not None and errand.refusal is not None:
             return cast("Through", errand.refusal)
-        polled = yield from Poll(run=ask.run, fingerprint=fingerprint, index=grant.index)
-        if polled.sample is not None:
-            return _Got(polled.index, polled.sample, source)
-        if polled.token:
-            leads += _leads(ask, (draw,), (polled,))
-            return (yield from _bought_alone(ask, polled.index, leads[-1]))
-        turn += 1
+        asked = yield from _alone(ask, ask.policy, (draw,))
+        (grant,) = asked.grants
+        if grant.sample is not None:
+            return _Got(grant.index, grant.sample, source)
+        if grant.index < 0:
+            return None
+        if grant.token:
+            leads += asked.leads
+            return (yield from _bought_alone(ask, grant.index, leads[-1]))
+        turn, index = (turn + 1 if grant.index == index else 0), grant.index
     return (yield from _apart(ask, draw, leads))
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
-from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Together, Wait
+from cachesaver.effects import Acquire, Fill, Read, Release, Send, Steps, Together, Wait
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Headers, Reply, Request, Response, Sample
 from cachesaver.identity import identify
@@ -411,14 +411,15 @@ class TestStreams:
 
 class TestWaiting:
     def test_another_flight_is_waited_for(self) -> None:
-        script = Script(ask())
-        fingerprint = ask().question.fingerprint
+        asked = ask()
+        script, fingerprint = Script(asked), asked.question.fingerprint
 
+        acquire = script.effect
         assert script.give((Grant(index=3),)) == Wait(fingerprint=fingerprint, index=3)
-        assert script.give(True) == Poll(run=RUN, fingerprint=fingerprint, index=3)
-        assert isinstance(script.give(Grant(index=3)), Wait)
+        assert script.give(True) == acquire
+        assert script.give((Grant(index=3),)) == Wait(fingerprint=fingerprint, index=3, turn=1)
         script.give(True)
-        script.give(hit(3, "a"))
+        script.give((hit(3, "a"),))
 
         assert texts(script.outcome) == ["a"]
         assert script.outcome.sources == (Source.COLLAPSED,)
@@ -428,7 +429,16 @@ class TestWaiting:
         script.give((Grant(index=3),))
         script.give(True)
 
-        assert isinstance(script.give(lead(3)), Send)
+        assert isinstance(script.give((lead(3),)), Send)
+
+    def test_a_draw_whose_index_was_given_up_waits_for_the_one_it_has_now(self) -> None:
+        """Given a retry, when the earlier try gives the index up, then another draw may have it."""
+        asked = ask()
+        script, fingerprint = Script(asked), asked.question.fingerprint
+        script.give((Grant(index=3),))
+        script.give(True)
+
+        assert script.give((Grant(index=4),)) == Wait(fingerprint=fingerprint, index=4, turn=0)
 
     def test_one_who_may_not_wait_gets_another_sample(self) -> None:
         """Given a blocking call on the loop that leads, then it neither waits nor buys that sample."""
@@ -474,7 +484,7 @@ class TestWaiting:
             script.give(whole("a"))
             script.drain()
         script.give(True)
-        assert isinstance(script.give(lead(3)), Send)
+        assert isinstance(script.give((lead(3),)), Send)
 
         released = list[int]()
         script.throw(ConnectionError("reset"))
@@ -494,7 +504,7 @@ class TestReplay:
         assert isinstance(script.give((Grant(index=3),)), Wait)
         script.give(True)
 
-        released = script.give(lead(3))
+        released = script.give((lead(3),))
 
         assert isinstance(released, Release)
         assert released.token == "t3"
@@ -502,6 +512,14 @@ class TestReplay:
             script.give(None)
         again = draw(asked.drawn._node, asked.question.fingerprint, 1)
         assert again.ids == asked.drawn.ids
+
+    def test_a_flight_that_leaves_nothing_is_a_miss(self) -> None:
+        script = Script(ask(policy=Policy.READ))
+        script.give((Grant(index=3),))
+        script.give(True)
+
+        with pytest.raises(NotRecordedError):
+            script.give((Grant(index=-1),))
 
     def test_nothing_is_bought_where_a_flight_may_not_be_waited_for(self) -> None:
         script = Script(ask(policy=Policy.READ))

@@ -434,13 +434,13 @@ class TestWhoLeaves:
     def test_while_the_call_is_under_way(
         self, rehearsal: Rehearsal, session: cachesaver.Session, who: list[int]
     ) -> None:
-        rehearsal.latency = 0.3
+        rehearsal.latency = 0.45
 
         async def main() -> list[tuple[int, str]]:
             async with AsyncOpenAI(base_url=rehearsal.openai_url, api_key="k") as client:
                 tasks = [asyncio.create_task(stubborn(client)) for _ in range(4)]
                 await until(lambda: bool(rehearsal.calls().calls))
-                await asyncio.sleep(0.2)  # who leaves at once is not worth waiting for
+                await asyncio.sleep(0.35)  # who leaves at once is not worth waiting for
                 for place in who:
                     tasks[place].cancel()
                 return await asyncio.gather(*tasks)
