@@ -28,9 +28,11 @@ class Errand(Generic[R]):
 
     Attributes:
         refusal: What the provider said instead, for all of them; None while it has said nothing.
+        waiting: The places of those, but for who makes it, that still wait for what it brings.
     """
 
     refusal: R | None = None
+    waiting: set[int] = field(default_factory=set[int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +62,18 @@ class Hand:
         grants: One for each of its draws, in their order.
         leads: What it is to buy, for itself and for others.
         errands: By index, the calls that others make for its draws.
+        place: Of the seat in its batch.
     """
 
     grants: tuple[Grant, ...] = ()
     leads: tuple[Lead, ...] = ()
     errands: Mapping[int, Errand[object]] = field(default_factory=dict[int, "Errand[object]"])
+    place: int = 0
+
+    def lay_down(self) -> None:
+        """Say that nobody waits any more for what others buy for it. Safe to call twice."""
+        for errand in self.errands.values():
+            errand.waiting.discard(self.place)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -137,8 +146,10 @@ class Desk:
             batch = seat.batch
             if batch is None:
                 return (seat,)
-            self._open.pop(batch.key, None)
-            return tuple(sorted(batch.seats, key=_age))
+            if self._open.get(batch.key) is batch:
+                del self._open[batch.key]
+            there = [each for each in batch.seats if not each.has_left]
+            return tuple(sorted(there, key=_age))
 
     def leave(self, seat: Seat) -> tuple[Hand | None, Seat | None]:
         """Leave *seat*; return what it has been dealt already, and the seat that leads from now on."""
@@ -147,15 +158,14 @@ class Desk:
             batch = seat.batch
             if seat.hand is not None or batch is None:
                 return seat.hand, None
-            if self._open.get(batch.key) is not batch:
-                return None, None  # it is closed: whoever deals will find nobody here
             batch.seats.remove(seat)
-            if not batch.seats:
+            if not batch.seats and self._open.get(batch.key) is batch:
                 del self._open[batch.key]
-            if not seat.leads or not batch.seats:
-                return None, None
-            heir = batch.seats[0]
-            heir.leads = True
+            # Closed already or not: who was to deal has not, and somebody must. Where another is
+            # dealing, he finds nobody here.
+            heir = batch.seats[0] if seat.leads and batch.seats else None
+            if heir is not None:
+                heir.leads = True
             return None, heir
 
     def hand_out(self, seats: Sequence[Seat], hands: Sequence[Hand]) -> tuple[Hand, ...]:
@@ -207,7 +217,8 @@ def deal(
             leads[buyer].append(replace(lead, own=place == buyer, errand=errand))
             if errand is not None and place != buyer:
                 errands[place][lead.index] = errand
+                errand.waiting.add(place)
     return tuple(
-        Hand(grants=tuple(given), leads=tuple(led), errands=sent)
-        for given, led, sent in zip(grants, leads, errands, strict=True)
+        Hand(grants=tuple(given), leads=tuple(led), errands=sent, place=place)
+        for place, (given, led, sent) in enumerate(zip(grants, leads, errands, strict=True))
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cachesaver.batching import Errand, Lead, calls
@@ -142,12 +142,16 @@ def buy(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
 
 def _safely(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
     try:
-        return (yield from _call(ask, leads))
+        bought = yield from _call(ask, leads)
+        if isinstance(bought, Through) and bought.read is None and bought.reply is not None:
+            # Only one of several refusals is shown, and none may keep its connection.
+            return replace(bought, read=(yield from Read(reply=bought.reply)))
     except GeneratorExit:
         raise  # nobody is left to perform a release
     except BaseException:
         yield from release(ask, leads)
         raise
+    return bought
 
 
 def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
@@ -167,8 +171,7 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
     kept = yield from keep_reply(ask, leads, reply)
     if isinstance(kept, Through):
         if any(not lead.own for lead in leads):
-            ask.limits.refused(question, len(leads), for_good=True)
-            return (yield from _rest(ask, leads, {}))
+            return (yield from _apart(ask, leads))
         yield from release(ask, leads)
         return kept
     ask.limits.gave(question, len(leads), len(kept))
@@ -184,8 +187,15 @@ def _alone(ask: Ask, reply: Reply | AsyncReply, leads: Sequence[Lead]) -> Steps[
     """Let everybody ask for what they asked for themselves."""
     yield from Read(reply=reply)
     ask.settle(reply, Purchase())
-    ask.limits.refused(ask.question, len(leads), for_good=True)
-    return (yield from _rest(ask, leads, {}))
+    return (yield from _apart(ask, leads))
+
+
+def _apart(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
+    """Ask for our own only; where that is answered, asking for more was what was wrong."""
+    bought = yield from _rest(ask, leads, {})
+    if not isinstance(bought, Through):
+        ask.limits.refused(ask.question, len(leads), for_good=True)
+    return bought
 
 
 def _rest(ask: Ask, leads: Sequence[Lead], kept: Bought) -> Steps[Bought | Through]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 from cachesaver import sleeping
-from cachesaver.batching import Hand, Seat
+from cachesaver.batching import Errand, Hand, Seat
 from cachesaver.buying import Purchase
 from cachesaver.contexts import current_context, inside
 from cachesaver.effects import (
@@ -96,7 +96,7 @@ class Line(Generic[S]):
         discard: Awaited with what the steps came to, when nobody is there to take it.
         error: What the client raised while sending or reading: its own, not ours.
         leases: The slots that are led through this line, by token.
-        is_shared: Whether some of them are led for others.
+        errands: The calls among them that others wait for.
         is_left: Whether its caller has gone.
         caller: The task that makes the call, where another one goes on with it.
     """
@@ -104,10 +104,10 @@ class Line(Generic[S]):
     send: S
     outlives: bool = False
     left: Callable[[], None] = _nothing
-    discard: Callable[[Any], Awaitable[None]] = _kept_nowhere
+    discard: Callable[[Any], Coroutine[Any, Any, None]] = _kept_nowhere
     error: BaseException | None = None
     leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
-    is_shared: bool = False
+    errands: tuple[Errand[object], ...] = ()
     is_left: bool = False
     caller: object = None
 
@@ -176,7 +176,7 @@ class Engine:
                 effect = resume()
             except StopIteration as stop:
                 return cast("T", stop.value)
-            if here and isinstance(effect, Send):
+            if here and isinstance(effect, Send | Together):
                 return await self._outlive(effect, steps, line)
             try:
                 result = await self._aperform(effect, line)
@@ -194,36 +194,44 @@ class Engine:
         going = sleeping.detach(self._by_itself(lambda: effect, steps, line))
         self.flights.hand_over(line.leases.values(), leader(sleeping.running_loop(), going.task))
         try:
-            outcome = await going.wait()
-        except GeneratorExit:  # its loop may have ended: nothing can be started on it
-            self._leave(going, line)
-            self._let_go(line)
-            raise
+            await going.wait()
         except BaseException:
-            if not going.is_done:
-                self._leave(going, line)
-                patience = (self._longest or _USUAL) * _TWICE - (time.perf_counter() - begun)
-                if not line.is_shared:
-                    sleeping.detach(self._let_go_after(patience, line)).leave()
+            line.is_left = True
+            line.left()
+            going.leave()
+            if going.is_done:  # at the same moment
+                with contextlib.suppress(BaseException):  # its own, which nobody is there to see
+                    sleeping.detach(line.discard(going.result())).leave()
+            else:
+                self._let_go_later(line, self._patience(begun))
             raise
         self._longest = max(time.perf_counter() - begun, self._longest * _FADING)
-        return outcome
+        return going.result()
 
-    def _leave(self, going: sleeping.Detached[Any], line: Line[AsyncSend]) -> None:
-        line.is_left = True
-        going.leave()
-        line.left()
+    def _patience(self, begun: float) -> float:
+        """Return for how much longer a call is worth waiting for that was *begun* for who has left."""
+        usual = self._longest or _USUAL
+        return max(0.0, usual * _TWICE - (time.perf_counter() - begun))
 
-    async def _let_go_after(self, patience: float, line: Line[AsyncSend]) -> None:
-        if patience > 0:
-            await sleeping.doze(None, patience)
-        self._let_go(line)
+    def _let_go_later(self, line: Line[AsyncSend], patience: float) -> None:
+        """Give the leases of *line* up in time, whose caller has gone; a late answer is kept.
 
-    def _let_go(self, line: Line[AsyncSend]) -> None:
-        """Give the leases of *line* up, whose caller has gone; a late answer is kept all the same."""
-        for token in tuple(line.leases):
-            if token in self._held:
-                self._release(self._held[token])
+        Whoever asks again waits *patience* for the call that is under way, and no longer: its
+        caller may have gone because it hangs. Others whose draws are in it may wait for it.
+        """
+
+        def let_go() -> None:
+            if any(errand.waiting for errand in line.errands):
+                self._let_go_later(line, max(patience, _GRACE))
+                return
+            for token in tuple(line.leases):
+                if token in self._held:
+                    self._release(self._held[token])
+
+        if sleeping.has_loop():
+            sleeping.later(patience, let_go)
+        else:  # the loop has ended, and the call with it
+            let_go()
 
     async def _by_itself(self, resume: Resume, steps: Steps[T], line: Line[AsyncSend]) -> T:
         outcome = await self._drive(resume, steps, line, here=False)
@@ -371,7 +379,7 @@ class Engine:
 
     def _take_over(self, fingerprint: str, hand: Hand, line: Line[Any]) -> None:
         line.leases = {lead.token: (fingerprint, lead.index) for lead in hand.leads}
-        line.is_shared = not all(lead.own for lead in hand.leads)
+        line.errands = tuple(lead.errand for lead in hand.leads if lead.errand is not None)
 
     def _book(self, effect: Effect[Any], line: Line[Any], loop: object) -> object:
         """The effects that take microseconds and never wait."""

@@ -24,7 +24,7 @@ class _Learnt:
 
 
 class Limits:
-    """By dialect, origin and model. Thread-safe: each step is one dictionary operation."""
+    """By dialect, endpoint and model. Thread-safe: each step is one dictionary operation."""
 
     def __init__(self) -> None:
         self._learnt: dict[_Key, _Learnt] = {}
@@ -57,5 +57,5 @@ class Limits:
 
 
 def _key(question: Question) -> _Key:
-    model = question.body.get("model")
-    return question.dialect.name, urlsplit(question.request.url).netloc, str(model)
+    url = urlsplit(question.request.url)  # Gemini names the model in the path
+    return question.dialect.name, url.netloc + url.path, str(question.body.get("model"))

@@ -103,6 +103,8 @@ def answer(ask: Ask) -> Steps[Outcome]:
     except BaseException:
         yield from release(ask, leads)
         raise
+    finally:
+        hand.lay_down()
 
 
 # --- who gets what
@@ -151,13 +153,16 @@ def _dealt(ask: Ask, draws: tuple[str, ...]) -> Steps[Hand]:
     except GeneratorExit:
         raise  # nobody is left to get up
     except BaseException:
-        dealt = yield from Leave(seat=seat)
-        yield from release(ask, dealt.leads if dealt else ())
+        dealt = (yield from Leave(seat=seat)) or Hand()
+        dealt.lay_down()
+        yield from release(ask, dealt.leads)
         raise
     if seats:
         yield from _deal(ask, seats)
-    if seat.error is not None:
+    if isinstance(seat.error, Exception):
         raise seat.error
+    if seat.error is not None:  # who dealt was interrupted, and we are not
+        return (yield from _alone(ask, ask.policy, draws))
     return cast("Hand", seat.hand)  # dealt by now, by ourselves or by another
 
 
@@ -174,6 +179,7 @@ def _deal(ask: Ask, seats: tuple[Seat, ...]) -> Steps[None]:
         raise
     hands = deal(seats, grants, ask.limits.most(ask.question))
     for hand in (yield from Deal(fingerprint=fingerprint, seats=seats, hands=hands)):
+        hand.lay_down()
         yield from release(ask, hand.leads, back=False)
 
 
@@ -303,15 +309,18 @@ def _wait_for(
     """Wait for another's flight; lead it where its leader is gone, go alone where waiting is vain.
 
     None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
+
+    The draw asks for an index again, not for what became of the one it waited for: that may have
+    been given up in its name (the call was that of an earlier try), and be another draw's by now.
     """
     fingerprint, index, turn = ask.question.fingerprint, grant.index, 0
     while (yield from Wait(fingerprint=fingerprint, index=index, turn=turn)):
         errand = hand.errands.get(index)
         if errand is not None and errand.refusal is not None:
             return cast("Through", errand.refusal)
-        turn += 1
         polled = yield from Poll(run=ask.run, fingerprint=fingerprint, index=index)
         if polled.sample is None and not polled.token:
+            turn += 1
             continue
         now = yield from _still(ask, draw, polled)
         if now.sample is not None:
@@ -321,7 +330,7 @@ def _wait_for(
             return (yield from _bought_alone(ask, now.index, leads[-1]))
         if now.index < 0:
             return None
-        index = now.index
+        turn, index = (turn + 1 if now.index == index else 0), now.index
     return (yield from _apart(ask, draw, leads))
 
 

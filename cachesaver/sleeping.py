@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,6 +23,7 @@ __all__ = [
     "doze",
     "first_of",
     "has_loop",
+    "later",
     "running_loop",
     "turn",
     "until_done",
@@ -133,8 +134,12 @@ class Detached(Protocol[Out_co]):
         """Whether it has come to an end."""
         ...
 
-    async def wait(self) -> Out_co:
-        """Return what it returns, or raise what it raises. Cancelling this does not cancel it."""
+    async def wait(self) -> None:
+        """Return when it has come to an end. Cancelling this does not cancel it."""
+        ...
+
+    def result(self) -> Out_co:
+        """Return what it returned, or raise what it raised."""
         ...
 
     def leave(self) -> None:
@@ -147,7 +152,7 @@ def detach(coroutine: Coroutine[Any, Any, T]) -> Detached[T]:
     return _OnTrio(coroutine) if _trio() is not None else _OnAsyncio(coroutine)
 
 
-_LEFT = set[object]()
+_LEFT = set[Any]()
 """asyncio itself keeps no task alive."""
 
 
@@ -166,12 +171,20 @@ class _OnAsyncio(Generic[T]):
     def is_done(self) -> bool:
         return bool(self.task.done())
 
-    async def wait(self) -> T:
+    async def wait(self) -> None:
         await sys.modules["asyncio"].wait({self.task})
+
+    def result(self) -> T:
         result: T = self.task.result()
         return result
 
     def leave(self) -> None:
+        if self.task.done():
+            _forget(self.task)
+            return
+        # A loop that ends without cancelling its tasks leaves this one pending: not the program's fault.
+        self.task._log_destroy_pending = False  # noqa: SLF001  # as asyncio does with its own
+        _LEFT.difference_update([task for task in _LEFT if task.get_loop().is_closed()])
         _LEFT.add(self.task)
         self.task.add_done_callback(_forget)
 
@@ -197,8 +210,10 @@ class _OnTrio(Generic[T]):
     def is_done(self) -> bool:
         return bool(self._event.is_set())
 
-    async def wait(self) -> T:
+    async def wait(self) -> None:
         await self._event.wait()
+
+    def result(self) -> T:
         if self._error is not None:
             raise self._error
         return self._result  # type: ignore[return-value]  # it has come to its end
@@ -216,6 +231,19 @@ class _OnTrio(Generic[T]):
             self._error = error
         finally:
             self._event.set()
+
+
+def later(seconds: float, what: Callable[[], None]) -> None:
+    """Call *what* on this event loop after *seconds*; never, where the loop has ended before."""
+    if _trio() is not None:
+        detach(_later(seconds, what)).leave()
+    else:
+        sys.modules["asyncio"].get_running_loop().call_later(seconds, what)
+
+
+async def _later(seconds: float, what: Callable[[], None]) -> None:
+    await doze(None, seconds)
+    what()
 
 
 async def all_of(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

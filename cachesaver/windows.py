@@ -18,6 +18,8 @@ __all__ = ["Gathering", "Window"]
 _TURNS = 100
 """Turns of an event loop for which a batch that grows in each of them is kept open."""
 
+_QUIET = 2
+
 _GRACE = 1.0
 """Seconds after which one who waits for a flight to land looks whether another one is up."""
 
@@ -135,10 +137,14 @@ class Gathering:
 
 
 async def _grow(batch: Batch) -> None:
-    """Wait to the end of a turn that brought nobody new."""
-    seen = 0
+    """Wait to the end of a turn that brought nobody new.
+
+    Whoever waits for a turn goes on in the middle of the next one: a whole turn is between two such.
+    """
+    seen = quiet = 0
     for _ in range(_TURNS):
-        if batch.full.done() or len(batch.seats) == seen:
+        quiet = quiet + 1 if len(batch.seats) == seen else 0
+        if batch.full.done() or quiet == _QUIET:
             return
         seen = len(batch.seats)
         await sleeping.turn()

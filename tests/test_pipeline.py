@@ -411,12 +411,12 @@ class TestStreams:
 
 class TestWaiting:
     def test_another_flight_is_waited_for(self) -> None:
-        script = Script(ask())
-        fingerprint = ask().question.fingerprint
+        asked = ask()
+        script, fingerprint = Script(asked), asked.question.fingerprint
 
         assert script.give((Grant(index=3),)) == Wait(fingerprint=fingerprint, index=3)
         assert script.give(True) == Poll(run=RUN, fingerprint=fingerprint, index=3)
-        assert isinstance(script.give(Grant(index=3)), Wait)
+        assert script.give(Grant(index=3)) == Wait(fingerprint=fingerprint, index=3, turn=1)
         script.give(True)
         assert isinstance(script.give(hit(3, "a")), Acquire)
         script.give((hit(3, "a"),))
@@ -522,6 +522,14 @@ class TestReplay:
             script.give(None)
         again = draw(asked.drawn._node, asked.question.fingerprint, 1)
         assert again.ids == asked.drawn.ids
+
+    def test_a_flight_that_leaves_nothing_is_a_miss(self) -> None:
+        script = Script(ask(policy=Policy.READ))
+        script.give((Grant(index=3),))
+        script.give(True)
+
+        with pytest.raises(NotRecordedError):
+            script.give((Grant(index=-1),))
 
     def test_nothing_is_bought_where_a_flight_may_not_be_waited_for(self) -> None:
         script = Script(ask(policy=Policy.READ))

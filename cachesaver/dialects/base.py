@@ -14,7 +14,7 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
 
-__all__ = ["STREAM_TYPES", "BaseDialect", "json_object", "json_response"]
+__all__ = ["STREAM_TYPES", "BaseDialect", "json_object", "json_response", "named"]
 
 _FRAMING = ("content-length", "content-type", "transfer-encoding", "content-encoding")
 
@@ -114,3 +114,16 @@ def json_response(like: Response, body: Mapping[str, object]) -> Response:
         offsets=like.offsets[-1:],
         reason=like.reason,
     )
+
+
+def named(answer: Mapping[str, object], field: str, place: int) -> dict[str, object]:
+    """Return *answer* with an id of its own in *field*, as the sample that stood at *place* in it.
+
+    Samples that were bought with one call must not look like one message that came several times:
+    programs that keep messages by id would lose all but one. The first keeps the id, so that
+    joining the samples gives the answer as it was.
+    """
+    known = answer.get(field)
+    if not place or not isinstance(known, str) or not known:
+        return dict(answer)
+    return {**answer, field: f"{known}-{place}"}

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from cachesaver.dialects import events, sharing
-from cachesaver.dialects.base import BaseDialect, json_object, json_response
+from cachesaver.dialects.base import BaseDialect, json_object, json_response, named
 from cachesaver.dialects.counting import asked_n, with_n
 from cachesaver.dialects.jsontext import is_list, is_object, write_json
 from cachesaver.dialects.merging import APPENDED, as_list, as_object, extend, is_index, latest
@@ -86,9 +86,12 @@ class ChoicesDialect(BaseDialect):
             choices = self._choices(answer)
             if len(choices) == 1:
                 return (response,)
+            shares = zip(choices, self._shares(answer, choices), strict=True)
             return tuple(
-                self._response(response, answer, [{**choice, "index": 0}], usage)
-                for choice, usage in zip(choices, self._shares(answer, choices), strict=True)
+                self._response(
+                    response, named(answer, "id", place), [{**choice, "index": 0}], usage
+                )
+                for place, (choice, usage) in enumerate(shares)
             )
 
     def join(self, responses: Sequence[Response]) -> Response:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
+from cachesaver.dialects.base import named
 from cachesaver.dialects.forms import is_list, is_object
 from cachesaver.dialects.gemini_stream import candidates_of
 
@@ -30,11 +31,11 @@ def taken_apart(response: Mapping[str, object]) -> list[dict[str, object]]:
     usages = _shares(response.get("usageMetadata"), candidates)
     return [
         {
-            **response,
+            **named(response, "responseId", place),
             "candidates": [{**candidate, "index": 0} if "index" in candidate else candidate],
             **({"usageMetadata": usage} if "usageMetadata" in response else {}),
         }
-        for candidate, usage in zip(candidates, usages, strict=True)
+        for place, (candidate, usage) in enumerate(zip(candidates, usages, strict=True))
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -162,6 +162,7 @@ class Theatre:
             self.books.enter(name, ask.model, Tally(calls=1, failed=1))
             return await _silence(request)
 
+        ask = replace(ask, count=fault.granted(ask.count))
         takes = self.stage.draw(ask)
         self._book(name, ask, takes)
         return await self._spoken(ask, api, takes, fault, serial)

@@ -7,8 +7,10 @@ A fault is spelt `KIND` or `KIND;OPTION=NUMBER;…`:
     error-event         after `after` pieces, the stream says that something went wrong, and ends
     slow-head           the answer begins `seconds` later (default 1)
     hang                no answer, ever; with `after`, silence after so many pieces
+    refuse-many         status 400 to who asks for more than `most` samples (default 1)
+    few                 `most` samples (default 1), however many are asked for
 
-Options: `times` (how many requests it hits; without it, every one), `after`, `seconds`,
+Options: `times` (how many requests it hits; without it, every one), `after`, `seconds`, `most`,
 `retry-after` (of an error answer, in seconds).
 """
 
@@ -29,8 +31,8 @@ __all__ = ["HEADER", "NO_FAULT", "Fault", "Faults"]
 
 HEADER = "x-rehearsal-fault"
 
-_KINDS = frozenset({"cut-stream", "error-event", "slow-head", "hang"})
-_OPTIONS = frozenset({"times", "after", "seconds", "retry-after"})
+_KINDS = frozenset({"cut-stream", "error-event", "slow-head", "hang", "refuse-many", "few"})
+_OPTIONS = frozenset({"times", "after", "seconds", "retry-after", "most"})
 
 _MESSAGES: Mapping[int, str] = MappingProxyType(
     {
@@ -53,6 +55,7 @@ class Fault:
         kind: One of the words above; empty for an error answer, and for no fault at all.
         times: How many requests it hits; None for every one.
         after: Pieces of the body that still go out; None where the kind's default holds.
+        most: Samples that one request gets, or may ask for.
     """
 
     status: int = 0
@@ -60,6 +63,7 @@ class Fault:
     times: int | None = None
     after: int | None = None
     seconds: float = 1.0
+    most: int = 1
     retry_after: float | None = None
 
     @classmethod
@@ -82,6 +86,7 @@ class Fault:
                 times=_maybe(int, options.get("times")),
                 after=_maybe(int, options.get("after")),
                 seconds=float(options.get("seconds", 1.0)),
+                most=int(options.get("most", 1)),
                 retry_after=_maybe(float, options.get("retry-after")),
             )
         except ValueError:
@@ -93,6 +98,16 @@ class Fault:
         if self.kind in {"cut-stream", "error-event"}:
             return 2 if self.after is None else self.after
         return self.after if self.kind == "hang" else None
+
+    def granted(self, count: int) -> int:
+        """Return how many samples a request for *count* of them gets.
+
+        Raises:
+            RejectedError: It asked for too many.
+        """
+        if self.kind == "refuse-many" and count > self.most:
+            raise RejectedError(400, f"This model gives {self.most} at a time, not {count}.")
+        return min(count, self.most) if self.kind == "few" else count
 
     def error(self, status: int = 0) -> RejectedError:
         """Return the error answer it is, or the one its event stands for."""

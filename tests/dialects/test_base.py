@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cachesaver.dialects.base import STREAM_TYPES, BaseDialect, json_object, json_response
+from cachesaver.dialects.base import STREAM_TYPES, BaseDialect, json_object, json_response, named
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
@@ -120,3 +120,19 @@ def test_a_json_response_keeps_all_but_the_framing() -> None:
     assert made.headers == (("X-Request-Id", "1"), ("content-type", "application/json"))
     assert json.loads(made.body) == {"é": 1}
     assert (made.status, made.reason, made.offsets) == (201, "Created", (0.2,))
+
+
+@pytest.mark.parametrize(
+    ("answer", "place", "named_as"),
+    [
+        ({"id": "a"}, 0, {"id": "a"}),
+        ({"id": "a"}, 2, {"id": "a-2"}),
+        ({}, 2, {}),
+        ({"id": ""}, 2, {"id": ""}),
+        ({"id": None}, 2, {"id": None}),
+    ],
+)
+def test_all_but_the_first_sample_of_an_answer_get_a_name_of_their_own(
+    answer: dict[str, object], place: int, named_as: dict[str, object]
+) -> None:
+    assert named(answer, "id", place) == named_as

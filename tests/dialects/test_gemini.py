@@ -338,6 +338,13 @@ def test_several_candidates_are_samples_whatever_the_form(form: Request) -> None
     assert json.loads(DIALECT.join(samples).body) == TWO
 
 
+def test_no_two_samples_look_like_one_response_and_the_first_keeps_its_id() -> None:
+    samples = DIALECT.split(response({**TWO, "responseId": "r"}))
+
+    assert [json.loads(each.body)["responseId"] for each in samples] == ["r", "r-1"]
+    assert json.loads(DIALECT.join(samples).body) == {**TWO, "responseId": "r"}
+
+
 def test_joining_takes_streams_and_wholes_alike() -> None:
     made = DIALECT.join([DIALECT.stream(response(ANSWER), EVENTS, {}), response(ANSWER)])
 
