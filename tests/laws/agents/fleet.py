@@ -66,7 +66,8 @@ class Fleet:
         return {"asked": digest(prompt), "said": said, "score": score}
 
     async def solve(self) -> dict[str, Any]:
-        states, seen, dice = [self.puzzle] * self.agents, dict[str, tuple[int, float]](), Random(24)
+        states, seen = [self.puzzle] * self.agents, dict[str, tuple[int, float]]()
+        dice = Random(24)  # noqa: S311  # reproducible on purpose
         for step in range(1, self.steps + 1):
             async with asyncio.TaskGroup() as group:
                 moves = [group.create_task(self.step(state)) for state in states]
