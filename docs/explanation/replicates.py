@@ -192,19 +192,15 @@ def draw(points: Sequence[Point], path: Path) -> None:
             label="in the long run",
         )
         for place, point in zip(places, shown, strict=True):
-            spread = [
-                0.07 * (i - (len(point.accuracies) - 1) / 2) / 2
-                for i in range(len(point.accuracies))
-            ]
+            beside = [place + 0.16 + 0.03 * number for number in range(len(point.accuracies))]
             panel.scatter(
-                [place + 0.06 + s for s in spread],
-                [100 * a for a in point.accuracies],
-                s=16,
+                beside,
+                [100 * accuracy for accuracy in point.accuracies],
+                s=18,
                 color=colours[way],
-                alpha=0.35,
+                alpha=0.45,
                 linewidths=0,
-                zorder=2,
-                label="one repetition" if place == 0 else None,
+                label="one run" if place == 0 else None,
             )
         panel.errorbar(
             places,
@@ -222,11 +218,20 @@ def draw(points: Sequence[Point], path: Path) -> None:
         panel.set_title(f"{len(shown[0].accuracies)} runs {title}", loc="left", fontsize=12)
         panel.set_xticks(places, [str(point.votes) for point in shown])
         panel.set_xlabel("votes per puzzle")
-        panel.set_xlim(-0.5, len(shown) - 0.5)
+        panel.set_xlim(-0.4, len(shown) - 0.4)
         panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
         panel.set_axisbelow(True)
-        panel.legend(loc="lower right", frameon=False, fontsize=9.5)
     panels[0].set_ylabel("puzzles judged rightly, in %")
+    panels[0].text(
+        0.98,
+        0.06,
+        "the error bars are there:\nthey have no width",
+        transform=panels[0].transAxes,
+        ha="right",
+        color="#555555",
+        fontsize=9.5,
+    )
+    panels[1].legend(loc="lower right", frameon=False, fontsize=9.5)
     figure.savefig(path, metadata={"Date": None, "Description": told(points)})
     plt.close(figure)
 
