@@ -71,7 +71,27 @@ AGENTS = {
     ),
 }
 
-every_agent = pytest.mark.parametrize("name", AGENTS)
+_NAMES = (
+    "waits for draw ids by the start of a task or job: siblings with one question and one past are "
+    "numbered as they arrive, which threads (a pool's, or those of an SDK's first call) make a race"
+)
+
+WAITS = {
+    "fleet": _NAMES,
+    "self-consistency, asyncio": _NAMES,
+    "self-consistency, threads": _NAMES,
+}
+"""Which agents do not replay yet, and why. It only ever shrinks."""
+
+every_agent = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=WAITS[name]))
+        if name in WAITS
+        else name
+        for name in AGENTS
+    ],
+)
 
 
 @dataclass(frozen=True, kw_only=True)
