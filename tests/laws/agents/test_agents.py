@@ -215,7 +215,7 @@ def first_difference(one: Any, other: Any, at: str = "") -> str:
 
 
 def shared_keys(one: Any, other: Any) -> Iterator[Any]:
-    kinds = {type(one), type(other)}
+    kinds: set[type] = {one.__class__, other.__class__}
     if kinds == {dict}:
         yield from (key for key in one if key in other)
     elif kinds == {list}:
