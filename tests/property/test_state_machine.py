@@ -82,7 +82,8 @@ class Model:
         """Note that whoever has *index* in *run* has it no more."""
         for draw in [draw for draw, had in self.has[run].items() if had == index]:
             del self.has[run][draw]
-            self.owned.pop((run.namespace, index), None)
+            if not any(index in self.has[twin].values() for twin in RUNS if _are_twins(twin, run)):
+                self.owned.pop((run.namespace, index), None)
 
     def leave(self, run: str, member: str) -> None:
         """Note that *member* is gone, and with the last one all that the run took."""
@@ -104,6 +105,10 @@ class Model:
             (own + (0 if run.replicate is None else sisters(run)) for run, own in count.items()),
             default=0,
         )
+
+
+def _are_twins(one: Run, other: Run) -> bool:
+    return (one.namespace, one.replicate) == (other.namespace, other.replicate)
 
 
 class LawMachine(RuleBasedStateMachine):
