@@ -296,9 +296,8 @@ class Claims(Slots):
             self._remember(ours, index)
         if latest != index:
             self._remember(everyones, index)
-        space = self._space + packed
-        if self._replicate is not None and self._mirrored(space) != self._replicate:
-            self._remember(space, self._replicate)
+        if self._replicate is not None:
+            self._own(index, self._replicate)
 
     def name_namespace(self, name: str) -> None:
         """Note that there is a namespace *name*."""
@@ -321,9 +320,25 @@ class Claims(Slots):
         self._remember(self._namespace + name, before)
         if self._mirrored(everyones) == index:  # else it was given another since, elsewhere
             self._remember(everyones, latest)
-        if self._replicate is not None and before != index:
+        if self._replicate is not None and self._counted(index, -1) <= 0 and before != index:
             self._remember(self._space + packed, _NONE)
             self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
+
+    def _own(self, index: int, replicate: int) -> None:
+        """Note that *index* belongs to *replicate*."""
+        key = self._space + INDEX.pack(index)
+        if self._mirrored(key) != replicate:
+            self._remember(key, replicate)
+        if index not in self.found:
+            self._counted(index, 1)
+
+    def _counted(self, index: int, more: int) -> int:
+        """Return how many draws of replicates were given *index* unfilled, now *more*."""
+        key = b"Z" + self._space[1:] + INDEX.pack(index)
+        record = self._claims.get(key)
+        count: int = more + (0 if record is None else NUMBER.unpack(record)[0])
+        self._claims.put(key, NUMBER.pack(count))
+        return count
 
     def _hold(self, name: bytes) -> bytes | None:
         """Return the record of what the draw *name* has; asked more than once for most."""

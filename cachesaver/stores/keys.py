@@ -23,13 +23,14 @@ Keys of the environment of claims::
     L fingerprint index         -> lease
     X fingerprint               -> above every index ever reserved
     Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
+    Z namespace fingerprint index   -> how many draws of replicates were given it unfilled
     N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
     A replicate fingerprint draw    -> index the draw was given last, anywhere  (mirrored)
     P namespace fingerprint index   -> replicate it belongs to           (mirrored)
     W namespace                     -> its name                          (mirrored)
     D key                       -> value of the mirrored key, not yet in `memory`
 
-A namespace is one replicate of it in N and R, and the whole of it in P, W and Y.
+A namespace is one replicate of it in N and R, and the whole of it in P, W, Y and Z.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ For tests, like testing.py; needs hypothesis.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from typing import ClassVar
@@ -25,6 +26,7 @@ _RUNS = [
     Run(id="1", namespace="m"),
     Run(id="4", namespace="r", replicate=0),
     Run(id="5", namespace="r", replicate=1),
+    Run(id="6", namespace="r", replicate=0),
 ]
 
 
@@ -46,6 +48,7 @@ class Model:
         self.latest: dict[tuple[int | None, str], int | None] = {}
         self.memory: dict[tuple[str, int | None, str], int] = {}
         self.belongs: dict[tuple[str, int], int | None] = {}
+        self.unfilled: Counter[tuple[str, int]] = Counter()
         self.members: dict[str, dict[str, bool]] = {}  # by run and member, whether it lives
         self.lasting: dict[str, bool] = {}
 
@@ -111,6 +114,7 @@ class Model:
             self.memory[key] = index
             if run.replicate is not None:
                 self.belongs[run.namespace, index] = run.replicate
+                self.unfilled[run.namespace, index] += index not in self.samples
 
     def give_up(self, run: Run, index: int) -> None:
         """Undo `take`."""
@@ -125,8 +129,10 @@ class Model:
             del self.memory[key]
         else:
             self.memory[key] = before
-        if run.replicate is not None and before != index:
-            del self.belongs[run.namespace, index]
+        if run.replicate is not None:
+            self.unfilled[run.namespace, index] -= 1
+            if before != index and self.unfilled[run.namespace, index] <= 0:
+                self.belongs.pop((run.namespace, index), None)
 
     def forget_if_over(self, run: str, *, left: bool = False) -> None:
         """Forget what *run* took if it has no living member, and had some."""

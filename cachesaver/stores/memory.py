@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -69,6 +69,8 @@ class Memory:
     indexes: dict[Key, int] = field(default_factory=dict[Key, int])
     replicates: dict[int, int] = field(default_factory=dict[int, int])
     """Which replicate an index belongs to, for good."""
+    unfilled: Counter[int] = field(default_factory=Counter[int])
+    """How many draws of replicates were given an index before there was a sample."""
     freed: int = 0
     """How often a replicate gave an index back to its sisters."""
 
@@ -160,6 +162,7 @@ class MemoryView:
         self.pool.latest[self.replicate, draw] = index
         if self.replicate is not None:
             self.memory.replicates[index] = self.replicate
+            self.memory.unfilled[index] += index not in self.pool.samples
 
     def give_up(self, index: int) -> None:
         """Undo `take`, but for the draw's first right to *index* in this run."""
@@ -171,9 +174,11 @@ class MemoryView:
         _restore(self.memory.indexes, key, hold.before)
         if self.latest(draw) == index:  # else it was given another since, elsewhere
             _restore(self.pool.latest, key, hold.latest)
-        if self.replicate is not None and hold.before != index:
-            self.memory.replicates.pop(index, None)
-            self.memory.freed += 1
+        if self.replicate is not None:
+            self.memory.unfilled[index] -= 1
+            if hold.before != index and self.memory.unfilled[index] <= 0:
+                self.memory.replicates.pop(index, None)
+                self.memory.freed += 1
 
 
 def _restore(remembered: dict[Key, int], key: Key, before: int | None) -> None:

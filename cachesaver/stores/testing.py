@@ -1029,6 +1029,16 @@ class StoreContract(ABC):
 
         assert indexes(grants) == [0, 2]
 
+    def test_what_one_of_two_runs_of_a_replicate_gave_back_is_still_the_others(self) -> None:
+        """Given two that want one sample, when the first fails and the second buys, it is not free."""
+        store = self.store()
+        (failed,) = draw(store, a_run("one", replicate=0), "a")
+        draw(store, a_run("two", replicate=0), "a")
+        store.release(a_run("one", replicate=0), F, 0, failed.token)
+        fill(store, store.poll(F, 0, owner=here()), a_sample("a"))
+
+        assert indexes(draw(store, a_run("three", replicate=1), "a")) == [1]
+
     def test_a_run_that_is_no_replicate_is_not_bound_by_them(self) -> None:
         store = self.store()
         buy(store, a_run("one", replicate=0), "a")

@@ -136,6 +136,11 @@ def failure_restores_all(self: MemoryView, index: int) -> None:
     give_up(self, index)
 
 
+def gives_back_a_twins(self: MemoryView, index: int) -> None:
+    self.memory.unfilled.clear()
+    give_up(self, index)
+
+
 def latest_of_all(self: MemoryView, draw: str) -> int | None:
     return next((index for key, index in self.pool.latest.items() if key[1] == draw), None)
 
@@ -342,6 +347,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "what failed elsewhere was given": (MemoryView, {"give_up": failure_is_given}),
     "a failure forgets what was given since": (MemoryView, {"give_up": failure_restores_all}),
+    "what a twin run has is given back": (MemoryView, {"give_up": gives_back_a_twins}),
     "what one replicate was given all are": (MemoryView, {"latest": latest_of_all}),
     "nothing was bought for a draw": (MemoryView, {"bought": lambda *_: None}),
     "what was bought goes before memory": (
