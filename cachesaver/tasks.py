@@ -45,7 +45,7 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
             return task
         with birth(name) as place:
             task = original(maker, *args, **kwargs)
-        if place.owner is None and task is not None:
+        if task is not None:
             place.owner = ref(task)
         return task
 

@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
+from queue import Queue
 from types import ModuleType
 from typing import Any
 
@@ -26,13 +27,15 @@ import anyio.to_thread
 import pytest
 import trio
 
-from cachesaver import jobs, tasks
+from cachesaver import contexts, jobs, tasks
 from cachesaver.contexts import NAMESPACE, Family, born, here, label
 from cachesaver.jobs import POOLS, Each, Job
 from cachesaver.places import epoch, outgoing
 
 assert anyio.get_all_backends()
 MODULES = [importlib.import_module(name) for name in POOLS]
+TRIO: Any = sys.modules["trio._core._thread_cache"]
+ANYIO: Any = sys.modules["anyio._backends._asyncio"]
 PIECES = range(4)
 RUNS = itertools.count()
 Names = dict[int, tuple[str, str]]
@@ -312,6 +315,17 @@ def test_jobs_that_differ_in_what_they_call_do_not_disturb_each_other() -> None:
     assert names(with_others=False) == names(with_others=True)
 
 
+def test_whether_the_main_thread_has_asked_before_changes_no_name_of_a_job() -> None:
+    def name(*, asks_before: bool) -> tuple[str, ...]:
+        family = new_run()
+        if asks_before:
+            family.draw("before", 1)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_one, family).result()
+
+    assert name(asks_before=True) == name(asks_before=False)
+
+
 def _one(family: Family) -> tuple[str, ...]:
     return family.draw("q", 1).ids
 
@@ -498,6 +512,8 @@ def test_after_we_left_under_another_patch_nothing_is_named(hooked: Callable[[],
         map_async = vars(multiprocessing.pool.Pool)["_map_async"]
         process_submit = ProcessPoolExecutor.submit
         process_map = ProcessPoolExecutor.map
+        start_soon = TRIO.ThreadCache.start_thread_soon
+        in_worker = ANYIO.AsyncIOBackend.run_sync_in_worker_thread
 
     hooked()
     new_run()
@@ -512,6 +528,14 @@ def test_after_we_left_under_another_patch_nothing_is_named(hooked: Callable[[],
     thread = threading.Thread(target=int)
     Kept.start(thread)
     thread.join()
+    delivered = Queue[object]()
+    Kept.start_soon(TRIO.THREAD_CACHE, int, delivered.put)
+    assert delivered.get(timeout=20)
+
+    async def main() -> int:
+        return int(await Kept.in_worker(abs, (-1,)))
+
+    assert anyio.run(main) == 1
     assert (epoch.now, epoch.forks) not in here()._started
 
 
@@ -652,3 +676,13 @@ def test_a_child_may_draw_though_a_thread_of_its_parent_held_our_locks() -> None
         time.sleep(0.01)
 
     assert ended == (pid, 0)
+
+
+def test_a_child_counts_anew_what_it_starts() -> None:
+    """Given a fork that any number of starts came before, then what the child starts is its first."""
+    new_run()
+    assert born("f", scope=None).number == 0
+
+    contexts._in_child()
+
+    assert born("f", scope=None).number == 0
