@@ -15,11 +15,9 @@ from typing import Any
 
 from cachesaver.contexts import born, is_pooling, label, pooling, remember, working
 from cachesaver.places import Place, outgoing
-from cachesaver.transports.patches import patch
+from cachesaver.transports.patches import Row, patch_all
 
 __all__ = ["POOLS", "Each", "Job", "hook"]
-
-Layer = Callable[[Any, Callable[[], bool]], Any]
 
 
 def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
@@ -28,15 +26,7 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     Takes the gate that transports take, and has no use for it.
     """
     del gate
-    undoings = [
-        patch(getattr(module, kind), name, layer) for kind, name, layer in POOLS[module.__name__]
-    ]
-
-    def undo_all() -> None:
-        for undo in reversed(undoings):
-            undo()
-
-    return undo_all
+    return patch_all(module, POOLS[module.__name__])
 
 
 class Job:
@@ -121,13 +111,19 @@ def _work_of(thread: threading.Thread) -> tuple[str, str | None]:
 def _submit(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if not active():
+        if not active() or _is_of_interpreters(pool):
             return original(pool, fn, *args, **kwargs)
         job = Job(_place(fn), fn)
         with pooling():
             return original(pool, job, *args, **kwargs)
 
     return submit
+
+
+def _is_of_interpreters(pool: object) -> bool:
+    """Tell whether *pool* is one that inherits from a pool of threads, and whose jobs never meet us."""
+    interpreters = sys.modules.get("concurrent.futures.interpreter")  # since Python 3.14
+    return interpreters is not None and isinstance(pool, interpreters.InterpreterPoolExecutor)
 
 
 def _start_soon(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
@@ -237,7 +233,7 @@ def _map_lazily(original: Callable[..., Any], active: Callable[[], bool]) -> Cal
     return imap
 
 
-POOLS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
+POOLS: dict[str, tuple[Row, ...]] = {
     "threading": (("Thread", "start", _thread_start),),
     "concurrent.futures.thread": (("ThreadPoolExecutor", "submit", _submit),),
     "concurrent.futures.process": (

@@ -14,11 +14,9 @@ from typing import Any
 from weakref import ref
 
 from cachesaver.contexts import birth, born, label, remember, scope_of, sync_place
-from cachesaver.transports.patches import patch
+from cachesaver.transports.patches import Row, patch_all
 
 __all__ = ["LOOPS", "hook"]
-
-Layer = Callable[[Callable[..., Any], Callable[[], bool]], Callable[..., Any]]
 
 
 def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
@@ -27,17 +25,7 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     Takes the gate that transports take, and has no use for it.
     """
     del gate
-    undoings = list[Callable[[], None]]()
-    for kind, name, layer in LOOPS[module.__name__]:
-        owner: type = getattr(module, kind)
-        undoings.append(_made_own(owner, name))
-        undoings.append(patch(owner, name, layer))
-
-    def undo_all() -> None:
-        for undo in reversed(undoings):
-            undo()
-
-    return undo_all
+    return patch_all(module, LOOPS[module.__name__])
 
 
 def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
@@ -57,7 +45,7 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
             return task
         with birth(name) as place:
             task = original(maker, *args, **kwargs)
-        if place.owner is None and task is not None:
+        if task is not None:
             place.owner = ref(task)
         return task
 
@@ -89,7 +77,7 @@ def _calling(original: Callable[..., Any], active: Callable[[], bool]) -> Callab
     return call_soon
 
 
-LOOPS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
+LOOPS: dict[str, tuple[Row, ...]] = {
     "asyncio": (
         ("BaseEventLoop", "create_task", _making),
         ("BaseEventLoop", "call_soon_threadsafe", _calling),
@@ -104,22 +92,3 @@ LOOPS: dict[str, tuple[tuple[str, str, Layer], ...]] = {
     ),
 }
 """Where each library makes its tasks: a class of its, a method, and what is laid over that."""
-
-
-def _made_own(owner: type, name: str) -> Callable[[], None]:
-    """See that *owner* has *name* itself (uvloop's is inherited); return what undoes that."""
-    if name in vars(owner):
-        return lambda: None
-    inherited: Callable[..., Any] = getattr(owner, name)  # of its base, compiled
-
-    @functools.wraps(inherited)
-    def plain(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return inherited(maker, *args, **kwargs)
-
-    setattr(owner, name, plain)
-
-    def undo() -> None:
-        if vars(owner).get(name) is plain:
-            delattr(owner, name)
-
-    return undo

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -74,6 +75,13 @@ class TestTheContextThatRuns:
 
         assert current_context() is threading.current_thread()
         assert not {"asyncio", "trio"} & set(sys.modules)
+
+    def test_a_loop_that_is_just_being_imported_runs_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "asyncio", ModuleType("asyncio"))
+
+        assert current_context() is threading.current_thread()
 
 
 class TestInside:

@@ -5,13 +5,24 @@ Shared by the adapters that have to patch. Knows no client; decides nothing abou
 
 from __future__ import annotations
 
+import functools
 import socket
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from types import MappingProxyType, ModuleType
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["MOCKS", "TRACERS", "author", "is_mock", "network_is_mocked", "patch"]
+__all__ = [
+    "MOCKS",
+    "TRACERS",
+    "Row",
+    "author",
+    "is_mock",
+    "network_is_mocked",
+    "patch",
+    "patch_all",
+]
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -66,6 +77,43 @@ def patch(
         _gone[ours] = original
         while (top := vars(owner)[name]) in _gone:
             setattr(owner, name, _gone[top])
+
+    return undo
+
+
+Row = tuple[str, str, Callable[[Any, Callable[[], bool]], Any]]
+"""A class of a module, a method, and the layer for it (see `patch`)."""
+
+
+def patch_all(module: ModuleType, rows: Iterable[Row]) -> Callable[[], None]:
+    """Patch every method of *rows* in *module*, or none of them; return what undoes it.
+
+    Raises:
+        AttributeError: A class or a method is not there.
+    """
+    with ExitStack() as undoings:
+        for kind, name, layer in rows:
+            owner: type = getattr(module, kind)
+            undoings.callback(_made_own(owner, name))
+            undoings.callback(patch(owner, name, layer))
+        return undoings.pop_all().close
+
+
+def _made_own(owner: type, name: str) -> Callable[[], None]:
+    """See that *owner* has *name* itself (uvloop's is inherited); return what undoes that."""
+    if name in vars(owner):
+        return lambda: None
+    inherited: Callable[..., Any] = getattr(owner, name)  # of its base, compiled
+
+    @functools.wraps(inherited)
+    def plain(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return inherited(self, *args, **kwargs)
+
+    setattr(owner, name, plain)
+
+    def undo() -> None:
+        if vars(owner).get(name) is plain:
+            delattr(owner, name)
 
     return undo
 
