@@ -183,7 +183,9 @@ class TestDealing:
         assert deal([seat("a")], [[Grant(index=0)]], None)[0].leads == ()
 
     def test_who_lays_its_hand_down_waits_for_nobody(self) -> None:
-        _, two, three = deal([seat("a"), seat("b"), seat("c")], [[lead(0)], [lead(1)], [lead(2)]], 9)
+        _, two, three = deal(
+            [seat("a"), seat("b"), seat("c")], [[lead(0)], [lead(1)], [lead(2)]], 9
+        )
 
         two.lay_down()
         two.lay_down()

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from cachesaver.batching import Errand, Lead
-from cachesaver.buying import Ask, Purchase, Source, Through, buy
+from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import Effect, Fill, Read, Release, Send, Steps, Together
 from cachesaver.errors import BudgetExceededError, DialectError
@@ -314,10 +314,8 @@ class TestSeveralCalls:
 
 
 def test_all_is_well_without_anybody_to_keep_books() -> None:
-    asked = replace(ask(), settle=Ask.__dataclass_fields__["settle"].default)
+    asked = replace(ask(), settle=_unsettled)
 
     bought = Provider(generous).run(buy(asked, leads(1)[0]))
 
     assert texts(bought) == {0: "0"}
-
-

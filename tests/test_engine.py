@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from cachesaver import engine as engines
-from cachesaver.contexts import is_inside
 from cachesaver.batching import Errand, Hand, Lead, Seat
+from cachesaver.contexts import is_inside
 from cachesaver.effects import (
     Acquire,
     Deal,

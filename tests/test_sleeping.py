@@ -332,10 +332,13 @@ class TestAllOf:
         assert ended == [1]
 
     def test_who_cancels_all_cancels_each(self) -> None:
+        async def forever() -> None:
+            await trio.sleep_forever()
+
         async def program() -> bool:
             with trio.CancelScope() as scope:
                 scope.cancel()
-                await all_of([trio.sleep_forever()])
+                await all_of([forever()])
             return scope.cancelled_caught
 
         assert trio.run(program)

@@ -679,10 +679,6 @@ def nothing_is_released(ask: Ask, leads: Sequence[Lead], **how: bool) -> Steps[N
     yield from ()
 
 
-def others_lose_their_indexes(ask: Ask, leads: Sequence[Lead], **how: bool) -> Steps[None]:
-    return release(ask, leads, **how | {"all_of_them": True})
-
-
 def draws_are_not_given_back(ask: Ask, leads: Sequence[Lead], **how: bool) -> Steps[None]:
     return release(ask, leads, **how | {"back": False})
 
@@ -736,15 +732,6 @@ def takeover_is_not_led(
     return tuple(replace(lead, token="") for lead in leads) if len(draws) == 1 else leads
 
 
-def a_failed_store_says_nothing(ask: Ask, leads: Sequence[Lead], reply: Any) -> Steps[Through]:
-    """Those for whom a refused call was made are not told: each of them calls again."""
-    through = yield from refused(ask, leads, reply)
-    for lead in leads:
-        if lead.errand is not None:
-            lead.errand.refusal = None
-    return through
-
-
 def first_come_first_index(
     store: MemoryStore, fingerprint: str, index: int, *rest: Any, **more: Any
 ) -> Any:
@@ -762,15 +749,15 @@ def claims_in_ram(
 
 
 def the_dead_keep_their_leases(
-    store: MemoryStore, fingerprint: str, index: int, *, owner: str
-) -> Grant:
+    store: MemoryStore, run: Run, fingerprint: str, draws: Sequence[str], **how: Any
+) -> Any:
     DEAD.clear()
-    return poll(store, fingerprint, index, owner=owner)
+    return acquire(store, run, fingerprint, draws, **how)
 
 
-release, refused, led = buying.release, buying.refused, pipeline._leads
+release, led = buying.release, pipeline._leads
 deal, leave, hand_out = batching.deal, Desk.leave, Desk.hand_out
-acquire, fill, poll = MemoryStore.acquire, MemoryStore.fill, MemoryStore.poll
+acquire, fill = MemoryStore.acquire, MemoryStore.fill
 
 Fault = tuple[Sequence[tuple[object, str]], Callable[..., Any], Sequence[Plan]]
 
@@ -778,11 +765,6 @@ _RELEASE = [(buying, "release"), (pipeline, "release")]
 
 MUTANTS: Mapping[str, Fault] = {
     "nothing is released": (_RELEASE, nothing_is_released, LEFT["one of two runs is refused"]),
-    "others lose their indexes with the buyer's": (
-        _RELEASE,
-        others_lose_their_indexes,
-        LEFT["one of three together leaves"],
-    ),
     "draws are not given back": (_RELEASE, draws_are_not_given_back, LEFT["one of a run leaves"]),
     "nobody inherits a batch": (
         [(Desk, "leave")],
@@ -807,11 +789,6 @@ MUTANTS: Mapping[str, Fault] = {
         takeover_is_not_led,
         LEFT["one who leads leaves"],
     ),
-    "those a refused call was for are not told": (
-        [(buying, "refused")],
-        a_failed_store_says_nothing,
-        LEFT["one of three together is refused"],
-    ),
     "samples are appended as they come": (
         [(MemoryStore, "fill")],
         first_come_first_index,
@@ -823,7 +800,7 @@ MUTANTS: Mapping[str, Fault] = {
         LEFT["a process of the run is killed"],
     ),
     "the dead keep their leases": (
-        [(MemoryStore, "poll")],
+        [(MemoryStore, "acquire")],
         the_dead_keep_their_leases,
         LEFT["a process is killed"],
     ),
