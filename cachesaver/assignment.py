@@ -118,14 +118,17 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
     before took.
     """
     index = _own(view, draw, policy)
-    if index is None:
+    if index is None and policy is not Policy.RECALL:
         index = _any(view, policy)
     if index is None:
         return _MISSING
     outcome = _OUTCOMES[view.slot(index)]
-    if outcome is Outcome.LEAD and policy is Policy.STORED:
+    if outcome is Outcome.LEAD and policy in _RESERVES_NOTHING:
         return _MISSING
     return index, outcome
+
+
+_RESERVES_NOTHING = frozenset({Policy.STORED, Policy.RECALL})
 
 
 def _memories(view: View) -> tuple[Callable[[str], int | None], ...]:

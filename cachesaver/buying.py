@@ -91,6 +91,7 @@ class Ask:
         nearest: For a replay miss: the stored question most like a given one, or None.
         limits: How many samples one call may ask for.
         together: Whether what is missing may be bought together with what others miss.
+        glance: Which draws need not wait for the others then: STORED or RECALL.
         age: The lower, the older is the task that asks.
         settle: Told once of every reply what it came to.
     """
@@ -104,6 +105,7 @@ class Ask:
     nearest: Callable[[bytes], bytes | None] = field(repr=False)
     limits: Limits = field(default_factory=Limits, repr=False)
     together: bool = False
+    glance: Policy = Policy.STORED
     age: int = 0
     settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
 

@@ -37,6 +37,7 @@ __all__ = [
     "here",
     "inside",
     "is_inside",
+    "is_outside_loops",
     "is_pooling",
     "label",
     "pooling",
@@ -249,9 +250,14 @@ def is_pooling() -> bool:
     return _LOCAL.is_pooling
 
 
+def is_outside_loops() -> bool:
+    """Tell whether no event loop runs in this thread."""
+    return _current_task() is None and _running_loop() is None
+
+
 def sync_place() -> None:
     """See that who copies this context, in a thread, copies the right place with it."""
-    if _current_task() is None and _running_loop() is None:
+    if is_outside_loops():
         here()
 
 

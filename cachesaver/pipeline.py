@@ -138,7 +138,7 @@ def _leads(ask: Ask, draws: Sequence[str], grants: Sequence[Grant]) -> tuple[Lea
 
 def _stored(ask: Ask) -> Steps[dict[str, Grant]]:
     """Return the draws that need not be bought; a hit waits for no window and no batch."""
-    hand = yield from _alone(ask, Policy.STORED, ask.drawn.ids)
+    hand = yield from _alone(ask, ask.glance, ask.drawn.ids)
     given = zip(ask.drawn.ids, hand.grants, strict=True)
     return {draw: grant for draw, grant in given if grant.index >= 0}
 

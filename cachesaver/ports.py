@@ -217,6 +217,9 @@ class Policy(enum.Enum):
     """Reserve a new index for every draw, whatever is stored (mode `refresh`)."""
     STORED = "stored"
     """Nothing: where RESERVE would reserve, say MISSING and leave everything as it was."""
+    RECALL = "recall"
+    """Nothing: as STORED, but say MISSING too where nothing is known of the draw: it stands back for
+    those whose own sample is there."""
     APART = "apart"
     """Reserve a new index where no sample is there at once: for a caller that may not wait."""
 

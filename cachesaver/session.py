@@ -274,6 +274,7 @@ class Session:
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
             together=(together := self._gathers[blocking] and self._can_be_shared(question)),
+            glance=Policy.RECALL if self.settings.window.is_turn else Policy.STORED,
             age=place().age if together else 0,
             settle=self._settle,
         )

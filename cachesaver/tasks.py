@@ -8,12 +8,21 @@ trio's nurseries likewise. What is started in threads and pools is the business 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from cachesaver.contexts import birth, born, label, remember, scope_of, sync_place
+from cachesaver.contexts import (
+    birth,
+    born,
+    is_outside_loops,
+    label,
+    remember,
+    scope_of,
+    sync_place,
+)
 from cachesaver.transports.patches import Row, patch_all
 
 __all__ = ["LOOPS", "hook"]
@@ -28,6 +37,13 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     return patch_all(module, LOOPS[module.__name__])
 
 
+_MAIN = "main"
+"""What a loop is started with, whatever it is."""
+
+_SHUTDOWN = re.compile(r"\bshutdown_(asyncgens|default_executor)$")
+"""What a loop ends with: run as the main task is, and in no way the program's."""
+
+
 def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
     """What makes a task of its argument, and returns it."""
 
@@ -36,6 +52,8 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
         if not active():
             return original(maker, *args, **kwargs)
         name, _ = label(args[0] if args else kwargs.get("coro"))
+        if is_outside_loops() and not _SHUTDOWN.search(name):
+            name = _MAIN  # under another runner it may have another name: uvloop.run wraps it
         context = kwargs.get("context")
         if context is not None:
             # Somebody's own, as asyncio.run has one: nothing may be changed in it.

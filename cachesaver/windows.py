@@ -39,6 +39,11 @@ class Window:
     flights: bool = False
     size: int | None = None
 
+    @property
+    def is_turn(self) -> bool:
+        """Whether it ends with a turn of the event loop: then even a hit may stand back for others."""
+        return self.seconds is None and not self.flights
+
     def gathers(self, *, blocking: bool) -> bool:
         """Tell whether anything is gathered: a thread has no turns to wait for."""
         return self.flights or (not blocking if self.seconds is None else self.seconds > 0)

@@ -14,8 +14,21 @@ import pytest
 import trio
 
 from cachesaver import engine as engines
+from cachesaver.batching import Errand, Hand, Lead, Seat
 from cachesaver.contexts import is_inside
-from cachesaver.effects import Acquire, Effect, Fill, Poll, Read, Release, Send, Steps, Wait
+from cachesaver.effects import (
+    Acquire,
+    Deal,
+    Effect,
+    Fill,
+    Poll,
+    Read,
+    Release,
+    Send,
+    Steps,
+    Together,
+    Wait,
+)
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
@@ -664,3 +677,199 @@ class TestTheEndOfASession:
         engine.settle(_just(release(grant.token)))
 
         assert told == []
+
+
+class TestOutliving:
+    """A call whose caller is cancelled goes on, and is kept; and is not waited for too long."""
+
+    @staticmethod
+    async def _cancelled(
+        engine: Engine, line: Line[AsyncSend], steps: Steps[Any], sent: asyncio.Event
+    ) -> None:
+        task = asyncio.create_task(engine.arun(steps, line))
+        await sent.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    @pytest.mark.parametrize("several", [False, True])
+    def test_it_is_kept(self, *, several: bool) -> None:
+        """*several*: calls are made at the same time for one request."""
+        engine, left = made(), list[str]()
+
+        def buying() -> Steps[Sample]:
+            (grant,) = yield from acquire()
+            reply = yield from Send(request=REQUEST)
+            yield from Read(reply=reply)
+            return (yield from fill(grant.token))
+
+        def steps() -> Steps[Any]:
+            return (yield from Together(parts=(buying(),))) if several else (yield from buying())
+
+        async def program() -> None:
+            sent, go, way = asyncio.Event(), asyncio.Event(), Connection()
+
+            async def send(request: Request) -> AsyncReply:
+                sent.set()
+                await go.wait()
+                return await way.asend(request)
+
+            async def discard(outcome: object) -> None:
+                left.append(str(type(outcome).__name__))
+                go.clear()
+
+            line: Line[AsyncSend] = Line(
+                send, outlives=True, left=lambda: left.append("left"), discard=discard
+            )
+            await asyncio.sleep(0)
+            await self._cancelled(engine, line, steps(), sent)
+            assert is_led(engine)
+            go.set()
+            async with asyncio.timeout(20):
+                while go.is_set():  # noqa: ASYNC110  # until it is discarded
+                    await asyncio.sleep(0.001)
+
+        asyncio.run(program())
+
+        (grant,) = engine.store.acquire(OTHER, "f", ["x"], owner="else", policy=Policy.RESERVE)
+        assert grant.sample == SAMPLE
+        assert left == ["left", "tuple" if several else "Sample"]
+        assert engine._held == {}
+
+    def test_nothing_more_is_begun_for_it(self) -> None:
+        engine, begun = made(), list[str]()
+
+        def steps() -> Steps[None]:
+            try:
+                yield from Send(request=REQUEST)
+                yield from Send(request=REQUEST)
+            finally:
+                begun.append("over")
+
+        async def program() -> None:
+            sent, go, way = asyncio.Event(), asyncio.Event(), Connection()
+
+            async def send(request: Request) -> AsyncReply:
+                begun.append("sent")
+                sent.set()
+                await go.wait()
+                return await way.asend(request)
+
+            await self._cancelled(engine, Line(send, outlives=True), steps(), sent)
+            go.set()
+            async with asyncio.timeout(20):
+                while "over" not in begun:  # noqa: ASYNC110  # it goes on by itself
+                    await asyncio.sleep(0.001)
+
+        asyncio.run(program())
+
+        assert begun == ["sent", "over"]
+
+    @pytest.mark.parametrize("others", [False, True])
+    def test_its_lease_is_given_up_in_time_unless_others_wait_for_it(
+        self, monkeypatch: pytest.MonkeyPatch, *, others: bool
+    ) -> None:
+        monkeypatch.setattr(engines, "_GRACE", 0.005)
+        engine, errand = made(), Errand[object](waiting={1} if others else set())
+        led = list[bool]()
+
+        async def program() -> None:
+            sent = asyncio.Event()
+
+            async def send(request: Request) -> AsyncReply:
+                sent.set()
+                await asyncio.Event().wait()
+                raise AssertionError
+
+            line: Line[AsyncSend] = Line(send, outlives=True, errands=(errand,))
+            await self._cancelled(engine, line, lead_then(Send(request=REQUEST)), sent)
+            await asyncio.sleep(0.05)
+            led.append(is_led(engine))
+            errand.waiting.clear()
+            async with asyncio.timeout(20):
+                while is_led(engine):  # noqa: ASYNC110  # it is looked at now and then
+                    await asyncio.sleep(0.005)
+
+        asyncio.run(program())
+
+        assert led == [others]
+
+    def test_who_is_cancelled_at_its_end_takes_nothing_with_it(self) -> None:
+        """Given an answer and a cancellation in one turn, then the answer is discarded, too."""
+        engine, seen = made(), list[object]()
+
+        def steps() -> Steps[str]:
+            yield from Send(request=REQUEST)
+            return "answer"
+
+        async def program() -> None:
+            way = Connection()
+
+            async def send(request: Request) -> AsyncReply:
+                asyncio.get_running_loop().call_soon(task.cancel)
+                return await way.asend(request)
+
+            async def discard(outcome: object) -> None:
+                seen.append(outcome)
+
+            line: Line[AsyncSend] = Line(
+                send, outlives=True, left=lambda: seen.append("left"), discard=discard
+            )
+            task = asyncio.create_task(engine.arun(steps(), line))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0)
+
+        asyncio.run(program())
+
+        assert seen == ["left", "answer"]
+
+    def test_a_loop_that_is_gone_holds_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Given a caller that is collected when its loop has ended, then its lease is given up."""
+        engine = made()
+
+        async def send(request: Request) -> AsyncReply:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        coroutine = engine.arun(lead_then(Send(request=REQUEST)), Line(send, outlives=True))
+
+        async def program() -> None:
+            coroutine.send(None)
+            await asyncio.sleep(0)
+
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(program())
+        loop.close()
+        assert is_led(engine)
+        coroutine.close()
+
+        assert not is_led(engine)
+        gc.collect()
+        assert caplog.messages == []
+
+
+class TestDealing:
+    def test_what_is_dealt_to_who_deals_is_led_through_its_line(self) -> None:
+        engine, line = made(), Connection().line
+        errand = Errand[object]()
+        lead = Lead(index=3, token="t", draw="d", run=RUN, errand=errand)
+        alone = Seat(run=RUN, draws=("d",))
+
+        engine.run(_just(Deal(fingerprint="f", seats=(alone,), hands=(Hand(leads=(lead,)),))), line)
+
+        assert line.leases == {"t": ("f", 3)}
+        assert line.errands == (errand,)
+        assert alone.called.done()
+
+    def test_parts_are_carried_out_one_after_the_other_where_one_blocks(self) -> None:
+        way = Connection()
+
+        def part() -> Steps[int]:
+            yield from Send(request=REQUEST)
+            return len(way.inside)
+
+        def steps() -> Steps[Any]:
+            return (yield from Together(parts=(part(), part())))
+
+        assert made().run(steps(), way.line) == (1, 2)

@@ -6,7 +6,10 @@ import threading
 from pathlib import Path
 from weakref import ref
 
-from cachesaver.flights import Flights, _in_child, flights_over
+import pytest
+
+from cachesaver import flights as module
+from cachesaver.flights import Flights, Pulse, _in_child, flights_over, leader
 from cachesaver.stores import open_store
 
 SLOT = ("fingerprint", 0)
@@ -79,6 +82,66 @@ def test_a_flight_does_not_keep_its_task() -> None:
     del task
 
     assert watched() is None
+
+
+class _Loop:
+    def __init__(self, *, closed: bool) -> None:
+        self.closed = closed
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+
+def test_there_is_no_use_in_waiting_for_a_loop_that_is_closed() -> None:
+    flights, loop, seen = Flights(), _Loop(closed=False), list[bool]()
+    flights.start(SLOT, loop)
+
+    def look() -> None:
+        seen.append(flights.can_wait(SLOT))
+
+    for closed in (False, True):
+        loop.closed = closed
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    assert seen == [True, False]
+
+
+def test_there_is_no_use_in_waiting_for_a_stream_that_is_not_read_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flights, loop, pulse = Flights(), object(), Pulse()
+    flights.start(SLOT, loop, _Task())
+    flights.streams([SLOT, ("another", 0)], pulse)
+    assert flights.can_wait(SLOT, loop)
+
+    pulse.idle_since = 0.0
+    assert not flights.can_wait(SLOT, loop)
+    monkeypatch.setattr(module, "_IDLE", 1e12)
+    assert flights.can_wait(SLOT, loop)
+
+
+def test_a_flight_that_is_handed_over_is_led_by_another() -> None:
+    flights, loop, tasks = Flights(), object(), [_Task(), _Task()]
+    flights.start(SLOT, loop, tasks[0])
+
+    flights.hand_over([SLOT, ("another", 0)], leader(loop, tasks[1]))
+
+    assert [flights.can_wait(SLOT, loop, task) for task in tasks] == [True, False]
+    assert flights.landing(("another", 0)) is None
+
+
+def test_the_next_landing_is_one_that_can_be_waited_for() -> None:
+    flights, loop, task = Flights(), object(), _Task()
+    flights.start(("f", 0))
+    flights.start(("g", 0), loop, _Task())
+    assert flights.next_landing("f", loop, task) is None
+
+    flights.start(("f", 1), loop, other := _Task())
+
+    assert flights.next_landing("f", loop, task) is flights.landing(("f", 1))
+    assert flights.next_landing("f", loop, other) is None
 
 
 class _Task:

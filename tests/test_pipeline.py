@@ -527,6 +527,7 @@ class TestReplay:
         script = Script(ask(policy=Policy.READ))
         script.give((Grant(index=3),))
         script.give(True)
+        script.give(hit(3, "another's"))
 
         with pytest.raises(NotRecordedError):
             script.give((Grant(index=-1),))

@@ -11,6 +11,7 @@ import pytest
 from cachesaver.budget import Budget
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
+from cachesaver.windows import Window
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +172,44 @@ def test_paths_patterns_and_origins_are_taken() -> None:
     assert [each.pattern for each in chosen.rules.blank] == [r"\d+", "a"]
     assert chosen.rules.aliases == {"http://x.test:80": "http://y.test"}
     assert chosen.hosts == ("*.acme.test", "localhost:8000")
+
+
+class TestTheWindow:
+    @pytest.mark.parametrize(
+        ("given", "window"),
+        [
+            (None, Window()),
+            ("turn", Window()),
+            ("", Window()),
+            (0, Window(seconds=0)),
+            ("0.5", Window(seconds=0.5)),
+            (3600, Window(seconds=3600)),
+            ("flight", Window(flights=True)),
+        ],
+    )
+    def test_is_seconds_or_a_turn_or_a_flight(
+        self, given: Any, window: Window, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert settings(window=given).window == window
+        if given is not None:
+            monkeypatch.setenv("CACHESAVER_WINDOW", str(given))
+            assert settings().window == window
+
+    @pytest.mark.parametrize("given", [-1, 3601, "soon", float("nan"), [1]])
+    def test_is_nothing_else(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError, match="window must be seconds from 0 to 3600"):
+            settings(window=given)
+
+    @pytest.mark.parametrize("given", [8, "8"])
+    def test_may_close_at_a_size(self, given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert settings(size=given).window == Window(size=8)
+        assert settings(size=given, window="flight").window == Window(size=8, flights=True)
+        monkeypatch.setenv("CACHESAVER_SIZE", "9")
+        assert settings().window.size == 9
+        monkeypatch.setenv("CACHESAVER_SIZE", "")
+        assert settings().window.size is None
+
+    @pytest.mark.parametrize("given", [0, -3, 1.5, True, "many", "1.5", [3]])
+    def test_a_size_is_a_whole_number(self, given: Any) -> None:
+        with pytest.raises(ConfigurationError, match="size must be a whole number of draws"):
+            settings(size=given)

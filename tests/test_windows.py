@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -298,8 +298,8 @@ def _gone() -> Seat:
 
 
 @pytest.fixture(params=range(12))
-def chance(request: pytest.FixtureRequest) -> Iterator[random.Random]:
-    yield random.Random(int(request.param))  # noqa: S311  # to be repeated
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    return random.Random(int(request.param))  # noqa: S311  # to be repeated
 
 
 def test_whoever_is_cancelled_nobody_hangs_and_no_sample_is_given_twice(
@@ -334,25 +334,31 @@ def test_whoever_is_cancelled_nobody_hangs_and_no_sample_is_given_twice(
             await asyncio.sleep(0.001)
             chance.choice(tasks).cancel()
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
-        async with asyncio.timeout(20):
-            while not holds_nothing(session):  # noqa: ASYNC110  # what was left is finished
-                await asyncio.sleep(0.005)
+        await settled(session)
 
     asyncio.run(main())
 
-    for question, texts_of_it in said.items():
-        assert len(set(texts_of_it)) == len(texts_of_it), f"law 1, question {question}"
-    provider_before = len(provider.asked)
+    for question, drawn in said.items():
+        assert len(set(drawn)) == len(drawn), f"law 1, question {question}"
+        assert len(set(replayed(session, question, len(drawn)))) == len(drawn)
+
+
+async def settled(session: Session) -> None:
+    """Wait until what was left is finished."""
+    async with asyncio.timeout(20):
+        while not holds_nothing(session):  # noqa: ASYNC110  # there is nothing to be woken by
+            await asyncio.sleep(0.005)
+
+
+def replayed(session: Session, question: int, count: int) -> list[str]:
+    """What a fresh namespace gets of *question*, with nobody to buy from."""
+
+    def send(_: Request) -> Reply:
+        raise AssertionError
+
     with Session.open(namespace="b", store=session.store, strict=True, mode="replay") as again:
-        for question, texts_of_it in said.items():
-            want = len(texts_of_it)
-            drawn = [
-                text
-                for _ in range(want)
-                for text in texts(again.answer(request(question), provider.send))
-            ]
-            assert len(set(drawn)) == want
-    assert len(provider.asked) == provider_before
+        asked = [again.answer(request(question), send) for _ in range(count)]
+        return [text for reply in asked for text in texts(reply)]
 
 
 def test_threads_and_loops_mixed_share_no_sample(chance: random.Random) -> None:

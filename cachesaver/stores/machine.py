@@ -75,12 +75,15 @@ class Model:
         stored = [i for i in range(self.top) if self.free(run, i) and self.state(i) in states]
         if own:
             chosen = own[0]
+        elif policy is Policy.RECALL:
+            return -1
         elif policy is Policy.READ or (policy is Policy.APART and stored):
             chosen = stored[0] if stored else -1
         else:
             start = self.top if policy in {Policy.FRESH, Policy.APART} else 0
             chosen = next(index for index in count(start) if self.free(run, index))
-        reserves = policy is not Policy.STORED or self.state(chosen) != "lead"
+        glances = policy in {Policy.STORED, Policy.RECALL}
+        reserves = not glances or self.state(chosen) != "lead"
         return chosen if reserves else -1
 
     def known(self, run: Run, draw: str) -> list[int | None]:

@@ -469,6 +469,29 @@ class StoreContract(ABC):
         )
         assert indexes(draw(store, other, "y", "x", "z")) == [2, 0, 3]
 
+    def test_recalling_gives_what_is_known_of_a_draw_and_nothing_else(self) -> None:
+        """Given stored samples, then a draw of which nothing is known takes none of them."""
+        store = self.store()
+        buy(store, a_run(), "a", "b")
+        other = a_run("other", namespace="other")
+
+        known = draw(store, other, "x", "b", policy=Policy.RECALL)
+        then = draw(store, other, "x", policy=Policy.RESERVE)
+
+        assert [(grant.index, grant.sample is not None) for grant in known] == [
+            (-1, False),
+            (1, True),
+        ]
+        assert indexes(then) == [0]
+
+    def test_recalling_reserves_nothing(self) -> None:
+        store = self.store()
+        (grant,) = draw(store, a_run(), "a")
+        store.release(a_run(), F, grant.index, grant.token)
+
+        assert indexes(draw(store, a_run(), "a", policy=Policy.RECALL)) == [-1]
+        assert indexes(draw(store, a_run(), "b")) == [0]
+
     def test_stored_changes_nothing_where_reserving_would_reserve(self) -> None:
         """Given a hole below a sample, then it is not passed over, nor taken, nor remembered."""
         store = self.store()

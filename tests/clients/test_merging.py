@@ -1,4 +1,4 @@
-"""Real clients over real sockets: what several ask at once is bought with one call, and each gets its own."""
+"""Real clients over real sockets: what several ask at once is one call, and each gets its own."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class TestOneCall:
 
         async def main() -> list[str]:
             async with AsyncOpenAI(base_url=rehearsal.openai_url, api_key="k") as client:
-                return await asyncio.gather(one(client), one(client))
+                return [*await asyncio.gather(one(client), one(client))]
 
         assert len(set(asyncio.run(main()))) == 2
         assert counts(rehearsal) == [1, 1]
@@ -383,15 +383,20 @@ class TestAProviderThatWillNot:
 @pytest.fixture
 def unused_url() -> str:
     with Rehearsal() as gone:
-        url = gone.openai_url
-    return url
+        return gone.openai_url
 
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for what happens in another thread."""
     async with asyncio.timeout(20):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110  # there is nothing to be woken by
             await asyncio.sleep(0.002)
+
+
+async def in_a_group(*coroutines: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in coroutines:
+            group.create_task(each)
 
 
 async def stubborn(client: Any) -> tuple[int, str]:
@@ -489,11 +494,9 @@ class TestWhoLeaves:
 
         async def main() -> None:
             async with AsyncOpenAI(base_url=rehearsal.openai_url, api_key="k") as client:
+                create = client.chat.completions.create
                 with pytest.raises(ExceptionGroup):
-                    async with asyncio.TaskGroup() as group:
-                        for _ in range(3):
-                            group.create_task(client.chat.completions.create(**CHAT))
-                        group.create_task(fail())
+                    await in_a_group(fail(), create(**CHAT), create(**CHAT), create(**CHAT))
                 await until(lambda: session.store.summary().samples == 3)
 
         asyncio.run(main())

@@ -749,15 +749,15 @@ def claims_in_ram(
 
 
 def the_dead_keep_their_leases(
-    store: MemoryStore, fingerprint: str, index: int, *, owner: str
-) -> Grant:
+    store: MemoryStore, run: Run, fingerprint: str, draws: Sequence[str], **how: Any
+) -> Any:
     DEAD.clear()
-    return poll(store, fingerprint, index, owner=owner)
+    return acquire(store, run, fingerprint, draws, **how)
 
 
 release, led = buying.release, pipeline._leads
 deal, leave, hand_out = batching.deal, Desk.leave, Desk.hand_out
-acquire, fill, poll = MemoryStore.acquire, MemoryStore.fill, MemoryStore.poll
+acquire, fill = MemoryStore.acquire, MemoryStore.fill
 
 Fault = tuple[Sequence[tuple[object, str]], Callable[..., Any], Sequence[Plan]]
 
@@ -800,7 +800,7 @@ MUTANTS: Mapping[str, Fault] = {
         LEFT["a process of the run is killed"],
     ),
     "the dead keep their leases": (
-        [(MemoryStore, "poll")],
+        [(MemoryStore, "acquire")],
         the_dead_keep_their_leases,
         LEFT["a process is killed"],
     ),

@@ -109,3 +109,13 @@ def test_an_overloaded_provider_refuses_its_share_by_seed() -> None:
 def test_a_share_is_a_share(share: float) -> None:
     with pytest.raises(ConfigurationError, match="is no share"):
         Faults(overload=share)
+
+
+def test_who_asks_for_many_is_refused_or_given_few() -> None:
+    refusing, giving = Fault.parse("refuse-many;most=2"), Fault.parse("few")
+
+    assert refusing.granted(2) == 2
+    with pytest.raises(RejectedError, match="gives 2 at a time, not 3"):
+        refusing.granted(3)
+    assert [giving.granted(count) for count in (1, 5)] == [1, 1]
+    assert NO_FAULT.granted(5) == 5

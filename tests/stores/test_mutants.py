@@ -369,6 +369,14 @@ FAULTS: dict[str, Fault] = {
         MemoryStore,
         {"acquire": with_policy({Policy.STORED: Policy.READ})},
     ),
+    "what is recalled is stored": (
+        MemoryStore,
+        {"acquire": with_policy({Policy.RECALL: Policy.STORED})},
+    ),
+    "what is recalled is reserved": (
+        MemoryStore,
+        {"acquire": with_policy({Policy.RECALL: Policy.RESERVE})},
+    ),
     "who may not wait waits": (
         MemoryStore,
         {"acquire": with_policy({Policy.APART: Policy.RESERVE})},

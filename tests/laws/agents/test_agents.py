@@ -71,31 +71,7 @@ AGENTS = {
     ),
 }
 
-_NAMES = (
-    "waits for draw ids by the start of a task or job: siblings with one question and one past are "
-    "numbered as they arrive, which threads (a pool's, or those of an SDK's first call) make a race"
-)
-
-WAITS = {
-    "fleet": _NAMES,
-    "self-consistency, asyncio": _NAMES,
-    "self-consistency, threads": _NAMES,
-    "self-consistency, processes, a sample a job": (
-        "waits for draw ids by submission: a name that depends on the worker leads, after another "
-        "configuration has drawn more, to samples beyond those of the first run"
-    ),
-}
-"""Which agents do not replay yet, and why. It only ever shrinks."""
-
-every_agent = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=WAITS[name]))
-        if name in WAITS
-        else name
-        for name in AGENTS
-    ],
-)
+every_agent = pytest.mark.parametrize("name", AGENTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,18 +301,27 @@ def test_what_was_killed_and_resumed_has_its_own_replay(
 def test_a_mixed_history_disturbs_no_replay(
     labs: dict[str, Lab], name: str, tmp_path: Path
 ) -> None:
-    """Given that another configuration drew in between, then each has its own replay, twice."""
+    """Given that another configuration drew in between, then each namespace repeats what it had.
+
+    A fresh one repeats what the last run had: where two configurations reach one question by other
+    ways, and one has more draws of it, no order of arrival lets both have what they had before.
+    """
     lab = emptied(labs[name], tmp_path)
     more = lab.agent.votes + 2
     few = lab.run(Launch(namespace="few", latency_seed=1))
     many = lab.run(Launch(namespace="many", votes=more, latency_seed=2))
 
-    few_again = [lab.run(Launch(namespace=f"few-{n}", hash_seed=n)) for n in (1, 2)]
-    many_again = [lab.run(Launch(namespace=f"many-{n}", votes=more, hash_seed=n)) for n in (1, 2)]
+    few_again = lab.run(Launch(namespace="few", hash_seed=1))
+    many_again = lab.run(Launch(namespace="many", votes=more, hash_seed=2))
+    fresh_few = [lab.run(Launch(namespace=f"few-{n}", hash_seed=n)) for n in (1, 2)]
+    fresh_many = [lab.run(Launch(namespace=f"many-{n}", votes=more, hash_seed=n)) for n in (1, 2)]
 
-    assert [lab.differences(few, again) for again in few_again] == [[], []]
-    assert [lab.differences(many, again) for again in many_again] == [[], []]
-    assert [again.calls for again in (*few_again, *many_again)] == [0, 0, 0, 0]
+    assert lab.differences(few, few_again) == []
+    assert lab.differences(many, many_again) == []
+    assert lab.differences(*fresh_few) == []
+    assert lab.differences(*fresh_many) == []
+    again = (few_again, many_again, *fresh_few, *fresh_many)
+    assert [each.calls for each in again] == [0] * 6
 
 
 def test_a_difference_is_told_where_it_begins() -> None:

@@ -1,0 +1,321 @@
+"""One call for several draws, driven by hand: what is kept, what is let go, what is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from cachesaver.batching import Errand, Lead
+from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy
+from cachesaver.dialects.base import BaseDialect, json_object, json_response
+from cachesaver.effects import Effect, Fill, Read, Release, Send, Steps, Together
+from cachesaver.errors import BudgetExceededError, DialectError
+from cachesaver.exchange import Reply, Request, Response
+from cachesaver.identity import identify
+from cachesaver.lineage import draw, root
+from cachesaver.ports import Policy, Run
+
+RUN = Run(id="r", namespace="ns")
+
+
+class Toy(BaseDialect):
+    """`{"n": 2}` asks for two; `{"texts": [...]}` answers."""
+
+    name = "toy"
+    volatile: Mapping[str, str] = {"n": "count"}
+    max_count = None
+
+    def count(self, body: Mapping[str, object]) -> int:
+        return cast("int", body.get("n", 1))
+
+    def ask(self, request: Request, body: Mapping[str, object], count: int) -> Request:
+        return request.with_body(orjson.dumps({**body, "n": count}))
+
+    def sound(self, response: Response) -> bool:
+        return b"error" not in response.body
+
+    def split(self, response: Response) -> tuple[Response, ...]:
+        texts = cast("list[str]", json_object(response, dialect=self.name)["texts"])
+        if "unsplittable" in texts:
+            raise DialectError("no", dialect=self.name)
+        return tuple(json_response(response, {"texts": [each]}) for each in texts)
+
+
+class Provider:
+    """Performs steps: sends are answered by *answer* (told how many are asked for)."""
+
+    def __init__(self, answer: Callable[[int], Response | BaseException]) -> None:
+        self.answer = answer
+        self.asked: list[int] = []
+        self.read: list[object] = []
+        self.filled: list[int] = []
+        self.released: list[tuple[int, bool]] = []
+
+    def run(self, steps: Steps[Any]) -> Any:
+        resume: Callable[[], Effect[Any]] = lambda: next(steps)  # noqa: E731  # the first of many
+        while True:
+            try:
+                effect = resume()
+            except StopIteration as stop:
+                return stop.value
+            try:
+                result = self._perform(effect)
+            except Exception as error:  # noqa: BLE001  # the steps decide
+                resume = lambda error=error: steps.throw(error)  # type: ignore[misc]  # noqa: E731
+            else:
+                resume = lambda result=result: steps.send(result)  # type: ignore[misc]  # noqa: E731
+
+    def _perform(self, effect: Effect[Any]) -> object:
+        match effect:
+            case Send(request=request, count=count):
+                assert orjson.loads(request.body)["n"] == count
+                self.asked.append(count)
+                answer = self.answer(count)
+                if isinstance(answer, BaseException):
+                    raise answer
+                return Reply(
+                    status=answer.status,
+                    headers=answer.headers,
+                    chunks=iter(answer.chunks),
+                    close=lambda: None,
+                    native=answer,
+                )
+            case Read(reply=reply):
+                self.read.append(reply)
+                return reply.native
+            case Fill():
+                self.filled.append(effect.index)
+                return effect.sample
+            case Release():
+                self.released.append((effect.index, effect.keeps))
+                return None
+            case Together(parts=parts):
+                return tuple([self.run(part) for part in parts])
+            case _:
+                raise AssertionError(effect)
+
+
+def whole(*texts: str, status: int = 200) -> Response:
+    return Response(
+        status=status,
+        headers=(("content-type", "application/json"),),
+        chunks=(orjson.dumps({"texts": texts}),),
+        offsets=(1.0,),
+    )
+
+
+def generous(count: int) -> Response:
+    return whole(*map(str, range(count)))
+
+
+def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = lambda *_: None) -> Ask:
+    body = orjson.dumps({"q": "?", "n": n})
+    request = Request(method="POST", url="https://x.test/toy", body=body)
+    question = identify(request, Toy())
+    return Ask(
+        question=question,
+        upstream=request,
+        run=RUN,
+        drawn=draw(root("0"), question.fingerprint, n),
+        policy=Policy.RESERVE,
+        now=100.0,
+        nearest=lambda _: None,
+        settle=settle,
+    )
+
+
+def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:
+    errand = Errand[object]()
+    made = [
+        Lead(
+            index=index,
+            token=f"t{index}",
+            draw=f"d{index}",
+            run=RUN,
+            own=index < own,
+            errand=errand if others else None,
+        )
+        for index in range(own + others)
+    ]
+    return made, errand
+
+
+def texts(bought: Any) -> dict[int, str]:
+    return {index: orjson.loads(s.response.body)["texts"][0] for index, s in bought.items()}
+
+
+class TestOneCallForSeveral:
+    def test_each_slot_gets_its_sample_and_the_bill_is_one(self) -> None:
+        provider, told = Provider(generous), list[Purchase]()
+        led, _ = leads(1, 2)
+
+        bought = provider.run(buy(ask(settle=lambda _, purchase: told.append(purchase)), led))
+
+        assert texts(bought) == {0: "0", 1: "1", 2: "2"}
+        assert [sample.draw for sample in bought.values()] == ["d0", "d1", "d2"]
+        assert (provider.asked, provider.filled, provider.released) == ([3], [0, 1, 2], [])
+        assert [purchase.samples for purchase in told] == [3]
+
+    def test_more_than_were_asked_for_are_not_kept(self) -> None:
+        provider, told = Provider(lambda _: whole("a", "b", "c")), list[Purchase]()
+
+        asked = replace(ask(2), settle=lambda _, purchase: told.append(purchase))
+        bought = provider.run(buy(asked, leads(2)[0]))
+
+        assert texts(bought) == {0: "a", 1: "b"}
+        assert [purchase.samples for purchase in told] == [2]
+
+    def test_what_is_missing_of_ours_is_asked_for_and_theirs_is_left_to_them(self) -> None:
+        provider = Provider(lambda _: whole("a"))
+        asked = ask(2)
+
+        bought = provider.run(buy(asked, leads(2, 2)[0]))
+
+        assert sorted(texts(bought)) == [0, 1]
+        assert provider.asked == [4, 1]
+        assert provider.released == [(2, True), (3, True)]
+        assert asked.limits.most(asked.question) == 1
+
+
+class TestARefusal:
+    @pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
+    def test_that_may_be_one_of_the_number_is_shown_to_nobody(self, status: int) -> None:
+        provider = Provider(lambda n: whole(status=status) if n > 1 else whole("a"))
+        asked, (led, errand) = ask(), leads(1, 2)
+
+        bought = provider.run(buy(asked, led))
+
+        assert texts(bought) == {0: "a"}
+        assert provider.asked == [3, 1]
+        assert provider.released == [(1, True), (2, True)]
+        assert errand.refusal is None
+        assert asked.limits.most(asked.question) == 1
+
+    def test_that_is_one_of_the_question_teaches_nothing(self) -> None:
+        provider = Provider(lambda _: whole(status=400))
+        asked = ask()
+
+        refused = provider.run(buy(asked, leads(1, 2)[0]))
+
+        assert (refused.source, refused.reply.status) == (Source.ERROR, 400)
+        assert asked.limits.most(asked.question) is None
+
+    def test_of_as_many_as_one_asked_for_is_theirs(self) -> None:
+        provider = Provider(lambda _: whole(status=400))
+
+        refused = provider.run(buy(ask(2), leads(2)[0]))
+
+        assert (refused.source, refused.read) == (Source.ERROR, None)
+        assert provider.asked == [2]
+        assert provider.released == [(0, False), (1, False)]
+
+    @pytest.mark.parametrize("status", [401, 403, 429, 500, 503, 529])
+    def test_of_the_moment_is_shown_to_all_and_half_as_many_are_tried_next(
+        self, status: int
+    ) -> None:
+        provider = Provider(lambda _: whole(status=status))
+        asked, (led, errand) = ask(), leads(1, 3)
+
+        refused = provider.run(buy(asked, led))
+
+        theirs = errand.refusal
+        assert isinstance(theirs, Through)
+        assert theirs.reply is None
+        assert refused.read is theirs.read
+        assert provider.asked == [4]
+        assert provider.released == [(index, False) for index in range(4)]
+        assert asked.limits.most(asked.question) == 2
+
+
+class TestAnAnswerThatIsNone:
+    @pytest.mark.parametrize("said", ["error", "unsplittable"])
+    def test_is_asked_for_again_by_everybody_alone(self, said: str) -> None:
+        provider = Provider(lambda n: whole(said) if n > 1 else whole("a"))
+        asked = ask()
+
+        bought = provider.run(buy(asked, leads(1, 1)[0]))
+
+        assert texts(bought) == {0: "a"}
+        assert provider.released == [(1, True)]
+        assert asked.limits.most(asked.question) == 1
+
+    def test_is_shown_to_who_asked_alone(self) -> None:
+        provider = Provider(lambda _: whole("error"))
+
+        shown = provider.run(buy(ask(), leads(1)[0]))
+
+        assert (shown.source, shown.read) == (Source.BYPASSED, whole("error"))
+        assert provider.released == [(0, False)]
+
+
+class TestABudget:
+    def test_too_small_for_all_may_do_for_one(self) -> None:
+        error = BudgetExceededError.__new__(BudgetExceededError)
+        provider = Provider(lambda n: error if n > 1 else whole("a"))
+
+        bought = provider.run(buy(ask(), leads(1, 1)[0]))
+
+        assert texts(bought) == {0: "a"}
+        assert provider.released == [(1, True)]
+
+    def test_too_small_for_ours_is_our_error(self) -> None:
+        error = BudgetExceededError.__new__(BudgetExceededError)
+
+        with pytest.raises(BudgetExceededError):
+            Provider(lambda _: error).run(buy(ask(2), leads(2)[0]))
+
+
+class TestSeveralCalls:
+    @staticmethod
+    def _limited(most: int) -> Ask:
+        asked = ask(5)
+        asked.limits.gave(asked.question, 9, most)
+        return asked
+
+    def test_are_made_where_one_may_not_ask_for_all(self) -> None:
+        provider = Provider(generous)
+
+        bought = provider.run(buy(self._limited(2), leads(5)[0]))
+
+        assert sorted(bought) == [0, 1, 2, 3, 4]
+        assert provider.asked == [2, 2, 1]
+
+    def test_show_one_refusal_and_keep_no_connection(self) -> None:
+        provider = Provider(lambda n: whole(status=429) if n > 1 else whole("a"))
+
+        refused = provider.run(buy(self._limited(2), leads(5)[0]))
+
+        assert refused.source is Source.ERROR
+        assert refused.read.status == 429
+        assert len(provider.read) == 3, "what is not read keeps its connection"
+        assert provider.filled == [4]
+
+    def test_each_let_go_of_what_they_lead_where_the_client_fails(self) -> None:
+        provider = Provider(lambda n: whole("a", "b") if n > 1 else ConnectionError("reset"))
+
+        with pytest.raises(ConnectionError, match="reset"):
+            provider.run(buy(self._limited(2), leads(5)[0]))
+
+        assert provider.filled == [0, 1, 2, 3]
+        assert provider.released == [(4, False)]
+
+    def test_leave_nothing_to_do_when_nobody_goes_on_with_them(self) -> None:
+        steps = buy(self._limited(2), leads(5)[0])
+        together = cast("Together", next(steps))
+        part = together.parts[0]
+        next(part)
+
+        part.close()
+        steps.close()
+
+
+def test_all_is_well_without_anybody_to_keep_books() -> None:
+    asked = replace(ask(), settle=_unsettled)
+
+    bought = Provider(generous).run(buy(asked, leads(1)[0]))
+
+    assert texts(bought) == {0: "0"}
