@@ -728,3 +728,22 @@ class TestTogether:
 
         assert script.outcome.sources == (Source.FETCHED,)
         assert errand.waiting == set()
+
+    def test_what_was_bought_for_another_is_not_taken(self) -> None:
+        """Given a flight that was given up since, when its index is dealt to another, it is theirs."""
+        script = Script(replace(ask(2), together=True))
+        enlist = script.give((Grant(index=5), Grant(index=-1)))
+        other = Seat(run=RUN, draws=("x",))
+        script.give((enlist.seat, other))
+        dealing = script.give((lead(4), lead(5)))
+        enlist.seat.hand = dealing.hands[0]
+        script.give(())
+        script.give(live(whole("a", "b")))
+        script.give(whole("a", "b"))
+
+        script.drain()
+
+        assert isinstance(script.effect, Wait)
+        script.give(True)
+        script.give((hit(6, "c"),))
+        assert texts(script.outcome) == ["c", "a"]
