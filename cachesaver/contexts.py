@@ -76,9 +76,9 @@ def _current_task() -> object:
     loop = _running_loop()
     if loop is not None and (task := sys.modules["asyncio"].current_task(loop)) is not None:
         return task
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        return trio.lowlevel.current_task()
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)  # trio may be just being imported
+    if lowlevel is not None and lowlevel.in_trio_task():
+        return lowlevel.current_task()
     return None
 
 

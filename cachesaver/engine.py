@@ -61,7 +61,7 @@ _TOO_LONG = 600.0
 """Seconds after which one who waits for a flight goes alone: whoever leads it may have forgotten it."""
 
 
-_USUAL = 2.5
+_USUAL = 0.5
 """Seconds that a call takes, while none has been seen to end."""
 
 _TWICE = 2.0

@@ -207,18 +207,19 @@ def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:
     """Answer from *hand*. *leads* grows by what is taken over, so that it is given up in the end."""
     if _is_one_call(ask, hand):
         return (yield from _buy_all(ask, hand.leads))
-    bought = dict[int, Sample]()
+    bought = dict[str, Sample]()
     if hand.leads:
         result = yield from buy(ask, hand.leads)
         if isinstance(result, Through):
             return result
-        bought = result
+        # By draw: what another has bought by us may stand where one of ours was in flight before.
+        bought = {lead.draw: result[lead.index] for lead in hand.leads if lead.own}
     got = list[_Got]()
     for grant, draw in zip(hand.grants, ask.drawn.ids, strict=True):
         if grant.sample is not None:
             got.append(_Got(grant.index, grant.sample, Source.HIT))
-        elif grant.index in bought:
-            got.append(_Got(grant.index, bought[grant.index], Source.FETCHED))
+        elif draw in bought:
+            got.append(_Got(grant.index, bought[draw], Source.FETCHED))
         else:
             waited = yield from _wait_for(ask, grant, draw, hand, leads)
             if isinstance(waited, Through):

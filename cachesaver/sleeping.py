@@ -50,7 +50,8 @@ def has_loop() -> bool:
 
 def _trio() -> Any:
     trio = sys.modules.get("trio")
-    return trio if trio is not None and trio.lowlevel.in_trio_run() else None
+    lowlevel = getattr(trio, "lowlevel", None)  # it may be just being imported
+    return trio if lowlevel is not None and lowlevel.in_trio_run() else None
 
 
 def first_of(*futures: Future[None]) -> Future[None]:

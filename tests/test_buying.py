@@ -112,7 +112,7 @@ def generous(count: int) -> Response:
     return whole(*map(str, range(count)))
 
 
-def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = lambda *_: None) -> Ask:
+def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = _unsettled) -> Ask:
     body = orjson.dumps({"q": "?", "n": n})
     request = Request(method="POST", url="https://x.test/toy", body=body)
     question = identify(request, Toy())
@@ -163,7 +163,7 @@ class TestOneCallForSeveral:
     def test_more_than_were_asked_for_are_not_kept(self) -> None:
         provider, told = Provider(lambda _: whole("a", "b", "c")), list[Purchase]()
 
-        asked = replace(ask(2), settle=lambda _, purchase: told.append(purchase))
+        asked = ask(2, settle=lambda _, purchase: told.append(purchase))
         bought = provider.run(buy(asked, leads(2)[0]))
 
         assert texts(bought) == {0: "a", 1: "b"}

@@ -770,6 +770,7 @@ class TestOutliving:
         self, monkeypatch: pytest.MonkeyPatch, *, others: bool
     ) -> None:
         monkeypatch.setattr(engines, "_GRACE", 0.005)
+        monkeypatch.setattr(engines, "_USUAL", 0.005)
         engine, errand = made(), Errand[object](waiting={1} if others else set())
         led = list[bool]()
 

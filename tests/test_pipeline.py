@@ -10,8 +10,22 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from cachesaver.batching import Errand, Hand, Lead, Seat, deal
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
-from cachesaver.effects import Acquire, Fill, Poll, Read, Release, Send, Steps, Together, Wait
+from cachesaver.effects import (
+    Acquire,
+    Deal,
+    Enlist,
+    Fill,
+    Leave,
+    Poll,
+    Read,
+    Release,
+    Send,
+    Steps,
+    Together,
+    Wait,
+)
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Headers, Reply, Request, Response, Sample
 from cachesaver.identity import identify
@@ -578,3 +592,172 @@ def test_an_ask_shows_neither_credentials_nor_prompt() -> None:
 
     assert "secret" not in shown
     assert question.fingerprint in shown
+
+
+class TestTogether:
+    """What nothing is stored for is assigned and bought with what others miss."""
+
+    @staticmethod
+    def _seated(n: int = 1) -> tuple[Script, Enlist]:
+        """A request for which nothing is stored, at its seat."""
+        script = Script(replace(ask(n), together=True))
+        assert script.effect.policy is Policy.STORED
+        enlist = script.give((Grant(index=-1),) * n)
+        assert isinstance(enlist, Enlist)
+        return script, enlist
+
+    def test_a_hit_sits_down_with_nobody(self) -> None:
+        script = Script(replace(ask(), together=True))
+
+        assert script.give((hit(0, "a"),)) is None
+        assert texts(script.outcome) == ["a"]
+
+    def test_only_what_is_missing_sits_down(self) -> None:
+        asked = replace(ask(2), together=True)
+        script = Script(asked)
+
+        enlist = script.give((hit(0, "a"), Grant(index=-1)))
+
+        assert enlist.seat.draws == asked.drawn.ids[1:]
+
+    def test_where_everything_is_bought_anew_nothing_stored_is_looked_for(self) -> None:
+        script = Script(replace(ask(policy=Policy.FRESH), together=True))
+
+        assert isinstance(script.effect, Enlist)
+
+    def test_who_leads_has_the_draws_of_all_assigned_by_run_and_deals(self) -> None:
+        script, enlist = self._seated()
+        mine, other = enlist.seat, Seat(run=RUN, draws=("x",))
+        third = Seat(run=Run(id="r", namespace="b"), draws=("x",))
+
+        first = script.give((mine, other, third))
+        assert (first.run, list(first.draws)) == (RUN, [*mine.draws, "x"])
+        second = script.give((lead(0), lead(1)))
+        assert (second.run.namespace, list(second.draws)) == ("b", ["x"])
+        dealing = script.give((Grant(index=0),))
+
+        assert isinstance(dealing, Deal)
+        assert [len(hand.leads) for hand in dealing.hands] == [2, 0, 0]
+        mine.hand = dealing.hands[0]
+        sent = script.give(())
+        assert orjson.loads(sent.request.body)["n"] == 2
+        script.give(live(whole("a", "b")))
+        script.give(whole("a", "b"))
+        filled = script.drain()
+        assert [fill.index for fill in filled] == [0, 1]
+        assert texts(script.outcome) == ["a"]
+
+    def test_what_nobody_took_is_given_up(self) -> None:
+        script, enlist = self._seated()
+        gone = Seat(run=RUN, draws=("x",))
+        script.give((gone, enlist.seat))
+        dealing = script.give((lead(0), lead(1)))
+        enlist.seat.hand = dealing.hands[1]
+
+        script.give((dealing.hands[0],))
+        released = script.drain()
+
+        assert [(each.index, each.keeps) for each in released] == [(0, False), (1, True)]
+        assert isinstance(script.effect, Wait), "for what the other would have bought"
+
+    def test_when_nothing_can_be_assigned_all_are_told(self) -> None:
+        script, enlist = self._seated()
+        script.give((enlist.seat, Seat(run=Run(id="r", namespace="b"), draws=("x",))))
+        script.give((lead(0),))
+        error = ValueError("full")
+
+        told = script.throw(error)
+
+        assert isinstance(told, Deal)
+        assert told.error is error
+        assert isinstance(script.give(()), Release)
+        with pytest.raises(ValueError, match="full"):
+            script.give(None)
+
+    def test_who_was_told_of_an_error_raises_it(self) -> None:
+        script, enlist = self._seated()
+        enlist.seat.error = ValueError("full")
+
+        with pytest.raises(ValueError, match="full"):
+            script.give(())
+
+    def test_who_was_told_of_an_interrupt_goes_alone(self) -> None:
+        """Given a dealer that is interrupted, then that is nobody's error but its own."""
+        script, enlist = self._seated()
+        enlist.seat.error = KeyboardInterrupt()
+
+        acquire = script.give(())
+
+        assert (acquire.draws, acquire.policy) == (enlist.seat.draws, Policy.RESERVE)
+        assert isinstance(script.give((lead(0),)), Send)
+
+    def test_who_gets_up_gives_up_what_it_was_dealt(self) -> None:
+        script, enlist = self._seated()
+        _, hand = deal([Seat(run=RUN, draws=("x",)), enlist.seat], [[lead(0)], [lead(1)]], 1)
+        assert hand.leads[0].index == 1
+
+        leaving = script.throw(TimeoutError())
+        assert leaving == Leave(seat=enlist.seat)
+        released = script.give(hand)
+
+        assert (released.index, released.keeps) == (1, False)
+        with pytest.raises(TimeoutError):
+            script.give(None)
+
+    def test_who_gets_up_before_leaves_nothing(self) -> None:
+        script, _ = self._seated()
+        script.throw(TimeoutError())
+
+        with pytest.raises(TimeoutError):
+            script.give(None)
+
+    def test_a_refusal_of_another_ones_call_is_shown(self) -> None:
+        asked = replace(ask(), together=True)
+        script = Script(asked)
+        enlist = script.give((Grant(index=-1),))
+        errand = Errand[object](waiting={1})
+        enlist.seat.hand = Hand(grants=(Grant(index=1),), errands={1: errand}, place=1)
+        assert isinstance(script.give(()), Wait)
+        assert errand.waiting == {1}
+
+        errand.refusal = Through(reply=None, source=Source.ERROR, why="status 429", read=whole())
+        script.give(True)
+
+        assert script.outcome is errand.refusal
+        assert errand.waiting == set()
+        assert draw(asked.drawn._node, asked.question.fingerprint, 1).ids == asked.drawn.ids
+
+    def test_what_another_bought_for_it_was_fetched(self) -> None:
+        script, enlist = self._seated()
+        lead_of_theirs = Lead(index=1, token="t", draw=enlist.seat.draws[0], run=RUN, own=False)
+        errand = Errand[object](waiting={1})
+        enlist.seat.hand = Hand(
+            grants=(Grant(index=lead_of_theirs.index),), errands={1: errand}, place=1
+        )
+        script.give(())
+        script.give(True)
+        script.give(hit(1, "a"))
+        script.give((hit(1, "a"),))
+
+        assert script.outcome.sources == (Source.FETCHED,)
+        assert errand.waiting == set()
+
+    def test_what_was_bought_for_another_is_not_taken(self) -> None:
+        """Given a flight that was given up since, when its index is dealt to another, it is theirs."""
+        script = Script(replace(ask(2), together=True))
+        enlist = script.give((Grant(index=5), Grant(index=-1)))
+        other = Seat(run=RUN, draws=("x",))
+        script.give((enlist.seat, other))
+        dealing = script.give((lead(4), lead(5)))
+        enlist.seat.hand = dealing.hands[0]
+        script.give(())
+        script.give(live(whole("a", "b")))
+        script.give(whole("a", "b"))
+
+        script.drain()
+
+        assert isinstance(script.effect, Wait)
+        script.give(True)
+        script.give(hit(5, "another's"))
+        script.give((hit(6, "c"),))
+        assert texts(script.outcome) == ["c", "a"]

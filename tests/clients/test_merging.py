@@ -251,7 +251,7 @@ class TestEveryClient:
         options = types.HttpOptions(base_url=rehearsal.gemini_url)
 
         async def main() -> list[Any]:
-            client = genai.Client(api_key="k", http_options=options)
+            client: Any = genai.Client(api_key="k", http_options=options)
             ask = client.aio.models.generate_content
             asks = [ask(model="gemini-3-flash", contents="Say something.") for _ in range(19)]
             answers = await asyncio.gather(*asks)
