@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from cachesaver import sleeping
-from cachesaver.batching import Errand, Hand, Seat
+from cachesaver.batching import Hand, Seat
 from cachesaver.buying import Purchase
-from cachesaver.contexts import current_context, inside
+from cachesaver.contexts import current_context
 from cachesaver.effects import (
     Acquire,
     Deal,
@@ -34,20 +34,18 @@ from cachesaver.effects import (
     Wait,
 )
 from cachesaver.errors import StoreError
-from cachesaver.exchange import AsyncReply, Reply, Response, Sample
+from cachesaver.exchange import AsyncReply, Reply, Sample
 from cachesaver.flights import Flights, leader
-from cachesaver.guards import Guards, Toll
+from cachesaver.guards import Guards
 from cachesaver.ports import AsyncSend, Grant, Store
 from cachesaver.ports import Send as BlockingSend
+from cachesaver.sending import Line, Sender, read, read_async, settle, settled_if_lost
 from cachesaver.windows import Gathering, Window
 
-__all__ = ["Abandoned", "Engine", "Line", "settle"]
+__all__ = ["Abandoned", "Engine", "Line"]
 
 T = TypeVar("T")
-S = TypeVar("S")
 Resume = Callable[[], Effect[Any]]
-Slot = tuple[str, int]
-"""Fingerprint and index."""
 
 _PATIENCE = 0.05
 """Seconds between two looks at a slot that another process leads."""
@@ -77,47 +75,6 @@ class Abandoned(BaseException):
     """Thrown into steps whose caller has gone."""
 
 
-def _nothing() -> None:
-    """Nobody minds."""
-
-
-async def _kept_nowhere(outcome: object) -> None:
-    """There is nothing to give up."""
-
-
-@dataclass(slots=True, eq=False)
-class Line(Generic[S]):
-    """The way to the provider for one request.
-
-    Attributes:
-        send: The adapter's.
-        outlives: Whether a call under way is finished and kept though its caller was cancelled.
-        left: Called when that happens, at once.
-        discard: Awaited with what the steps came to, when nobody is there to take it.
-        error: What the client raised while sending or reading: its own, not ours.
-        leases: The slots that are led through this line, by token.
-        errands: The calls among them that others wait for.
-        is_left: Whether its caller has gone.
-        caller: The task that makes the call, where another one goes on with it.
-    """
-
-    send: S
-    outlives: bool = False
-    left: Callable[[], None] = _nothing
-    discard: Callable[[Any], Coroutine[Any, Any, None]] = _kept_nowhere
-    error: BaseException | None = None
-    leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
-    errands: tuple[Errand[object], ...] = ()
-    is_left: bool = False
-    caller: object = None
-
-    def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
-        """Return *error*, remembered where it is the client's."""
-        if isinstance(effect, Send | Read):
-            self.error = error
-        return error
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Engine:
     """Performs effects against one store.
@@ -138,15 +95,19 @@ class Engine:
     window: Window = field(default_factory=Window)
     guards: Guards = field(default_factory=Guards)
     _gathering: Gathering = field(init=False)
+    _sender: Sender = field(init=False)
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
     _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
     """By its token, what would give up each lease that is ours."""
+    _owed: list[Release] = field(default_factory=list[Release])
+    """Leases that the store failed to give up."""
     _longest: float = 0.0
     """Seconds that calls took of late; 0 while none has ended."""
 
     def __post_init__(self) -> None:
         """Open the desk."""
         self._gathering = Gathering(window=self.window, flights=self.flights)
+        self._sender = Sender(guards=self.guards, tidy=self._clear)
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
@@ -268,9 +229,9 @@ class Engine:
     def _perform(self, effect: Effect[Any], line: Line[BlockingSend]) -> object:
         match effect:
             case Send():
-                return self._sent(effect, line)
+                return self._sender.send(effect, line)
             case Read(reply=head):
-                with _settled_if_lost(head):
+                with settled_if_lost(head):
                     return read(cast("Reply", head))
             case Fill():
                 return self._kept(effect, self._filled(effect).result)
@@ -292,9 +253,9 @@ class Engine:
             raise Abandoned  # what is under way is finished, and nothing else begun
         match effect:
             case Send():
-                return await self._asent(effect, line)
+                return await self._sender.asend(effect, line)
             case Read(reply=head):
-                with _settled_if_lost(head):
+                with settled_if_lost(head):
                     return await read_async(cast("AsyncReply", head))
             case Fill():
                 future = self._filled(effect)
@@ -315,53 +276,15 @@ class Engine:
 
     def live(self, effect: Send, line: Line[BlockingSend]) -> Reply:
         """Send what cannot be answered in any other way, past the store but not past the guards."""
-        reply = self._sent(effect, line)
+        reply = self._sender.send(effect, line)
         settle(reply, Purchase(known=False))
         return reply
 
     async def alive(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
         """Do the same as `live`."""
-        reply = await self._asent(effect, line)
+        reply = await self._sender.asend(effect, line)
         settle(reply, Purchase(known=False))
         return reply
-
-    def _sent(self, effect: Send, line: Line[BlockingSend]) -> Reply:
-        toll = self._toll(line, may_wait=not sleeping.has_loop())
-        with _given_back_unless_sent(toll):
-            while toll is not None and toll.permit is not None and not toll.permit.done():
-                sleeping.block(toll.permit, _GRACE)
-                self._tidy()
-            if toll is not None:
-                toll.reserve(effect)
-            sent = time.perf_counter()
-            with inside():
-                reply = line.send(effect.request)
-        reply.sent, reply.toll = sent, toll
-        return reply
-
-    async def _asent(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
-        toll = self._toll(line, may_wait=True)
-        with _given_back_unless_sent(toll):
-            while toll is not None and toll.permit is not None and not toll.permit.done():
-                await sleeping.doze(toll.permit, _GRACE)
-                self._tidy()
-            if toll is not None:
-                toll.reserve(effect)
-            sent = time.perf_counter()
-            with inside():
-                reply = await line.send(effect.request)
-        reply.sent, reply.toll = sent, toll
-        return reply
-
-    def _toll(self, line: Line[Any], *, may_wait: bool) -> Toll | None:
-        if not self.guards.are_there:
-            return None
-        return self.guards.admit(line.caller or current_context(), may_wait=may_wait)
-
-    def _tidy(self) -> None:
-        """Settle what nobody else will: all who could may be waiting for it."""
-        self._clear()
-        self.guards.collect()
 
     async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
         return await self._drive(lambda: next(steps), steps, line, here=False)
@@ -417,6 +340,20 @@ class Engine:
         with contextlib.suppress(Empty):
             while True:
                 self.settle(self._later.get_nowait())
+        if self._owed:
+            owed, self._owed = self._owed, []
+            for release in owed:
+                self._give_up(release)
+
+    def _give_up(self, effect: Release) -> StoreError | None:
+        """Release for good: what fails now (a full disk) is tried again, for nobody else will."""
+        slot = (effect.fingerprint, effect.index)
+        try:
+            self.store.release(effect.run, *slot, effect.token, keeps=effect.keeps)
+        except StoreError as error:
+            self._owed.append(effect)
+            return error
+        return None
 
     def _led(
         self, effect: Acquire | Poll, grants: tuple[Grant, ...], line: Line[Any], loop: object
@@ -436,13 +373,10 @@ class Engine:
         """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
         if self._held.pop(effect.token, None) is None:
             return  # it is filled, or given up already
-        slot = (effect.fingerprint, effect.index)
-        try:
-            self.store.release(effect.run, *slot, effect.token, keeps=effect.keeps)
-        except StoreError as error:
+        error = self._give_up(effect)
+        self.flights.land((effect.fingerprint, effect.index))
+        if error is not None:
             self.complain(error)
-        finally:
-            self.flights.land(slot)
 
     def _kept(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
         """What the slot holds now; the bought sample itself where the store fails to tell."""
@@ -450,8 +384,14 @@ class Engine:
             return result()
         except Exception as error:  # noqa: BLE001  # a store of anyone's: the call is paid for
             # A slot that stays empty must not stay ours: whoever waits for it would wait for ever.
-            with contextlib.suppress(StoreError):
-                self.store.release(effect.run, effect.fingerprint, effect.index, effect.token)
+            self._give_up(
+                Release(
+                    run=effect.run,
+                    fingerprint=effect.fingerprint,
+                    index=effect.index,
+                    token=effect.token,
+                )
+            )
             self.complain(_of_store(error))
             return effect.sample
 
@@ -483,65 +423,3 @@ def _sending(steps: Steps[Any], result: object) -> Resume:
 
 def _throwing(steps: Steps[Any], error: BaseException) -> Resume:
     return lambda: steps.throw(error)
-
-
-@contextlib.contextmanager
-def _given_back_unless_sent(toll: Toll | None) -> Generator[None]:
-    try:
-        yield
-    except BaseException:
-        if toll is not None:
-            toll.cancel()
-        raise
-
-
-@contextlib.contextmanager
-def _settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
-    try:
-        yield
-    except Exception:  # the connection broke: a call that failed
-        settle(reply, Purchase())
-        raise
-    except BaseException:  # its caller has gone: it may cost what it was to cost
-        settle(reply, Purchase(known=False))
-        raise
-
-
-def settle(reply: Reply | AsyncReply, purchase: Purchase) -> None:
-    """Book what the call that brought *reply* came to."""
-    if isinstance(reply.toll, Toll):
-        reply.toll.settle(purchase)
-
-
-def read(reply: Reply) -> Response:
-    """Read *reply* to its end and close it."""
-    chunks, offsets = list[bytes](), list[float]()
-    try:
-        for chunk in reply.chunks:
-            chunks.append(chunk)
-            offsets.append(time.perf_counter() - reply.sent)
-    finally:
-        reply.close()
-    return _response(reply, chunks, offsets)
-
-
-async def read_async(reply: AsyncReply) -> Response:
-    """Read *reply* to its end and close it."""
-    chunks, offsets = list[bytes](), list[float]()
-    try:
-        async for chunk in reply.chunks:
-            chunks.append(chunk)
-            offsets.append(time.perf_counter() - reply.sent)
-    finally:
-        await reply.close()
-    return _response(reply, chunks, offsets)
-
-
-def _response(reply: Reply | AsyncReply, chunks: list[bytes], offsets: list[float]) -> Response:
-    return Response(
-        status=reply.status,
-        headers=reply.headers,
-        chunks=tuple(chunks),
-        offsets=tuple(offsets),
-        reason=reply.reason,
-    )

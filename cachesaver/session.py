@@ -22,7 +22,7 @@ from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, is_inside
 from cachesaver.contexts import here as place
 from cachesaver.effects import Send as Effect
-from cachesaver.engine import Engine, Line, settle
+from cachesaver.engine import Engine
 from cachesaver.errors import BudgetError, CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
@@ -34,6 +34,7 @@ from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, answer, without
 from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
+from cachesaver.sending import Line, settle
 from cachesaver.settings import Mode, Settings, settings
 from cachesaver.statistics import Statistics, Tally
 from cachesaver.stores import open_store

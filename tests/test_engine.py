@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import threading
@@ -180,6 +181,10 @@ def release(token: str) -> Release:
     return Release(run=RUN, fingerprint="f", index=0, token=token)
 
 
+def _acquiring(draws: Sequence[str]) -> Steps[tuple[Grant, ...]]:
+    return (yield from acquire(OTHER, draws))
+
+
 def lead_then(*effects: Effect[Any]) -> Steps[Any]:
     """Lead the slot, ask for *effects*, and give the slot up whatever happens."""
     (grant,) = yield from acquire()
@@ -350,6 +355,18 @@ class TestAStoreThatFails:
 
         assert [str(error) for error in told] == ["gone"]
         assert engine.flights.landing(SLOT) is None
+
+    def test_a_release_that_failed_is_made_when_the_store_can(self) -> None:
+        """Given a full disk, when there is room again, then a lease of ours holds nobody up."""
+        store = FailingStore("release")
+        engine = made(store)
+        with contextlib.suppress(ConnectionError):
+            blocking(engine, lead_then(), Connection())
+        store.where = ()
+
+        (grant,) = blocking(engine, _acquiring(("other",)), Connection())
+
+        assert (grant.index, bool(grant.token)) == (0, True)
 
     def test_one_who_wants_to_know_is_told_at_once(self) -> None:
         def complain(error: StoreError) -> None:

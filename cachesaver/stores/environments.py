@@ -5,6 +5,7 @@ Bookkeeping of files, maps and locks; what is in the files is for claims.py and 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -43,6 +44,7 @@ class Environment:
 
     def __init__(self, path: Path, *, durable: bool, tables: int = 0) -> None:
         self.path = path
+        _allocate_locks(path)
         self.env = _open(path, durable=durable, tables=tables)
         _check_length(path, self.env)
         self.env.reader_check()
@@ -80,6 +82,33 @@ class Environment:
         than its own, leaves them alone, and lets the child open the file for itself.
         """
         del self.env
+
+
+_LOCKS = _READERS * 64 + (1 << 12)
+"""Bytes of the file of locks: a cache line a reader, and what LMDB keeps besides (lmdb.h, mdb.c)."""
+
+
+def _allocate_locks(path: Path) -> None:
+    """Give the file of locks its room on disk.
+
+    LMDB makes it as a hole and writes to it through a map: on a full disk that would not be an
+    error but the end of the process (SIGBUS).
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return  # macOS and Windows
+    try:
+        locks = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return  # LMDB says why
+    try:
+        if os.fstat(locks).st_size < _LOCKS:
+            os.posix_fallocate(locks, 0, _LOCKS)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise _unavailable(path, "the disk is full") from error
+        # else a file system that cannot do it
+    finally:
+        os.close(locks)
 
 
 def _open(path: Path, *, durable: bool, tables: int) -> lmdb.Environment:

@@ -177,7 +177,8 @@ class Writer:
                     keys.sample_key(filling.fingerprint, filling.index),
                     db=self._session.tables.samples,
                 )
-                if lease is not None and (stored is not None or lease.token == filling.token):
+                # Where nothing was stored, whoever bought gives up lease and index (`Store.release`).
+                if lease is not None and stored is not None:
                     claims.delete(key)
 
         self._session.claim(end)
@@ -225,7 +226,8 @@ def _put_once(txn: Transaction, table: Table, key: bytes, payload: bytes) -> Non
 def _fail(group: list[Filling], error: Exception, location: str) -> None:
     if not isinstance(error, StoreError):
         error = StoreError(f"the store in {location} failed: {error!r}.", location=location)
-    _log.warning("%s", error)
+    if not group:  # else those who wait for it hear of it
+        _log.warning("%s", error)
     for filling in group:
         if not filling.done.done():
             filling.done.set_exception(error)

@@ -74,6 +74,7 @@ assert [index for index, _ in store.samples(F)] == list(range(number))
 assert list(store.verify()) == []
 
 ballast.unlink()
+store.release(a_run(), F, grant.index, grant.token)
 assert buy(store, a_run(), str(number)) == [number]
 store.close()
 again = LmdbStore(disk / "s")
@@ -83,7 +84,7 @@ again.close()
 """
     ran = on_a_small_disk(program, disk)
 
-    assert (ran.returncode, "failed: mdb_txn_commit" in ran.stderr) == (0, True), ran.stderr
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_a_program_goes_on_live_and_says_so_once(disk: Path, rehearsal: Rehearsal) -> None:
@@ -113,12 +114,11 @@ with (
 
     assert ran.returncode == 0, ran.stderr
     (warning,) = ran.stderr.splitlines()
-    assert warning.startswith("cachesaver: going on live")
+    assert warning.startswith(("cachesaver: going on live", "cachesaver: the store failed"))
     assert "No space left on device" in warning
     assert rehearsal.calls().samples == 7
 
 
-@pytest.mark.xfail(strict=True, reason="LMDB maps a lock file that has no room: SIGBUS")
 def test_a_full_disk_after_a_boot_is_an_error_and_no_crash(disk: Path) -> None:
     """Given a store of an earlier boot, so that the file of claims is new, on a disk that is full."""
     program = """

@@ -170,7 +170,7 @@ os._exit(0)
     environment = Environment(tmp_path / "x.mdb", durable=False)
 
     assert environment.env.readers() == "(no active readers)\n"
-    assert environment.env.max_readers() == 4096
+    assert environment.env.max_readers() >= 4096
     environment.close()
 
 

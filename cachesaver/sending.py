@@ -1,0 +1,187 @@
+"""The way to the provider for one request: past the guards, out, and read to its end.
+
+A blocking and an async half. What is sent, and what becomes of the answer, is the pipeline's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from cachesaver import sleeping
+from cachesaver.batching import Errand
+from cachesaver.buying import Purchase
+from cachesaver.contexts import current_context, inside
+from cachesaver.effects import Effect, Read, Send
+from cachesaver.exchange import AsyncReply, Reply, Response
+from cachesaver.guards import Guards, Toll
+from cachesaver.ports import AsyncSend
+from cachesaver.ports import Send as BlockingSend
+
+__all__ = ["Line", "Sender", "Slot", "read", "read_async", "settle", "settled_if_lost"]
+
+S = TypeVar("S")
+Slot = tuple[str, int]
+"""Fingerprint and index."""
+
+_GRACE = 1.0
+"""Seconds after which one who waits for a permit looks for what the garbage collector left."""
+
+
+def _nothing() -> None:
+    """Nobody minds."""
+
+
+async def _kept_nowhere(outcome: object) -> None:
+    """There is nothing to give up."""
+
+
+@dataclass(slots=True, eq=False)
+class Line(Generic[S]):
+    """The way to the provider for one request.
+
+    Attributes:
+        send: The adapter's.
+        outlives: Whether a call under way is finished and kept though its caller was cancelled.
+        left: Called when that happens, at once.
+        discard: Awaited with what the steps came to, when nobody is there to take it.
+        error: What the client raised while sending or reading: its own, not ours.
+        leases: The slots that are led through this line, by token.
+        errands: The calls among them that others wait for.
+        is_left: Whether its caller has gone.
+        caller: The task that makes the call, where another one goes on with it.
+    """
+
+    send: S
+    outlives: bool = False
+    left: Callable[[], None] = _nothing
+    discard: Callable[[Any], Coroutine[Any, Any, None]] = _kept_nowhere
+    error: BaseException | None = None
+    leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
+    errands: tuple[Errand[object], ...] = ()
+    is_left: bool = False
+    caller: object = None
+
+    def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
+        """Return *error*, remembered where it is the client's."""
+        if isinstance(effect, Send | Read):
+            self.error = error
+        return error
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Sender:
+    """Sends for one session.
+
+    Attributes:
+        guards: That a call must pass.
+        tidy: Settles what nobody else will: all who could may be waiting for a permit.
+    """
+
+    guards: Guards
+    tidy: Callable[[], None]
+
+    def send(self, effect: Send, line: Line[BlockingSend]) -> Reply:
+        """See `Send`; blocking."""
+        toll = self._toll(line, may_wait=not sleeping.has_loop())
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                sleeping.block(toll.permit, _GRACE)
+                self._collect()
+            if toll is not None:
+                toll.reserve(effect)
+            sent = time.perf_counter()
+            with inside():
+                reply = line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    async def asend(self, effect: Send, line: Line[AsyncSend]) -> AsyncReply:
+        """See `Send`."""
+        toll = self._toll(line, may_wait=True)
+        with _given_back_unless_sent(toll):
+            while toll is not None and toll.permit is not None and not toll.permit.done():
+                await sleeping.doze(toll.permit, _GRACE)
+                self._collect()
+            if toll is not None:
+                toll.reserve(effect)
+            sent = time.perf_counter()
+            with inside():
+                reply = await line.send(effect.request)
+        reply.sent, reply.toll = sent, toll
+        return reply
+
+    def _toll(self, line: Line[Any], *, may_wait: bool) -> Toll | None:
+        if not self.guards.are_there:
+            return None
+        return self.guards.admit(line.caller or current_context(), may_wait=may_wait)
+
+    def _collect(self) -> None:
+        self.tidy()
+        self.guards.collect()
+
+
+@contextlib.contextmanager
+def _given_back_unless_sent(toll: Toll | None) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        if toll is not None:
+            toll.cancel()
+        raise
+
+
+@contextlib.contextmanager
+def settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
+    """Settle the call that brought *reply* where it is not read to its end."""
+    try:
+        yield
+    except Exception:  # the connection broke: a call that failed
+        settle(reply, Purchase())
+        raise
+    except BaseException:  # its caller has gone: it may cost what it was to cost
+        settle(reply, Purchase(known=False))
+        raise
+
+
+def settle(reply: Reply | AsyncReply, purchase: Purchase) -> None:
+    """Book what the call that brought *reply* came to."""
+    if isinstance(reply.toll, Toll):
+        reply.toll.settle(purchase)
+
+
+def read(reply: Reply) -> Response:
+    """Read *reply* to its end and close it."""
+    chunks, offsets = list[bytes](), list[float]()
+    try:
+        for chunk in reply.chunks:
+            chunks.append(chunk)
+            offsets.append(time.perf_counter() - reply.sent)
+    finally:
+        reply.close()
+    return _response(reply, chunks, offsets)
+
+
+async def read_async(reply: AsyncReply) -> Response:
+    """Read *reply* to its end and close it."""
+    chunks, offsets = list[bytes](), list[float]()
+    try:
+        async for chunk in reply.chunks:
+            chunks.append(chunk)
+            offsets.append(time.perf_counter() - reply.sent)
+    finally:
+        await reply.close()
+    return _response(reply, chunks, offsets)
+
+
+def _response(reply: Reply | AsyncReply, chunks: list[bytes], offsets: list[float]) -> Response:
+    return Response(
+        status=reply.status,
+        headers=reply.headers,
+        chunks=tuple(chunks),
+        offsets=tuple(offsets),
+        reason=reply.reason,
+    )
