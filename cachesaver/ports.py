@@ -289,7 +289,8 @@ class Store(Protocol):
 
         Another's sample there wins and is what the future gives (equality tells who won). A late
         fill with an outdated *token* is accepted while the slot is empty. *question*: the redacted
-        canonical request, kept once per fingerprint for `explain` and miss reports.
+        canonical request, kept once per fingerprint for `explain` and miss reports. Where the sample
+        cannot be kept the future raises StoreError, and the lease is still to be released.
         """
         ...
 

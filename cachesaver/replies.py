@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from cachesaver.effects import Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers
 from cachesaver.flights import Pulse
@@ -36,7 +37,7 @@ def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> R
                 engine.settle(outcome.drop())
 
             def lose() -> None:
-                engine.settle_later(outcome.drop())
+                engine.settle_later(_lost(outcome, tally))
 
             tee = Tee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
             return Reply(
@@ -75,7 +76,7 @@ def async_reply(
                 engine.settle(outcome.drop())
 
             def lose() -> None:
-                engine.settle_later(outcome.drop())
+                engine.settle_later(_lost(outcome, tally))
 
             tee = AsyncTee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
             return AsyncReply(
@@ -89,6 +90,12 @@ def async_reply(
             )
         case _:
             raise TypeError(f"a blocking reply for an async client: {outcome!r}")
+
+
+def _lost(outcome: Passing, tally: Tally) -> Steps[None]:
+    """Count and drop a stream that nobody holds any more: later, for a finaliser may take no lock."""
+    tally.passed(())
+    yield from outcome.drop()
 
 
 def _pulse(outcome: Passing, engine: Engine) -> Pulse:

@@ -188,6 +188,7 @@ try:
     store.fill(F, grant.index, grant.token, sample, question=b"").result(60)
 except StoreError as error:
     print("failed")
+    store.release(a_run(), F, grant.index, grant.token)
 (again,) = draw(store, a_run(), "b")
 (hit,) = draw(store, a_run("two"), "a")
 print(again.index, bool(again.token), hit.sample is not None)
