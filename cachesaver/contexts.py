@@ -265,12 +265,13 @@ def label(function: object, args: tuple[object, ...] = ()) -> tuple[str, str | N
     """Return what to call a job that calls *function*, and the namespace that it carries with it."""
     while isinstance(function, functools.partial):
         args, function = (*function.args, *args), function.func
-    context = getattr(function, "__self__", None)
-    if (
-        isinstance(context, Context) and args
-    ):  # asyncio.to_thread, and everybody who does as it does
-        return label(args[0], args[1:])[0], scope_of(context)
-    name = getattr(function, "__qualname__", "") or type(function).__qualname__
+    try:
+        context = getattr(function, "__self__", None)
+        name = getattr(function, "__qualname__", "") or type(function).__qualname__
+    except Exception:  # noqa: BLE001  # a proxy of nothing raises whatever it likes, at its call
+        return type(function).__qualname__, None
+    if isinstance(context, Context) and args:
+        return label(args[0], args[1:])[0], scope_of(context)  # asyncio.to_thread and its like
     return str(name), None
 
 

@@ -7,6 +7,7 @@ send, read and wait; the bookkeeping between is shared.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -39,7 +40,7 @@ from cachesaver.flights import Flights, leader
 from cachesaver.guards import Guards
 from cachesaver.ports import AsyncSend, Grant, Store
 from cachesaver.ports import Send as BlockingSend
-from cachesaver.sending import Line, Sender, read, read_async, settle, settled_if_lost
+from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
 from cachesaver.windows import Gathering, Window
 
 __all__ = ["Abandoned", "Engine", "Line"]
@@ -71,10 +72,6 @@ _FADING = 0.9
 """What is left, with each call, of how long an earlier one took."""
 
 
-class Abandoned(BaseException):
-    """Thrown into steps whose caller has gone."""
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Engine:
     """Performs effects against one store.
@@ -101,6 +98,7 @@ class Engine:
     """By its token, what would give up each lease that is ours."""
     _owed: list[Release] = field(default_factory=list[Release])
     """Leases that the store failed to give up."""
+    _pid: int = field(default_factory=os.getpid)
     _longest: float = 0.0
     """Seconds that calls took of late; 0 while none has ended."""
 
@@ -221,6 +219,8 @@ class Engine:
             self._release(release)
 
     def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
+        if os.getpid() != self._pid:
+            return  # a child closes what its parent reads: that is none of its business
         line = Line[Any](None)
         with contextlib.suppress(Abandoned, StopIteration):
             while True:
@@ -236,7 +236,7 @@ class Engine:
             case Fill():
                 return self._kept(effect, self._filled(effect).result)
             case Wait():
-                if not self._is_worth_it(effect, None, None):
+                if not self._is_worth_it(effect, line, None, None):
                     return False
                 landing = self.flights.landing((effect.fingerprint, effect.index))
                 sleeping.block(landing, _PATIENCE if landing is None else _GRACE)
@@ -262,7 +262,7 @@ class Engine:
                 await sleeping.until_done(future)
                 return self._kept(effect, future.result)
             case Wait():
-                if not self._is_worth_it(effect, sleeping.running_loop(), current_context()):
+                if not self._is_worth_it(effect, line, sleeping.running_loop(), current_context()):
                     return False
                 landing = self.flights.landing((effect.fingerprint, effect.index))
                 await sleeping.doze(landing, _PATIENCE if landing is None else _GRACE)
@@ -289,8 +289,13 @@ class Engine:
     async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
         return await self._drive(lambda: next(steps), steps, line, here=False)
 
-    def _is_worth_it(self, effect: Wait, loop: object, task: object) -> bool:
-        """Tell whether a slot in flight is worth waiting for here, and still is."""
+    def _is_worth_it(self, effect: Wait, line: Line[Any], loop: object, task: object) -> bool:
+        """Tell whether a slot in flight is worth waiting for here, and still is.
+
+        Whoever leads it may be waiting for the permit of a stream that is read here.
+        """
+        if self.guards.holds(line.caller or current_context()):
+            return False
         slot = (effect.fingerprint, effect.index)
         patience = _PATIENCE if self.flights.landing(slot) is None else _GRACE
         return effect.turn * patience < _TOO_LONG and self.flights.can_wait(slot, loop, task)
@@ -342,8 +347,9 @@ class Engine:
                 self.settle(self._later.get_nowait())
         if self._owed:
             owed, self._owed = self._owed, []
-            for release in owed:
-                self._give_up(release)
+            while owed and self._give_up(owed.pop()) is None:
+                pass  # the next one will fail as this one did
+            self._owed += owed
 
     def _give_up(self, effect: Release) -> StoreError | None:
         """Release for good: what fails now (a full disk) is tried again, for nobody else will."""

@@ -34,6 +34,13 @@ class Toll:
     caller: object
     _guards: Guards = field(repr=False)
     _reservation: Reservation | None = None
+    _is_held: bool = False
+
+    def hold(self) -> None:
+        """Note that the caller has a stream to read, until this is settled."""
+        if self.permit is not None and not self._is_held:
+            self._is_held = True
+            self._guards.hold(self.caller, 1)
 
     def reserve(self, effect: Send) -> None:
         """Put aside what the call *effect*, which goes out next, may cost.
@@ -51,13 +58,18 @@ class Toll:
     def settle(self, purchase: Purchase) -> None:
         """Book what the call came to, and let the next one go out."""
         self._guards.leave(self)
+        if self._is_held:
+            self._is_held = False
+            self._guards.hold(self.caller, -1)
         held, self._reservation = self._reservation, None
         if held is None:
             return
-        if purchase.known and not purchase.samples:
-            held.cancel()
-        else:
+        if not purchase.known:
+            held.settle("", {}, held.ask.samples)
+        elif purchase.samples:
             held.settle(purchase.model, purchase.usage, purchase.samples)
+        else:
+            held.cancel()
 
     def cancel(self) -> None:
         """Give everything back: the call did not go out, or failed."""
@@ -83,10 +95,21 @@ class Guards:
         Who holds a permit already, for a stream that it has still to read, goes out without one,
         as does who may not wait: they would wait for themselves.
         """
-        if self.permits is None or not may_wait or self._holders.get(caller):
+        if self.permits is None or not may_wait or self.holds(caller):
             return Toll(None, caller, self)
-        self._holders[caller] = self._holders.get(caller, 0) + 1
         return Toll(self.permits.ask(), caller, self)
+
+    def holds(self, caller: object) -> bool:
+        """Tell whether *caller* has a stream to read that holds a permit."""
+        return self.permits is not None and bool(self._holders.get(caller))
+
+    def hold(self, caller: object, change: int) -> None:
+        """Count the streams that *caller* has to read."""
+        streams = self._holders.get(caller, 0) + change
+        if streams > 0:
+            self._holders[caller] = streams
+        else:
+            self._holders.pop(caller, None)
 
     def collect(self) -> None:
         """See `Permits.collect`."""
@@ -96,14 +119,8 @@ class Guards:
     def leave(self, toll: Toll) -> None:
         """Give back the permit of *toll*."""
         permit, toll.permit = toll.permit, None
-        if permit is None or self.permits is None:
-            return
-        left = self._holders.get(toll.caller, 0) - 1
-        if left > 0:
-            self._holders[toll.caller] = left
-        else:
-            self._holders.pop(toll.caller, None)
-        self.permits.give_back(permit)
+        if permit is not None and self.permits is not None:
+            self.permits.give_back(permit)
 
 
 def guards(max_concurrency: int | None, budget: Budget | None) -> Guards:

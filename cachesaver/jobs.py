@@ -90,7 +90,8 @@ def _thread_start(original: Callable[..., Any], active: Callable[[], bool]) -> C
     @functools.wraps(original)
     def start(thread: threading.Thread, /) -> Any:
         # One that has an id has been started already, and will be told so.
-        if active() and thread.ident is None and not is_pooling():
+        known = getattr(thread, "_initialized", False)  # else it says itself what is wrong
+        if active() and known and thread.ident is None and not is_pooling():
             name, scope = _work_of(thread)
             remember(thread, born(name, scope=scope))
         return original(thread)

@@ -323,11 +323,13 @@ def _wait_for(
         if polled.sample is None and not polled.token:
             turn += 1
             continue
+        leads += _leads(ask, (draw,), (polled,))
         now = yield from _still(ask, draw, polled)
         if now.sample is not None:
             return _Got(now.index, now.sample, _waited(errand))
         if now.token:
-            leads += _leads(ask, (draw,), (now,))
+            if now is not polled:
+                leads += _leads(ask, (draw,), (now,))
             return (yield from _bought_alone(ask, now.index, leads[-1]))
         if now.index < 0:
             return None

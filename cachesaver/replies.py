@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 from cachesaver.effects import Steps
@@ -10,6 +11,7 @@ from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_he
 from cachesaver.flights import Pulse
 from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
 from cachesaver.ports import AsyncSend, Send
+from cachesaver.sending import hold
 from cachesaver.statistics import Tally
 from cachesaver.tee import AsyncTee, Tee
 
@@ -99,8 +101,10 @@ def _lost(outcome: Passing, tally: Tally) -> Steps[None]:
 
 
 def _pulse(outcome: Passing, engine: Engine) -> Pulse:
-    """Let those who wait for this stream see whether it is being read."""
-    pulse = Pulse()
+    """Let those who wait for this stream see whether it is being read; its reader holds its permit."""
+    if outcome.reply.toll is not None:
+        hold(outcome.reply)
+    pulse = Pulse(idle_since=time.perf_counter())
     engine.flights.streams([(outcome.fingerprint, index) for index in outcome.indexes], pulse)
     return pulse
 

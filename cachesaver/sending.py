@@ -21,7 +21,17 @@ from cachesaver.guards import Guards, Toll
 from cachesaver.ports import AsyncSend
 from cachesaver.ports import Send as BlockingSend
 
-__all__ = ["Line", "Sender", "Slot", "read", "read_async", "settle", "settled_if_lost"]
+__all__ = [
+    "Abandoned",
+    "Line",
+    "Sender",
+    "Slot",
+    "hold",
+    "read",
+    "read_async",
+    "settle",
+    "settled_if_lost",
+]
 
 S = TypeVar("S")
 Slot = tuple[str, int]
@@ -29,6 +39,10 @@ Slot = tuple[str, int]
 
 _GRACE = 1.0
 """Seconds after which one who waits for a permit looks for what the garbage collector left."""
+
+
+class Abandoned(BaseException):
+    """Thrown into steps whose caller has gone."""
 
 
 def _nothing() -> None:
@@ -48,7 +62,7 @@ class Line(Generic[S]):
         outlives: Whether a call under way is finished and kept though its caller was cancelled.
         left: Called when that happens, at once.
         discard: Awaited with what the steps came to, when nobody is there to take it.
-        error: What the client raised while sending or reading: its own, not ours.
+        errors: What the client raised while sending or reading: its own, not ours.
         leases: The slots that are led through this line, by token.
         errands: The calls among them that others wait for.
         is_left: Whether its caller has gone.
@@ -59,7 +73,7 @@ class Line(Generic[S]):
     outlives: bool = False
     left: Callable[[], None] = _nothing
     discard: Callable[[Any], Coroutine[Any, Any, None]] = _kept_nowhere
-    error: BaseException | None = None
+    errors: list[BaseException] = field(default_factory=list[BaseException])
     leases: dict[str, Slot] = field(default_factory=dict[str, Slot])
     errands: tuple[Errand[object], ...] = ()
     is_left: bool = False
@@ -68,8 +82,12 @@ class Line(Generic[S]):
     def noted(self, effect: Effect[Any], error: BaseException) -> BaseException:
         """Return *error*, remembered where it is the client's."""
         if isinstance(effect, Send | Read):
-            self.error = error
+            self.errors.append(error)
         return error
+
+    def raised(self, error: BaseException) -> bool:
+        """Tell whether *error* is the client's own."""
+        return any(error is each for each in self.errors)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -106,6 +124,8 @@ class Sender:
             while toll is not None and toll.permit is not None and not toll.permit.done():
                 await sleeping.doze(toll.permit, _GRACE)
                 self._collect()
+            if line.is_left:
+                raise Abandoned
             if toll is not None:
                 toll.reserve(effect)
             sent = time.perf_counter()
@@ -145,6 +165,12 @@ def settled_if_lost(reply: Reply | AsyncReply) -> Generator[None]:
     except BaseException:  # its caller has gone: it may cost what it was to cost
         settle(reply, Purchase(known=False))
         raise
+
+
+def hold(reply: Reply | AsyncReply) -> None:
+    """Note that the caller has *reply* to read before its call can be settled."""
+    if isinstance(reply.toll, Toll):
+        reply.toll.hold()
 
 
 def settle(reply: Reply | AsyncReply, purchase: Purchase) -> None:

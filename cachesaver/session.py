@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cachesaver import dialects
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, REPLICATE, Family, is_inside
+from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, is_inside
 from cachesaver.contexts import here as place
 from cachesaver.effects import Send as Effect
 from cachesaver.engine import Engine
@@ -208,7 +208,7 @@ class Session:
         try:
             outcome = self._engine.run(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
-            self._judge(error, line.error)
+            self._judge(error, line)
             with _seen_through_sdks():
                 return self._engine.live(_whole(ask), Line(send))
         self._count(ask, outcome)
@@ -229,7 +229,7 @@ class Session:
         try:
             outcome = await self._engine.arun(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
-            self._judge(error, line.error)
+            self._judge(error, line)
             with _seen_through_sdks():
                 return await self._engine.alive(_whole(ask), Line(send))
         self._count(ask, outcome)
@@ -283,7 +283,10 @@ class Session:
     def _can_be_shared(self, question: Question) -> bool:
         """Tell whether one call may ask for more samples of *question* than it does itself."""
         most = self._limits.most(question)
-        return not question.wants_stream and (most is None or most > question.count)
+        if question.wants_stream or not (most is None or most > question.count):
+            return False
+        # Others might wait for the permit of a stream that is read here, and this for them.
+        return not self._engine.guards.holds(current_context())
 
     def _settle(self, reply: Reply | AsyncReply, purchase: Purchase) -> None:
         self._tally.settled(purchase)
@@ -297,11 +300,11 @@ class Session:
             self.settings.replicate if replicate is None else replicate,
         )
 
-    def _judge(self, error: Exception, clients: BaseException | None) -> None:
+    def _judge(self, error: Exception, line: Line[Any] | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""
         if isinstance(error, BudgetError):
             raise let_through(error)
-        if error is clients:
+        if line is not None and line.raised(error):
             raise error
         # By replay, nothing may leave the process, whatever has failed.
         if self.settings.strict or self.settings.mode is Mode.REPLAY:

@@ -185,7 +185,7 @@ class _OnAsyncio(Generic[T]):
             return
         # A loop that ends without cancelling its tasks leaves this one pending: not the program's fault.
         self.task._log_destroy_pending = False  # noqa: SLF001  # as asyncio does with its own
-        _LEFT.difference_update([task for task in _LEFT if task.get_loop().is_closed()])
+        _LEFT.difference_update([task for task in list(_LEFT) if task.get_loop().is_closed()])
         _LEFT.add(self.task)
         self.task.add_done_callback(_forget)
 

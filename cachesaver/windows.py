@@ -20,6 +20,9 @@ _TURNS = 100
 
 _QUIET = 2
 
+_LONGEST = 600
+"""Looks at flights, each after `_GRACE` at the most, after which a batch waits for no more of them."""
+
 _GRACE = 1.0
 """Seconds after which one who waits for a flight to land looks whether another one is up."""
 
@@ -119,14 +122,20 @@ class Gathering:
 
     def _gather(self, effect: Enlist, batch: Batch) -> None:
         if self.window.flights:
-            while not batch.full.done() and (landing := self._landing(effect)) is not None:
+            for _ in range(_LONGEST):
+                landing = None if batch.full.done() else self._landing(effect)
+                if landing is None:
+                    return
                 sleeping.block(sleeping.first_of(landing, batch.full), _GRACE)
         elif self.window.seconds:
             sleeping.block(batch.full, self.window.seconds)
 
     async def _agather(self, effect: Enlist, batch: Batch) -> None:
         if self.window.flights:
-            while not batch.full.done() and (landing := self._landing(effect)) is not None:
+            for _ in range(_LONGEST):
+                landing = None if batch.full.done() else self._landing(effect)
+                if landing is None:
+                    return
                 await sleeping.doze(sleeping.first_of(landing, batch.full), _GRACE)
         elif self.window.seconds is None:
             await _grow(batch)

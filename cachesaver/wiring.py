@@ -135,7 +135,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         window: How long to gather draws of one question that have to be bought, so that one call
             with `n` set buys them all: seconds from the first (0: not at all), "turn" (default:
             to the end of the event loop's turn; blocking calls are not gathered) or "flight" (as
-            long as a call for the same question is under way). Hits never wait.
+            long as a call for the same question is under way). Hits wait for no window.
         size: As many draws close a window at once; None: as many as come.
         max_concurrency: The most calls this process may have under way at a time, a whole number
             from 1; the others wait their turn. Default: `CACHESAVER_CONCURRENCY`, else no limit.

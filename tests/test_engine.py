@@ -260,7 +260,7 @@ class TestBothHalves:
             _with_line(perform, engine, noting, steps(), way)
 
         assert caught.value is fault
-        assert lines[0].error is fault
+        assert lines[0].errors == [fault]
         assert way.closed == (moment == "read")
 
     @ALL
@@ -277,7 +277,7 @@ class TestBothHalves:
         with pytest.raises(TypeError, match="no one knows how to perform"):
             _with_line(perform, made(), noting, steps(), Connection())
 
-        assert lines[0].error is None
+        assert lines[0].errors == []
 
     @ALL
     def test_steps_may_go_on_after_an_error(self, perform: Perform) -> None:

@@ -48,13 +48,40 @@ def test_who_holds_a_permit_does_not_wait_for_itself() -> None:
     """Given a stream that its task has still to read, when it calls again, then at once."""
     made, caller = guards(1, None), Caller()
     stream = made.admit(caller, may_wait=True)
+    stream.hold()
+    assert made.holds(caller)
 
     again = made.admit(caller, may_wait=True)
     stream.cancel()
+    assert not made.holds(caller)
     then = made.admit(caller, may_wait=True)
 
     assert again.permit is None
     assert then.permit is not None
+
+
+def test_calls_of_one_task_at_a_time_wait_for_each_other() -> None:
+    """Given the parts of one request, then no more of them go out than are allowed."""
+    made, caller = guards(1, None), Caller()
+
+    tolls = [made.admit(caller, may_wait=True) for _ in range(3)]
+
+    assert [toll.permit is not None and toll.permit.done() for toll in tolls] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_a_caller_left_is_booked_as_it_was_asked() -> None:
+    made = guards(None, Budget(samples=5))
+    toll = made.admit(Caller(), may_wait=True)
+    toll.reserve(Send(request=CALL.request, count=3))
+
+    toll.settle(Purchase(known=False))
+
+    assert made.purse is not None
+    assert made.purse.spent.samples == 3
 
 
 def test_who_may_not_wait_goes_out_at_once() -> None:

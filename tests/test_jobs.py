@@ -686,3 +686,23 @@ def test_a_child_counts_anew_what_it_starts() -> None:
     contexts._in_child()
 
     assert born("f", scope=None).number == 0
+
+
+def test_a_thread_that_was_made_wrongly_says_so_as_ever(hooked: Callable[[], None]) -> None:
+    class Wrong(threading.Thread):
+        def __init__(self) -> None:
+            """Forget the thread's own."""
+
+    with pytest.raises(RuntimeError, match="not called"):
+        Wrong().start()
+
+
+def test_a_callable_that_tells_nothing_of_itself_is_called_all_the_same() -> None:
+    class Proxy:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("bound to nothing")
+
+        def __call__(self) -> str:
+            return "called"
+
+    assert label(Proxy()) == (Proxy.__qualname__, None)

@@ -232,6 +232,15 @@ class TestThrough:
 
 
 class TestPassing:
+    def test_one_that_nobody_reads_yet_is_known_to_be_idle(self) -> None:
+        room = Room()
+        room.shown(room.passing(Connection().reply()))
+
+        flight = room.engine.flights._up["f", 0]
+
+        assert flight.pulse is not None
+        assert flight.pulse.idle_since is not None
+
     def test_it_is_shown_as_it_came_and_kept_before_its_end(self) -> None:
         way, room = Connection(), Room()
         shown = room.shown(room.passing(way.reply()))

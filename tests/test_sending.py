@@ -18,7 +18,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.guards import Guards, guards
 from cachesaver.ports import AsyncSend
 from cachesaver.ports import Send as BlockingSend
-from cachesaver.sending import Line, Sender, read, read_async, settle, settled_if_lost
+from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
 
 CALL = Send(request=Request(method="POST", url="https://x.test/", body=b"{}"))
 
@@ -106,6 +106,39 @@ def test_tasks_wait_too() -> None:
         return await asyncio.gather(*(ask() for _ in range(5)))
 
     assert asyncio.run(main()) == [b"ab"] * 5
+
+
+def test_who_was_cancelled_while_it_waited_sends_nothing() -> None:
+    made, sent = guards(1, None), list[Request]()
+
+    async def send(request: Request) -> AsyncReply:
+        sent.append(request)
+        return areply()
+
+    async def main() -> None:
+        first = await sender(made).asend(CALL, Line(send))
+        left: Line[AsyncSend] = Line(send)
+        waiting = asyncio.create_task(sender(made).asend(CALL, left))
+        await asyncio.sleep(0)
+        left.is_left = True
+        settle(first, Purchase(samples=1))
+        with pytest.raises(Abandoned):
+            await waiting
+
+    asyncio.run(main())
+
+    assert len(sent) == 1
+
+
+def test_errors_of_several_parts_are_all_the_clients() -> None:
+    way, first, second = line(), ConnectionError(), ConnectionError()
+
+    way.noted(CALL, first)
+    way.noted(CALL, second)
+
+    assert way.raised(first)
+    assert way.raised(second)
+    assert not way.raised(ConnectionError())
 
 
 def test_a_blocking_call_on_a_loops_thread_does_not_wait() -> None:
