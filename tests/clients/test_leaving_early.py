@@ -347,8 +347,10 @@ def test_a_process_ends_by_itself_and_says_one_line(
             anthropic.Anthropic(base_url=url, api_key="k").messages.create(**ask, max_tokens=9)
             gemini = genai.Client(api_key="k", http_options=dict(base_url=url))
             gemini.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+            open_clients = []  # one that is collected in another's loop complains there, with or without us
             async def main():
                 client = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k")
+                open_clients.append(client)
                 await asyncio.gather(*(client.chat.completions.create(**ask) for _ in range(4)))
             for _ in range(2):
                 asyncio.run(main())
