@@ -21,7 +21,7 @@ from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, is_inside
 from cachesaver.contexts import here as place
-from cachesaver.effects import Send as Effect
+from cachesaver.effects import Send as SendEffect
 from cachesaver.engine import Engine
 from cachesaver.errors import BudgetError, CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -354,8 +354,8 @@ def _seen_through_sdks() -> Generator[None]:
         raise let_through(error) from None
 
 
-def _whole(ask: Ask) -> Effect:
-    return Effect(request=ask.upstream, count=ask.question.count)
+def _whole(ask: Ask) -> SendEffect:
+    return SendEffect(request=ask.upstream, count=ask.question.count)
 
 
 def _client_module(inner: Any) -> Any:
