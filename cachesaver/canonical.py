@@ -11,9 +11,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -24,8 +23,9 @@ import orjson
 import zstandard
 
 from cachesaver.exchange import Request
+from cachesaver.multipart import Part, read_parts
 
-__all__ = ["Body", "parse_body"]
+__all__ = ["Body", "parse_body", "spell_parts"]
 
 _EXACT = 2**53
 """Integers up to here are told apart by every JSON reader (RFC 8259, section 6)."""
@@ -39,13 +39,17 @@ class Body:
 
     Attributes:
         is_json: It is a JSON object that our spelling carries without loss.
-        members: The JSON object's members, also where `is_json` is False for a loss; else empty.
+        members: The JSON object's members, also where `is_json` is False for a loss. The fields of
+            a form of several parts: text, of files an object with `filename` and `size`, a list
+            where a name comes several times. Else empty.
         canonical: The canonical spelling of the whole body.
+        parts: Of a form of several parts; else empty.
     """
 
     is_json: bool
     canonical: bytes
     members: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    parts: tuple[Part, ...] = ()
 
     def spell(self, members: object) -> bytes:
         """Return the canonical spelling of *members*, some of this body's."""
@@ -64,7 +68,7 @@ def parse_body(request: Request) -> Body:
         pairs = parse_qsl(content.decode("latin-1"), keep_blank_values=True)
         return Body(is_json=False, canonical=b"form\n" + urlencode(sorted(pairs)).encode())
     if kind.startswith("multipart/"):
-        return Body(is_json=False, canonical=_multipart(content, request))
+        return _form(content, request.header("content-type") or "")
     return Body(is_json=False, canonical=_raw(content))
 
 
@@ -192,24 +196,31 @@ def _decoded(request: Request) -> bytes | None:
     return request.body if coding in ("identity", "") else None
 
 
-_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+def _form(content: bytes, kind: str) -> Body:
+    parts = read_parts(content, kind)
+    if parts is None:
+        return Body(is_json=False, canonical=_raw(content))
+    fields = dict[str, object]()
+    for part in parts:
+        value = _value(part)
+        known = fields.get(part.name)
+        if isinstance(known, list):
+            cast("list[object]", known).append(value)
+        else:
+            fields[part.name] = value if part.name not in fields else [known, value]
+    return Body(is_json=False, canonical=spell_parts(parts), members=fields, parts=parts)
 
 
-def _multipart(content: bytes, request: Request) -> bytes:
-    """The parts in order, each by its headers and the digest of its content; no boundary."""
-    found = _BOUNDARY.search(request.header("content-type") or "")
-    if found is None:
-        return _raw(content)
-    delimiter = b"--" + found.group(1).encode("latin-1", "replace")
-    parts = (b"\r\n" + content).split(b"\r\n" + delimiter)
-    if len(parts) < 2 or not parts[-1].startswith(b"--"):  # noqa: PLR2004  # a part and the end
-        return _raw(content)
-    return b"multipart\n" + b"\n".join(_part(part) for part in parts[1:-1])
+def _value(part: Part) -> object:
+    if part.is_file:
+        return {"filename": part.filename, "size": len(part.content)}
+    return part.content.decode("utf-8", "replace")
 
 
-def _part(part: bytes) -> bytes:
-    head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    lines = sorted(line.strip() for line in head.split(b"\r\n"))
-    return orjson.dumps(
-        [[line.decode("latin-1") for line in lines], hashlib.sha256(content).hexdigest()]
-    )
+def spell_parts(parts: Sequence[Part]) -> bytes:
+    """Return the canonical spelling of a form: each part by its headers and digest; no boundary."""
+    return b"multipart\n" + b"\n".join(map(_spell_part, parts))
+
+
+def _spell_part(part: Part) -> bytes:
+    return orjson.dumps([sorted(part.lines), hashlib.sha256(part.content).hexdigest()])

@@ -19,8 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from cachesaver.canonical import Body, parse_body
+from cachesaver.canonical import Body, parse_body, spell_parts
 from cachesaver.exchange import Request
+from cachesaver.multipart import Part
 from cachesaver.ports import Dialect
 from cachesaver.redaction import SECRET_QUERY, redact_text
 
@@ -187,6 +188,8 @@ def _kept(
     dropped: list[Dropped] | None,
 ) -> bytes:
     """The body less what does not shape the answer, in one canonical spelling."""
+    if parsed.parts:
+        return spell_parts(_kept_parts(parsed.parts, dialect, rules, dropped))
     if not parsed.is_json:
         return parsed.canonical
     members = dict(parsed.members)
@@ -206,6 +209,39 @@ def _kept(
             _note(dropped, f"body.{path}", "ignored by your rules")
     blanked = _blank(members, rules.blank) if rules.blank else members
     return parsed.spell(blanked)
+
+
+def _kept_parts(
+    parts: Sequence[Part], dialect: Dialect, rules: Rules, dropped: list[Dropped] | None
+) -> list[Part]:
+    """The parts of a form less what does not shape the answer."""
+    kept = list[Part]()
+    for part in parts:
+        if part.name in dialect.volatile:
+            _note(dropped, f"body.{part.name}", dialect.volatile[part.name])
+        elif not part.is_file and part.content == _as_text(dialect.defaults.get(part.name)):
+            _note(dropped, f"body.{part.name}", "states the documented default")
+        elif part.name in rules.ignore:
+            _note(dropped, f"body.{part.name}", "ignored by your rules")
+        else:
+            kept.append(_blank_part(part, rules.blank) if rules.blank else part)
+    return kept
+
+
+def _as_text(default: object) -> bytes | None:
+    """The way a form states *default*; None for what no form can."""
+    if isinstance(default, bool):
+        return b"true" if default else b"false"
+    return str(default).encode() if isinstance(default, str | int | float) else None
+
+
+def _blank_part(part: Part, patterns: Sequence[re.Pattern[str]]) -> Part:
+    """*part* with what the user's patterns match in its headers, or in its text, gone."""
+    lines = tuple(str(_blank(line, patterns)) for line in part.lines)
+    if part.is_file:
+        return Part(lines=lines, content=part.content)
+    text = str(_blank(part.content.decode("utf-8", "surrogateescape"), patterns))
+    return Part(lines=lines, content=text.encode("utf-8", "surrogateescape"))
 
 
 def _is_default(dialect: Dialect, name: str, value: object) -> bool:

@@ -104,12 +104,18 @@ class Transport(Protocol):
 class Dialect(Protocol):
     """What we know of one provider API. Pure: no I/O, no clock, no randomness.
 
-    `body` below is the request's parsed JSON object. Methods that take a `Response` take it with
+    `body` below is the request's parsed JSON object; of a form (multipart or not) the fields by
+    name, as `canonical.parse_body` reads them. Methods that take a `Response` take it with
     decoded body, and whole.
 
     Attributes:
         name: Such as `"openai.chat"`; part of the fingerprint.
         endpoints: Regular expressions, each matched against the *end* of the URL's path.
+        hosts: A regular expression for all of `host:port` (the scheme's port where the URL names
+            none), where the path and the body do not tell this API for certain; empty for any
+            host. A host that the user names is taken for one of them.
+        deterministic: Whether the same question always has the same answer (embeddings, token
+            counts): then sample 0 is everybody's, and there are no draws.
         volatile: Body fields that do not shape the answer, with the reason or source of each.
             Dotted paths reach into objects (`"metadata.user_id"`).
         defaults: Body fields and the value the provider documents as their default: stating it
@@ -124,6 +130,8 @@ class Dialect(Protocol):
 
     name: str
     endpoints: tuple[str, ...]
+    hosts: str
+    deterministic: bool
     volatile: Mapping[str, str]
     defaults: Mapping[str, object]
     null_is_absent: bool
@@ -184,6 +192,34 @@ class Dialect(Protocol):
 
     def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         """Return the whole *response* as a valid stream, as *request* (with *body*) asks for it."""
+        ...
+
+    def inputs(self, body: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+        """Return a body for each of the independent inputs in *body*, in order, that asks for it alone.
+
+        Of a deterministic dialect only. `(body,)` where there is nothing to take apart. Two
+        spellings of one input (a text, a list of one text) give equal bodies.
+        """
+        ...
+
+    def ask_inputs(
+        self, request: Request, body: Mapping[str, object], places: Sequence[int]
+    ) -> Request:
+        """Return *request* asking for those of its inputs only that stand at *places*, in order."""
+        ...
+
+    def split_inputs(
+        self, response: Response, bodies: Sequence[Mapping[str, object]]
+    ) -> tuple[Response, ...]:
+        """Return the answer to each of *bodies*, as if it had been asked alone; `join` undoes it.
+
+        Args:
+            response: To a request for all of them, in this order.
+            bodies: Some of those that `inputs` gave.
+
+        Raises:
+            DialectError: There is not one answer for each.
+        """
         ...
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:

@@ -2,8 +2,9 @@
 
 What counts as a provider call (docs/explanation/what-is-a-provider-call.md), in this order:
 
-1. A known wire format on any host: a POST whose path *ends* in an endpoint of a dialect and whose
-   body has that API's shape for certain.
+1. A known wire format: a POST whose path *ends* in an endpoint of a dialect and whose body has that
+   API's shape for certain; on a host of the dialect's own or one the user named, where other APIs
+   may look like it.
 2. A sampling endpoint of `generic.SAMPLING`: known host and path (or a body nothing else has).
 3. Any POST of a JSON object to a host the user named, unless it changes or polls something there.
 
@@ -99,15 +100,13 @@ def recognise(
     """
     if request.method.upper() != "POST" or (not body and not request.body):
         return None
-    path = addresses.path_of(request.url)
-    for dialect, pattern in _by_endpoint():
-        if pattern.search(path) and dialect.recognises(request, body):
+    path, named = addresses.path_of(request.url), addresses.is_named(request.url, hosts)
+    address = "" if named else addresses.address_of(request.url)
+    for dialect, pattern, home in (*_by_endpoint(), *_sampling()):
+        at_home = named or home is None or home.fullmatch(address) is not None
+        if at_home and pattern.search(path) and dialect.recognises(request, body):
             return dialect
-    address = addresses.address_of(request.url)
-    for generic, host, pattern in _sampling():
-        if pattern.search(path) and host.fullmatch(address) and generic.recognises(request, body):
-            return generic
-    if not hosts or not addresses.is_named(request.url, hosts):
+    if not named:
         return None
     unsettled = addresses.refused(request.url, body) or is_addressed_by_header(request)
     return None if unsettled or not _is_object(request, body) else _NAMED
@@ -124,17 +123,27 @@ def _any_endpoint() -> re.Pattern[str]:
     return _ending(*known, *(endpoint.path for endpoint in SAMPLING))
 
 
-@cache
-def _by_endpoint() -> tuple[tuple[Dialect, re.Pattern[str]], ...]:
-    return tuple((dialect, _ending(*dialect.endpoints)) for dialect in dialects())
+_Row = tuple[Dialect, re.Pattern[str], re.Pattern[str] | None]
+"""A dialect, the ends of its paths, and the addresses it has to itself."""
 
 
 @cache
-def _sampling() -> tuple[tuple[Generic, re.Pattern[str], re.Pattern[str]], ...]:
+def _by_endpoint() -> tuple[_Row, ...]:
     return tuple(
-        (Generic(endpoint), re.compile(endpoint.host), _ending(endpoint.path))
-        for endpoint in SAMPLING
+        (dialect, _ending(*dialect.endpoints), _home(getattr(dialect, "hosts", "")))
+        for dialect in dialects()
     )
+
+
+@cache
+def _sampling() -> tuple[_Row, ...]:
+    return tuple(
+        (Generic(endpoint), _ending(endpoint.path), _home(endpoint.host)) for endpoint in SAMPLING
+    )
+
+
+def _home(hosts: str) -> re.Pattern[str] | None:
+    return re.compile(hosts) if hosts else None
 
 
 def _ending(*endpoints: str) -> re.Pattern[str]:
@@ -155,4 +164,6 @@ def _load(entry: EntryPoint) -> Dialect:
 
 
 def _is_object(request: Request, body: Mapping[str, object]) -> bool:
+    if (request.header("content-type") or "").lower().startswith("multipart/"):
+        return False
     return bool(body) or b"".join(request.body.split()) == b"{}"

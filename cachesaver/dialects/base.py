@@ -33,6 +33,8 @@ class BaseDialect(Dialect):
 
     name: str = ""
     endpoints: tuple[str, ...] = ()
+    hosts: str = ""
+    deterministic: bool = False
     volatile: Mapping[str, str] = MappingProxyType({})
     defaults: Mapping[str, object] = MappingProxyType({})
     null_is_absent: bool = False
@@ -81,6 +83,19 @@ class BaseDialect(Dialect):
 
     def stream(self, response: Response, request: Request, body: Mapping[str, object]) -> Response:
         raise DialectError("cannot make a stream of a whole response", dialect=self.name)
+
+    def inputs(self, body: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+        return (body,)
+
+    def ask_inputs(
+        self, request: Request, body: Mapping[str, object], places: Sequence[int]
+    ) -> Request:
+        return request
+
+    def split_inputs(
+        self, response: Response, bodies: Sequence[Mapping[str, object]]
+    ) -> tuple[Response, ...]:
+        return (response,)
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
         return "", MappingProxyType({})

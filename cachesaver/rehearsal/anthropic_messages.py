@@ -66,6 +66,7 @@ _ERROR_TYPES = MappingProxyType(
 class AnthropicApi:
     """The half of `Api` that does not depend on the endpoint."""
 
+    content_type = "application/json"
     event_stream = "text/event-stream; charset=utf-8"
     pretty = False
     overloaded = 529

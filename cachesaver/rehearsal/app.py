@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from cachesaver.multipart import read_parts
 from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
 from cachesaver.rehearsal.books import (
     Books,
@@ -29,7 +30,7 @@ from cachesaver.rehearsal.models import models_answer
 from cachesaver.rehearsal.openai_responses import ResponsesApi
 from cachesaver.rehearsal.reading import mapped
 from cachesaver.rehearsal.stage import Stage
-from cachesaver.rehearsal.values import Api, Ask, Frame, RejectedError, Take
+from cachesaver.rehearsal.values import Api, Ask, Frame, RejectedError, Take, digest
 
 __all__ = ["Theatre", "find_api"]
 
@@ -147,7 +148,7 @@ class Theatre:
 
     async def _performed(self, request: Request, name: str, api: Api, serial: int) -> Response:
         self._admit(request)
-        ask = api.read(request.url.path, mapped(await _json(request)))
+        ask = api.read(request.url.path, await _fields(request))
         if self.models and ask.model not in self.models:
             raise RejectedError(
                 404, f"The model `{ask.model}` does not exist", code="model_not_found"
@@ -198,10 +199,28 @@ class Theatre:
             body = _paced(frames, start + head, per_token, fault, api)
             return StreamingResponse(body, headers={**headers, "content-type": api.event_stream})
         await _until(start + head + per_token * max((take.tokens for take in takes), default=0))
-        whole = _encoded(api, api.whole(ask, takes))
+        said = api.whole(ask, takes)
+        whole = said if isinstance(said, bytes) else _encoded(api, said)
+        headers |= {"content-type": api.content_type}
         if fault.kind == "cut-stream":
             return _halved(whole, headers)
-        return Response(whole, headers=headers, media_type="application/json")
+        return Response(whole, headers=headers)
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    """The members of a JSON body; the fields of a form, a file as the digest of its content."""
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith("multipart/"):
+        return mapped(await _json(request))
+    parts = read_parts(await request.body(), kind)
+    if parts is None:
+        raise RejectedError(400, "We could not parse the form that is your request's body.")
+    return {
+        part.name: digest(part.filename, part.content.hex())
+        if part.is_file
+        else part.content.decode("utf-8", "replace")
+        for part in parts
+    }
 
 
 async def _json(request: Request) -> object:
@@ -268,5 +287,4 @@ def _halved(whole: bytes, headers: Mapping[str, str]) -> Response:
         yield whole[: len(whole) // 2]
         raise _CutError
 
-    framing = {"content-type": "application/json", "content-length": str(len(whole))}
-    return StreamingResponse(half(), headers={**headers, **framing})
+    return StreamingResponse(half(), headers={**headers, "content-length": str(len(whole))})

@@ -63,6 +63,7 @@ _ROLES = MappingProxyType({"model": "assistant", "function": "tool"})
 class GeminiApi:
     """What whole, streamed and counted share."""
 
+    content_type = "application/json"
     event_stream = "text/event-stream"
     pretty = True
     overloaded = 503

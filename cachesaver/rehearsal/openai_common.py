@@ -74,6 +74,7 @@ def read_choice(choice: object, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ..
 class OpenAIApi:
     """The half of `Api` that does not depend on the endpoint."""
 
+    content_type = "application/json"
     event_stream = "text/event-stream; charset=utf-8"
     pretty = True
     overloaded = 503

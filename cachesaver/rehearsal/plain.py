@@ -15,6 +15,7 @@ __all__ = ["OrdersApi", "QueryApi"]
 class PlainApi:
     """The half of `Api` that both share."""
 
+    content_type = "application/json"
     event_stream = "text/event-stream"
     pretty = False
     overloaded = 503

@@ -250,11 +250,13 @@ class Api(Protocol):
     """One provider API: how its requests read and how its answers are written. Pure.
 
     Attributes:
+        content_type: Of a whole answer.
         event_stream: Content type of a stream.
         pretty: Whether whole answers are indented.
         overloaded: Status of its answer when it has too much to do.
     """
 
+    content_type: str
     event_stream: str
     pretty: bool
     overloaded: int
@@ -262,13 +264,17 @@ class Api(Protocol):
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is asked.
 
+        Args:
+            path: Of the request, percent-decoded.
+            body: Its JSON object, or the fields of its form, of a file the digest of its content.
+
         Raises:
             RejectedError: The provider would not accept it.
         """
         ...
 
-    def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
-        """Return the body of the answer."""
+    def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any] | bytes:
+        """Return the body of the answer: a JSON object, or bytes of *content_type*."""
         ...
 
     def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,17 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run_python
 
 
-def perform(module: Path, url: str, store: Path, *sessions: tuple[str, str]) -> list[Act]:
+def perform(
+    module: Path, url: str, store: Path, hosts: Sequence[str], *sessions: tuple[str, str]
+) -> list[Act]:
     """Run the programs of *module* in a process of its own, in *sessions* (namespace and mode)."""
     told = {
         "url": url,
         "store": str(store),
         "import_first": len(sessions) > 1,
-        "sessions": [{"namespace": namespace, "mode": mode} for namespace, mode in sessions],
+        "sessions": [
+            {"namespace": namespace, "mode": mode, "hosts": hosts} for namespace, mode in sessions
+        ],
     }
     ran = run_python(RUNNER, module, said=json.dumps(told))
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
@@ -89,12 +93,17 @@ def perform(module: Path, url: str, store: Path, *sessions: tuple[str, str]) -> 
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """What the module's `PROGRAMS` said."""
-    store = tmp_path_factory.mktemp("store") / "samples"
+    """What the module's `PROGRAMS` said.
+
+    A module with `NAMES_HOST = True` has the rehearsal's address named (`hosts=`): for APIs that are
+    only told from others by their host.
+    """
+    path, store = request.path, tmp_path_factory.mktemp("store") / "samples"
+    hosts = ["127.0.0.1"] if getattr(request.module, "NAMES_HOST", False) else []
     with Rehearsal(seed=0) as provider:
-        (bought,) = perform(request.path, provider.url, store, ("first", "cache"))
+        (bought,) = perform(path, provider.url, store, hosts, ("first", "cache"))
         again, fresh = perform(
-            request.path, provider.url, store, ("first", "cache"), ("second", "cache")
+            path, provider.url, store, hosts, ("first", "cache"), ("second", "cache")
         )
-    (replayed,) = perform(request.path, provider.url, store, ("third", "replay"))
+    (replayed,) = perform(path, provider.url, store, hosts, ("third", "replay"))
     return Played(bought=bought, again=again, fresh=fresh, replayed=replayed)

@@ -27,7 +27,8 @@ def main() -> None:
     programs = load(sys.argv[1]) if told["import_first"] else None
     answers: list[dict[str, Any]] = []
     for options in told["sessions"]:
-        with cachesaver.install(store=told["store"], strict=True, quiet=True, **options):
+        options |= {"store": told["store"], "strict": True, "quiet": True}
+        with cachesaver.install(**options):
             programs = programs or load(sys.argv[1])
             replays = options["mode"] == "replay"
             answers.append(

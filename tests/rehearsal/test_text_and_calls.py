@@ -56,7 +56,8 @@ def test_time_only_goes_forward_and_ends_with_the_last_token(
 
 def test_chat() -> None:
     api, body = ASKS[0]
-    message: Any = api.whole(read(api, body), (BOTH,))["choices"][0]["message"]
+    told: Any = api.whole(read(api, body), (BOTH,))
+    message = told["choices"][0]["message"]
 
     deltas = [event["choices"][0]["delta"] for event in streamed(api, read(api, body), BOTH)]
 
@@ -90,7 +91,8 @@ def test_responses() -> None:
 
 def test_messages() -> None:
     api, body = ASKS[2]
-    content: Any = api.whole(read(api, body), (BOTH,))["content"]
+    told: Any = api.whole(read(api, body), (BOTH,))
+    content = told["content"]
 
     events = streamed(api, read(api, body), BOTH)
 
