@@ -29,10 +29,13 @@ __all__ = [
     "Source",
     "Through",
     "buy",
+    "is_refused_for_good",
     "keep",
     "keep_reply",
     "refused",
     "release",
+    "sample_of",
+    "usage_of",
 ]
 
 SUCCESS = range(200, 300)
@@ -90,6 +93,7 @@ class Ask:
         now: Unix time in seconds at which it came in.
         nearest: For a replay miss: the stored question most like a given one, or None.
         limits: How many samples one call may ask for.
+        inputs: Of a deterministic question, one question for each of its inputs.
         together: Whether what is missing may be bought together with what others miss.
         glance: Which draws need not wait for the others then: STORED or RECALL.
         age: The lower, the older is the task that asks.
@@ -104,6 +108,7 @@ class Ask:
     now: float
     nearest: Callable[[bytes], bytes | None] = field(repr=False)
     limits: Limits = field(default_factory=Limits, repr=False)
+    inputs: tuple[Question, ...] = ()
     together: bool = False
     glance: Policy = Policy.STORED
     age: int = 0
@@ -182,7 +187,12 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
 
 def _is_too_much(ask: Ask, leads: Sequence[Lead], status: int) -> bool:
     """Tell whether a refusal may be one of our asking for several at a time, as nobody did."""
-    return status in _CANNOT_BE and len(leads) > ask.question.count
+    return is_refused_for_good(status) and len(leads) > ask.question.count
+
+
+def is_refused_for_good(status: int) -> bool:
+    """Tell whether *status* says that a request cannot be answered, today or later."""
+    return status in _CANNOT_BE
 
 
 def _alone(ask: Ask, reply: Reply | AsyncReply, leads: Sequence[Lead]) -> Steps[Bought | Through]:
@@ -231,7 +241,7 @@ def keep(
     if plain is None or parts is None:
         ask.settle(reply, Purchase(known=False))
         return None
-    model, usage = _usage(ask, plain)
+    model, usage = usage_of(ask, plain)
     ask.settle(reply, Purchase(model=model, usage=usage, samples=min(len(parts), len(leads))))
     kept: Bought = {}
     note = questions_body(ask.question)
@@ -241,7 +251,7 @@ def keep(
             fingerprint=ask.question.fingerprint,
             index=lead.index,
             token=lead.token,
-            sample=_sample(ask, part, lead.draw),
+            sample=sample_of(ask, part, lead.draw),
             question=note,
         )
     return kept
@@ -259,15 +269,17 @@ def _parts(ask: Ask, plain: Response, wanted: int) -> tuple[Response, ...] | Non
         return None
 
 
-def _usage(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
+def usage_of(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
+    """Return model and usage block of *response*; what cannot be read says nothing."""
     try:
         return ask.question.dialect.usage(response)
     except DialectError:
         return "", _NO_USAGE
 
 
-def _sample(ask: Ask, part: Response, draw: str) -> Sample:
-    model, usage = _usage(ask, part)
+def sample_of(ask: Ask, part: Response, draw: str) -> Sample:
+    """Return what is kept of *part*, bought for *draw*."""
+    model, usage = usage_of(ask, part)
     return Sample(
         response=redact_response(part, ask.upstream),
         draw=draw,

@@ -20,7 +20,9 @@ __all__ = [
     "Effect",
     "Enlist",
     "Fill",
+    "Keep",
     "Leave",
+    "Look",
     "Poll",
     "Read",
     "Release",
@@ -141,6 +143,22 @@ class Fill(Effect[Sample]):
     token: str
     sample: Sample
     question: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Effect[tuple[Grant, ...]]):
+    """Look for sample 0 of each fingerprint (`Store.look`). *run*: in whose name leases are held."""
+
+    run: Run
+    fingerprints: Sequence[str]
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep(Effect[tuple[Sample, ...]]):
+    """Carry out several fills at the same time; gives what each slot holds, once all are on disk."""
+
+    fills: tuple[Fill, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,9 @@ from cachesaver.effects import (
     Effect,
     Enlist,
     Fill,
+    Keep,
     Leave,
+    Look,
     Poll,
     Read,
     Release,
@@ -38,7 +40,7 @@ from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Sample
 from cachesaver.flights import Flights, leader
 from cachesaver.guards import Guards
-from cachesaver.ports import AsyncSend, Grant, Store
+from cachesaver.ports import AsyncSend, Grant, Run, Store
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
 from cachesaver.windows import Gathering, Window
@@ -233,8 +235,8 @@ class Engine:
             case Read(reply=head):
                 with settled_if_lost(head):
                     return read(cast("Reply", head))
-            case Fill():
-                return self._kept(effect, self._filled(effect).result)
+            case Fill() | Keep():
+                return self._kept(effect, self._filled(effect))
             case Wait():
                 if not self._is_worth_it(effect, line, None, None):
                     return False
@@ -257,10 +259,10 @@ class Engine:
             case Read(reply=head):
                 with settled_if_lost(head):
                     return await read_async(cast("AsyncReply", head))
-            case Fill():
-                future = self._filled(effect)
-                await sleeping.until_done(future)
-                return self._kept(effect, future.result)
+            case Fill() | Keep():
+                for future in (filled := self._filled(effect)):
+                    await sleeping.until_done(future)
+                return self._kept(effect, filled)
             case Wait():
                 if not self._is_worth_it(effect, line, sleeping.running_loop(), current_context()):
                     return False
@@ -322,6 +324,9 @@ class Engine:
                     policy=effect.policy,
                 )
                 return self._led(effect, grants, line, loop)
+            case Look():
+                self._clear()
+                return self._looked(effect, line, loop)
             case Poll():
                 self._clear()
                 grant = self.store.poll(effect.fingerprint, effect.index, owner=self.owner)
@@ -361,19 +366,30 @@ class Engine:
             return error
         return None
 
+    def _looked(self, effect: Look, line: Line[Any], loop: object) -> tuple[Grant, ...]:
+        grants = self.store.look(effect.fingerprints, owner=self.owner, leads=effect.leads)
+        for fingerprint, grant in zip(effect.fingerprints, grants, strict=True):
+            if grant.token:
+                self._lead(effect.run, fingerprint, grant, line, loop)
+        return grants
+
     def _led(
         self, effect: Acquire | Poll, grants: tuple[Grant, ...], line: Line[Any], loop: object
     ) -> tuple[Grant, ...]:
-        task = None if loop is None else current_context()
         for grant in grants:
             if grant.token:
-                slot = (effect.fingerprint, grant.index)
-                self._held[grant.token] = Release(
-                    run=effect.run, fingerprint=slot[0], index=slot[1], token=grant.token
-                )
-                self.flights.start(slot, loop, task)
-                line.leases[grant.token] = slot
+                self._lead(effect.run, effect.fingerprint, grant, line, loop)
         return grants
+
+    def _lead(
+        self, run: Run, fingerprint: str, grant: Grant, line: Line[Any], loop: object
+    ) -> None:
+        slot = (fingerprint, grant.index)
+        self._held[grant.token] = Release(
+            run=run, fingerprint=fingerprint, index=grant.index, token=grant.token
+        )
+        self.flights.start(slot, loop, None if loop is None else current_context())
+        line.leases[grant.token] = slot
 
     def _release(self, effect: Release) -> None:
         """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
@@ -384,7 +400,15 @@ class Engine:
         if error is not None:
             self.complain(error)
 
-    def _kept(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
+    def _filled(self, effect: Fill | Keep) -> list[Future[Sample]]:
+        return [self._fill(each) for each in _fills(effect)]
+
+    def _kept(self, effect: Fill | Keep, filled: list[Future[Sample]]) -> object:
+        held = zip(_fills(effect), filled, strict=True)
+        kept = tuple([self._held_by(fill, future.result) for fill, future in held])
+        return kept[0] if isinstance(effect, Fill) else kept
+
+    def _held_by(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
         """What the slot holds now; the bought sample itself where the store fails to tell."""
         try:
             return result()
@@ -401,7 +425,7 @@ class Engine:
             self.complain(_of_store(error))
             return effect.sample
 
-    def _filled(self, effect: Fill) -> Future[Sample]:
+    def _fill(self, effect: Fill) -> Future[Sample]:
         slot = (effect.fingerprint, effect.index)
         try:
             future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
@@ -415,6 +439,10 @@ class Engine:
 
         future.add_done_callback(land)
         return future
+
+
+def _fills(effect: Fill | Keep) -> tuple[Fill, ...]:
+    return (effect,) if isinstance(effect, Fill) else effect.fills
 
 
 def _of_store(error: Exception) -> StoreError:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import cast
@@ -25,7 +25,16 @@ from cachesaver.multipart import Part
 from cachesaver.ports import Dialect
 from cachesaver.redaction import SECRET_QUERY, redact_text
 
-__all__ = ["VERSION", "Dropped", "Question", "Rules", "difference", "identify", "questions_body"]
+__all__ = [
+    "VERSION",
+    "Dropped",
+    "Question",
+    "Rules",
+    "difference",
+    "identify",
+    "inputs_of",
+    "questions_body",
+]
 
 VERSION = 1
 """Of the canonical form. It is part of every fingerprint: changing it leaves old samples readable
@@ -124,6 +133,23 @@ def identify(
         fingerprint=hashlib.sha256(canonical).hexdigest(),
         count=max(1, dialect.count(asked)),
         wants_stream=streams,
+    )
+
+
+def inputs_of(
+    question: Question, body: Body | None = None, *, rules: Rules | None = None
+) -> tuple[Question, ...]:
+    """Return a question for each of the inputs that the deterministic *question* is made of.
+
+    Takes what `identify` took. The same input has the same fingerprint whatever it came with.
+    """
+    parsed = parse_body(question.request) if body is None else body
+    bodies = question.dialect.inputs(parsed.members) if parsed.is_json else (parsed.members,)
+    if len(bodies) == 1 and bodies[0] is parsed.members:
+        return (question,)
+    return tuple(
+        identify(question.request, question.dialect, replace(parsed, members=each), rules=rules)
+        for each in bodies
     )
 
 

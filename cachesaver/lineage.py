@@ -101,16 +101,16 @@ class Node:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Drawn:
-    """The draws of one request.
+    """The draws of one request; none, unless they are named.
 
     Attributes:
         ids: One draw id for each sample asked for, 64 hex digits each.
     """
 
-    ids: tuple[str, ...]
-    _node: Node = field(repr=False)
-    _key: str = field(repr=False)
-    _ordinals: tuple[int, ...] = field(repr=False)
+    ids: tuple[str, ...] = ()
+    _node: Node = field(repr=False, default_factory=lambda: Node(id=""))
+    _key: str = field(repr=False, default="")
+    _ordinals: tuple[int, ...] = field(repr=False, default=())
     _taker: ref[object] | None = field(default=None, repr=False)
 
     def give_back(self) -> None:

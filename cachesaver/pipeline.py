@@ -6,8 +6,8 @@ provider's quirk belongs to its dialect, a client's to its adapter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from cachesaver.batching import Hand, Lead, Seat, deal
@@ -23,66 +23,15 @@ from cachesaver.buying import (
     refused,
     release,
 )
+from cachesaver.deterministic import look_up
 from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Release, Send, Steps, Wait
-from cachesaver.errors import DialectError, NotRecordedError
+from cachesaver.errors import NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
-from cachesaver.identity import Question, difference, questions_body
+from cachesaver.outcomes import Got, Outcome, Passing, not_recorded, show
 from cachesaver.ports import Grant, Policy, Run
 from cachesaver.redaction import account
 
-__all__ = [
-    "Ask",
-    "Outcome",
-    "Passing",
-    "Purchase",
-    "Served",
-    "Source",
-    "Through",
-    "answer",
-    "without_ours",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """An answer known whole. *sources*: one for each sample, in the order of *indexes*."""
-
-    response: Response
-    sources: tuple[Source, ...]
-    indexes: tuple[int, ...]
-    samples: tuple[Sample, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passing:
-    """A stream on its way to the caller, to be recorded as it passes.
-
-    Attributes:
-        reply: To hand on.
-        fingerprint: Of the question, and *indexes* of the samples it will be.
-        finished: Tells from the decoded stream's last bytes that it has said its last word.
-        keep: Steps to take with the whole recording before the caller sees its end.
-        drop: Steps to take when it broke off, or the caller left before the last word.
-    """
-
-    reply: Reply | AsyncReply
-    fingerprint: str
-    indexes: tuple[int, ...]
-    finished: Callable[[bytes], bool]
-    keep: Callable[[Response], Steps[tuple[Sample, ...]]]
-    drop: Callable[[], Steps[None]]
-
-
-Outcome = Served | Passing | Through
-
-
-@dataclass(frozen=True, slots=True)
-class _Got:
-    """What one draw came to."""
-
-    index: int
-    sample: Sample
-    source: Source
+__all__ = ["answer", "without_ours"]
 
 
 def answer(ask: Ask) -> Steps[Outcome]:
@@ -91,10 +40,12 @@ def answer(ask: Ask) -> Steps[Outcome]:
     Raises:
         NotRecordedError: The policy is READ and not every sample is stored.
     """
+    if ask.question.dialect.deterministic:
+        return (yield from look_up(ask))
     hand = yield from _hand(ask)
     if any(grant.index < 0 for grant in hand.grants):
         ask.drawn.give_back()
-        raise _not_recorded(ask, free=sum(grant.index >= 0 for grant in hand.grants))
+        raise _missed(ask, free=sum(grant.index >= 0 for grant in hand.grants))
     leads = list(hand.leads)
     try:
         return (yield from _answer(ask, hand, leads))
@@ -105,6 +56,10 @@ def answer(ask: Ask) -> Steps[Outcome]:
         raise
     finally:
         hand.lay_down()
+
+
+def _missed(ask: Ask, *, free: int) -> NotRecordedError:
+    return not_recorded(ask, ask.question, wanted=len(ask.drawn.ids), free=free)
 
 
 # --- who gets what
@@ -214,21 +169,21 @@ def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:
             return result
         # By draw: what another has bought by us may stand where one of ours was in flight before.
         bought = {lead.draw: result[lead.index] for lead in hand.leads if lead.own}
-    got = list[_Got]()
+    got = list[Got]()
     for grant, draw in zip(hand.grants, ask.drawn.ids, strict=True):
         if grant.sample is not None:
-            got.append(_Got(grant.index, grant.sample, Source.HIT))
+            got.append(Got(grant.index, grant.sample, Source.HIT))
         elif draw in bought:
-            got.append(_Got(grant.index, bought[draw], Source.FETCHED))
+            got.append(Got(grant.index, bought[draw], Source.FETCHED))
         else:
             waited = yield from _wait_for(ask, grant, draw, hand, leads)
             if isinstance(waited, Through):
                 yield from release(ask, ())
                 return waited
             if waited is None:
-                raise _not_recorded(ask, free=len(got))
+                raise _missed(ask, free=len(got))
             got.append(waited)
-    return (yield from _show(ask, got))
+    return (yield from show(ask, got))
 
 
 def _is_one_call(ask: Ask, hand: Hand) -> bool:
@@ -261,9 +216,7 @@ def _buy_all(ask: Ask, leads: Sequence[Lead]) -> Steps[Outcome]:
             return more
         kept |= more
     return (
-        yield from _show(
-            ask, [_Got(lead.index, kept[lead.index], Source.FETCHED) for lead in leads]
-        )
+        yield from show(ask, [Got(lead.index, kept[lead.index], Source.FETCHED) for lead in leads])
     )
 
 
@@ -306,7 +259,7 @@ def _streams(ask: Ask, reply: Reply | AsyncReply) -> bool:
 
 def _wait_for(
     ask: Ask, grant: Grant, draw: str, hand: Hand, leads: list[Lead]
-) -> Steps[_Got | Through | None]:
+) -> Steps[Got | Through | None]:
     """Wait for another's flight; lead it where its leader is gone, go alone where waiting is vain.
 
     None where that would mean to buy, and nothing may be bought. *leads* gets what we lead.
@@ -326,7 +279,7 @@ def _wait_for(
         leads += _leads(ask, (draw,), (polled,))
         now = yield from _still(ask, draw, polled)
         if now.sample is not None:
-            return _Got(now.index, now.sample, _waited(errand))
+            return Got(now.index, now.sample, _waited(errand))
         if now.token:
             if now is not polled:
                 leads += _leads(ask, (draw,), (now,))
@@ -362,75 +315,23 @@ def _still(ask: Ask, draw: str, polled: Grant) -> Steps[Grant]:
     return now
 
 
-def _apart(ask: Ask, draw: str, leads: list[Lead]) -> Steps[_Got | Through | None]:
+def _apart(ask: Ask, draw: str, leads: list[Lead]) -> Steps[Got | Through | None]:
     """Let *draw* have another sample than the one that cannot be waited for."""
     if ask.policy is Policy.READ:
         return None
     hand = yield from _alone(ask, Policy.APART, (draw,))
     (grant,) = hand.grants
     if grant.sample is not None:
-        return _Got(grant.index, grant.sample, Source.HIT)
+        return Got(grant.index, grant.sample, Source.HIT)
     leads += hand.leads
     return (yield from _bought_alone(ask, grant.index, leads[-1]))
 
 
-def _bought_alone(ask: Ask, index: int, lead: Lead) -> Steps[_Got | Through | None]:
+def _bought_alone(ask: Ask, index: int, lead: Lead) -> Steps[Got | Through | None]:
     if ask.policy is Policy.READ:
         return None
     bought = yield from buy(ask, (lead,))
-    return bought if isinstance(bought, Through) else _Got(index, bought[index], Source.FETCHED)
-
-
-def _show(ask: Ask, got: Sequence[_Got]) -> Steps[Outcome]:
-    """Give the caller its samples in the form it asked for."""
-    try:
-        response = _in_form(ask.question, [each.sample.response for each in got])
-    except DialectError as error:
-        if ask.policy is Policy.READ:
-            raise
-        # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
-        reply = yield from Send(request=ask.upstream, count=ask.question.count)
-        ask.settle(reply, Purchase(known=False))
-        return Through(reply=reply, source=Source.BYPASSED, why=str(error))
-    return Served(
-        response=response,
-        sources=tuple(each.source for each in got),
-        indexes=tuple(each.index for each in got),
-        samples=tuple(each.sample for each in got),
-    )
-
-
-def _in_form(question: Question, responses: list[Response]) -> Response:
-    dialect, request, body = question.dialect, question.request, question.body
-    if question.count == 1:
-        (response,) = responses
-        if dialect.fits(response, request, body):
-            return response
-    wholes = [dialect.whole(each) if dialect.streamed(each) else each for each in responses]
-    joined = dialect.join(wholes) if question.count > 1 else wholes[0]
-    if dialect.fits(joined, request, body):
-        return joined
-    return dialect.stream(joined, request, body)
-
-
-def _not_recorded(ask: Ask, *, free: int) -> NotRecordedError:
-    near = ask.nearest(ask.question.canonical)
-    if near is None:
-        told = "The store holds no question of this kind."
-    elif near == questions_body(ask.question):
-        told = "This very question is stored, but all its samples are taken in this run already."
-    else:
-        told = "What differs from the nearest stored question:\n" + difference(
-            near, questions_body(ask.question)
-        )
-    return NotRecordedError(
-        ask.upstream.summary,
-        fingerprint=ask.question.fingerprint,
-        namespace=ask.run.namespace,
-        wanted=len(ask.drawn.ids),
-        free=free,
-        near=told,
-    )
+    return bought if isinstance(bought, Through) else Got(index, bought[index], Source.FETCHED)
 
 
 def without_ours(request: Request) -> Request:

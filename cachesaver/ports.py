@@ -310,6 +310,21 @@ class Store(Protocol):
         """
         ...
 
+    def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
+        """Look for sample 0 of each of *fingerprints*: of what has one answer, and no draws.
+
+        Args:
+            fingerprints: No two alike.
+            owner: Who asks.
+            leads: Whether to lead what is neither stored nor in flight; else it is MISSING, and
+                what is in flight as well.
+
+        Returns:
+            A grant for each, in their order. No run has it by that, and *release* with *keeps*
+            ends a lease.
+        """
+        ...
+
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
         """Ask again for a slot in flight: hit, still in flight, or, its leader gone, a token."""
         ...

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+from cachesaver.buying import Source, Through
 from cachesaver.effects import Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers
 from cachesaver.flights import Pulse
-from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
+from cachesaver.outcomes import Outcome, Passing, Served
 from cachesaver.ports import AsyncSend, Send
 from cachesaver.sending import hold
 from cachesaver.statistics import Tally
@@ -129,7 +130,7 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
                 said = "fwd=miss; collapsed"
             else:
                 said = "fwd=miss; stored"
-            index = ",".join(map(str, outcome.indexes))
+            index = ",".join(map(str, dict.fromkeys(outcome.indexes)))
             said += f'; detail="index {index}"'
         case Passing(indexes=indexes):
             said = f'fwd=miss; detail="index {",".join(map(str, indexes))}"'

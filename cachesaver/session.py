@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cachesaver import dialects
+from cachesaver.buying import Ask, Purchase
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, is_inside
@@ -27,10 +28,12 @@ from cachesaver.errors import BudgetError, CachesaverError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
 from cachesaver.guards import guards
-from cachesaver.identity import Question, identify
+from cachesaver.identity import Question, identify, inputs_of
 from cachesaver.limits import Limits
+from cachesaver.lineage import Drawn
 from cachesaver.nearest import nearest
-from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, answer, without_ours
+from cachesaver.outcomes import Outcome, Passing
+from cachesaver.pipeline import answer, without_ours
 from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
@@ -258,23 +261,20 @@ class Session:
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         run, family = self._run()
-        explicit = request.header("x-cachesaver-request-id")
-        count = question.count
-        drawn = (
-            family.named(explicit, question.fingerprint, count)
-            if explicit
-            else family.draw(question.fingerprint, count)
-        )
+        fixed = question.dialect.deterministic
         return Ask(
             question=question,
             upstream=without_ours(request),
             run=run,
-            drawn=drawn,
+            drawn=Drawn() if fixed else _drawn(family, request, question),
+            inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
             policy=_POLICIES[self.settings.mode],
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
-            together=(together := self._gathers[blocking] and self._can_be_shared(question)),
+            together=(
+                together := self._gathers[blocking] and not fixed and self._can_be_shared(question)
+            ),
             glance=Policy.RECALL if self.settings.window.is_turn else Policy.STORED,
             age=place().age if together else 0,
             settle=self._settle,
@@ -344,6 +344,14 @@ class Session:
         from cachesaver.transports import httpx as adapter
 
         return adapter.async_transport(_client_module(inner), self, inner)
+
+
+def _drawn(family: Family, request: Request, question: Question) -> Drawn:
+    """Name the draws of *request*: by the id it was given, or by where it is made."""
+    explicit = request.header("x-cachesaver-request-id")
+    if explicit:
+        return family.named(explicit, question.fingerprint, question.count)
+    return family.draw(question.fingerprint, question.count)
 
 
 @contextlib.contextmanager

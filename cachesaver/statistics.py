@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from cachesaver.buying import Ask, Purchase, Source
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
-from cachesaver.pipeline import Ask, Outcome, Passing, Purchase, Served, Source
+from cachesaver.outcomes import Outcome, Passing, Served
 
 __all__ = ["Statistics", "Tally"]
 

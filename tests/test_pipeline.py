@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from cachesaver.batching import Errand, Hand, Lead, Seat, deal
+from cachesaver.buying import Ask, Source, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import (
     Acquire,
@@ -30,7 +31,8 @@ from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Headers, Reply, Request, Response, Sample
 from cachesaver.identity import identify
 from cachesaver.lineage import draw, root
-from cachesaver.pipeline import Ask, Passing, Served, Source, Through, answer
+from cachesaver.outcomes import Passing, Served
+from cachesaver.pipeline import answer
 from cachesaver.ports import Dialect, Grant, Policy, Run
 
 

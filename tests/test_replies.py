@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from cachesaver.buying import Source, Through
 from cachesaver.effects import Acquire, Fill, Release, Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, Sample
-from cachesaver.pipeline import Outcome, Passing, Served, Source, Through
+from cachesaver.outcomes import Outcome, Passing, Served
 from cachesaver.ports import Grant, Policy, Run
 from cachesaver.replies import async_reply, cache_status, reply
 from cachesaver.statistics import Statistics, Tally

@@ -8,11 +8,12 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from cachesaver.buying import Ask, Purchase, Source, Through
 from cachesaver.dialects.openai_chat import OpenAIChat
 from cachesaver.exchange import Reply, Request, Response, Sample
 from cachesaver.identity import identify
 from cachesaver.lineage import draw, root
-from cachesaver.pipeline import Ask, Passing, Purchase, Served, Source, Through
+from cachesaver.outcomes import Passing, Served
 from cachesaver.ports import Policy, Run
 from cachesaver.statistics import Statistics, Tally, total_tokens
 

@@ -102,6 +102,41 @@ class LmdbStore:
             _log.warning("%s", _damage(self._path, fingerprint, index, damage))
         return tuple(grants)
 
+    def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
+        opened, grants = self._opened(), dict[str, Grant]()
+        for start in range(0, len(fingerprints), _BATCH):
+            batch = fingerprints[start : start + _BATCH]
+            found = opened.read(partial(self._first_of, batch))
+            grants |= {
+                each: Grant(index=-1 if sample is None else 0, sample=sample)
+                for each, sample in zip(batch, found, strict=True)
+            }
+            missing = [each for each in batch if grants[each].sample is None]
+            if leads and missing:
+                grants |= self._led(opened, missing, owner)
+        return tuple([grants[each] for each in fingerprints])
+
+    def _first_of(self, fingerprints: Sequence[str], samples: Transaction) -> list[Sample | None]:
+        return [self._readable(samples, each, 0) for each in fingerprints]
+
+    def _led(
+        self, opened: session.Session, fingerprints: Sequence[str], owner: str
+    ) -> dict[str, Grant]:
+        """Return sample 0 of each, or the lead of it, or neither where it is in flight."""
+
+        def work(claims: Transaction, samples: Transaction) -> dict[str, Grant]:
+            return {
+                each: _taken_over(
+                    Slots(claims, samples, opened.tables, fingerprint=each, owner=owner), 0
+                )
+                for each in fingerprints
+            }
+
+        grants = opened.claim(work)
+        if any(grant.token for grant in grants.values()):
+            opened.writer.leads()
+        return grants
+
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
         opened = self._opened()
         key = keys.lease_key(fingerprint, index)
@@ -114,8 +149,7 @@ class LmdbStore:
 
         def take_over(claims: Transaction, samples: Transaction) -> Grant:
             slots = Slots(claims, samples, opened.tables, fingerprint=fingerprint, owner=owner)
-            token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
-            return Grant(index=index, sample=slots.found.get(index), token=token)
+            return _taken_over(slots, index)
 
         grant = opened.claim(take_over)
         if grant.token:
@@ -273,6 +307,12 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
     """Return how many fingerprints and samples there are."""
     tables = opened.tables
     return samples.stat(tables.questions)["entries"], samples.stat(tables.samples)["entries"]
+
+
+def _taken_over(slots: Slots, index: int) -> Grant:
+    """What is stored at *index*; its lease where nobody has it."""
+    token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
+    return Grant(index=index, sample=slots.found.get(index), token=token)
 
 
 def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:

@@ -220,6 +220,14 @@ class MemoryStore:
                 grants[place] = self._grant(view, fingerprint, draws[place], owner, policy)
             return tuple([grants[place] for place in range(len(draws))])
 
+    def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
+        if leads:
+            return tuple([self.poll(each, 0, owner=owner) for each in fingerprints])
+        with self._lock:
+            pools = [self._pools.get(each, Pool()) for each in fingerprints]
+            found = [pool.samples.get(0) for pool in pools]
+        return tuple([Grant(index=-1 if each is None else 0, sample=each) for each in found])
+
     def poll(self, fingerprint: str, index: int, *, owner: str) -> Grant:
         with self._lock:
             pool = self.pool(fingerprint)

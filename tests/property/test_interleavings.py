@@ -22,6 +22,7 @@ import pytest
 
 from cachesaver import batching, buying, pipeline
 from cachesaver.batching import Desk, Hand, Lead, Seat
+from cachesaver.buying import Ask, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import (
     Acquire,
@@ -43,7 +44,7 @@ from cachesaver.errors import StoreError
 from cachesaver.exchange import Headers, Reply, Request, Response, Sample
 from cachesaver.identity import Question, identify
 from cachesaver.lineage import Drawn, Node, draw, root
-from cachesaver.pipeline import Ask, Passing, Served, Through
+from cachesaver.outcomes import Passing, Served
 from cachesaver.ports import Grant, Policy, Run
 from cachesaver.stores import leases
 from cachesaver.stores.memory import MemoryStore

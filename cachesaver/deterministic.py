@@ -1,0 +1,222 @@
+"""Questions that have one answer: look for it, and buy what nobody has asked for yet.
+
+Sans-IO steps, like the pipeline that hands such requests over. There are no draws and no runs here:
+sample 0 of an input is everybody's, and a batch is looked up, bought and kept input by input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from cachesaver.buying import (
+    SUCCESS,
+    Ask,
+    Purchase,
+    Source,
+    Through,
+    is_refused_for_good,
+    sample_of,
+    usage_of,
+)
+from cachesaver.effects import Fill, Keep, Look, Poll, Read, Release, Send, Steps, Wait
+from cachesaver.encoding import decoded
+from cachesaver.errors import DialectError
+from cachesaver.exchange import Reply, Response, Sample
+from cachesaver.identity import Question, questions_body
+from cachesaver.outcomes import Got, Outcome, Served, not_recorded, pass_through
+from cachesaver.ports import Grant, Policy
+
+__all__ = ["look_up"]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """The inputs of one request.
+
+    Attributes:
+        places: By fingerprint, where each input stands first.
+        got: By fingerprint, what is known of it.
+        leads: By fingerprint, the token of what is ours to buy and not bought yet.
+    """
+
+    ask: Ask
+    places: Mapping[str, int]
+    got: dict[str, Got] = field(default_factory=dict[str, Got])
+    leads: dict[str, str] = field(default_factory=dict[str, str])
+
+    def note(self, fingerprint: str, grant: Grant, source: Source) -> bool:
+        """Note what the store said of *fingerprint*; tell whether it is in flight elsewhere."""
+        if grant.sample is not None:
+            self.got[fingerprint] = Got(0, grant.sample, source)
+        elif grant.token:
+            self.leads[fingerprint] = grant.token
+        return grant.sample is None and not grant.token
+
+    def question(self, fingerprint: str) -> Question:
+        """Return the question that *fingerprint* is of."""
+        return self.ask.inputs[self.places[fingerprint]]
+
+
+def look_up(ask: Ask) -> Steps[Outcome]:
+    """Answer *ask*, whose question is deterministic, from the store, its provider, or both.
+
+    What the caller is shown is put together from the samples, the first time too, so that it is
+    the same every time. `Policy.FRESH` buys all of it, and shows what it bought.
+
+    Raises:
+        NotRecordedError: The policy is READ and not every input is stored.
+    """
+    first = {each.fingerprint: place for place, each in reversed([*enumerate(ask.inputs)])}
+    batch = _Batch(
+        ask=ask, places={each: first[each] for each in sorted(first, key=first.__getitem__)}
+    )
+    try:
+        return (yield from _answered(batch))
+    except GeneratorExit:
+        raise  # nobody is left to perform a release
+    except BaseException:
+        yield from _release(batch)
+        raise
+
+
+def _answered(batch: _Batch) -> Steps[Outcome]:
+    ask = batch.ask
+    if ask.policy is Policy.FRESH:
+        flying, wanted = [], list(batch.places)
+    else:
+        flying = yield from _looked(batch)
+        wanted = list(batch.leads)
+    if ask.policy is Policy.READ and flying:
+        free, missed = len(batch.got), batch.question(flying[0])
+        raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
+    if wanted and (refusal := (yield from _bought(batch, wanted))):
+        return refusal
+    wanted = []
+    for (
+        fingerprint
+    ) in flying:  # what is ours is bought by now: nobody waits for us who waits for them
+        if (yield from _waited(batch, fingerprint)):
+            wanted.append(fingerprint)
+    if wanted and (refusal := (yield from _bought(batch, wanted))):
+        return refusal
+    return (yield from _shown(batch))
+
+
+def _looked(batch: _Batch) -> Steps[list[str]]:
+    """Look for everything; return what is in flight elsewhere, or missing where we may not lead."""
+    fingerprints = tuple(batch.places)
+    leads = batch.ask.policy is not Policy.READ
+    grants = yield from Look(run=batch.ask.run, fingerprints=fingerprints, leads=leads)
+    given = zip(fingerprints, grants, strict=True)
+    return [each for each, grant in given if batch.note(each, grant, Source.HIT)]
+
+
+def _waited(batch: _Batch, fingerprint: str) -> Steps[bool]:
+    """Wait for another's flight; True where it is left to us to buy."""
+    turn = 0
+    while (yield from Wait(fingerprint=fingerprint, index=0, turn=turn)):
+        grant = yield from Poll(run=batch.ask.run, fingerprint=fingerprint, index=0)
+        if not batch.note(fingerprint, grant, Source.COLLAPSED):
+            return bool(grant.token)
+        turn += 1
+    return (
+        True  # not worth waiting for: bought without a lease, and kept if its slot is still empty
+    )
+
+
+def _bought(batch: _Batch, wanted: Sequence[str]) -> Steps[Through | None]:
+    """Buy the inputs *wanted* with one call; returns what is to be shown where that failed."""
+    ask, dialect = batch.ask, batch.ask.question.dialect
+    places = [batch.places[each] for each in wanted]
+    is_all = len(places) == len(ask.inputs)
+    request = (
+        ask.upstream if is_all else dialect.ask_inputs(ask.upstream, ask.question.body, places)
+    )
+    reply = yield from Send(request=request, count=len(places))
+    if reply.status not in SUCCESS and (is_all or not is_refused_for_good(reply.status)):
+        ask.settle(reply, Purchase())
+        yield from _release(batch)
+        return Through(reply=reply, source=Source.ERROR, why=f"status {reply.status}")
+    response = yield from Read(reply=reply)
+    answers = _answers(batch, wanted, response) if reply.status in SUCCESS else None
+    if answers is None:
+        ask.settle(reply, Purchase(known=reply.status not in SUCCESS))
+        yield from _release(batch)
+        if is_all:
+            why = "not a complete answer"
+            return Through(reply=reply, source=Source.BYPASSED, why=why, read=response)
+        # It answers what we asked, not what the caller did; so does the text of a refusal.
+        return (yield from pass_through(ask, "the answer to some of its inputs was not complete"))
+    yield from _kept(batch, wanted, answers, cast("Reply", reply))
+    return None
+
+
+def _answers(
+    batch: _Batch, wanted: Sequence[str], response: Response
+) -> tuple[Response, ...] | None:
+    """Return the answer to each input *wanted*, and the whole one after them; None if it has not all."""
+    plain, dialect = decoded(response), batch.ask.question.dialect
+    if plain is None or not dialect.sound(plain):
+        return None
+    try:
+        parts = dialect.split_inputs(plain, [batch.question(each).body for each in wanted])
+    except DialectError:
+        return None
+    return (*parts, plain) if len(parts) == len(wanted) else None
+
+
+def _kept(
+    batch: _Batch, wanted: Sequence[str], answers: Sequence[Response], reply: Reply
+) -> Steps[None]:
+    *parts, plain = answers
+    ask = batch.ask
+    model, usage = usage_of(ask, plain)
+    ask.settle(reply, Purchase(model=model, usage=usage, samples=len(parts)))
+    samples = [sample_of(ask, part, "") for part in parts]
+    fills = zip(wanted, samples, strict=True)
+    kept = yield from Keep(fills=tuple(_fill(batch, each, sample) for each, sample in fills))
+    shown = samples if ask.policy is Policy.FRESH else kept
+    for fingerprint, sample in zip(wanted, shown, strict=True):
+        batch.leads.pop(fingerprint, None)
+        batch.got[fingerprint] = Got(0, sample, Source.FETCHED)
+
+
+def _fill(batch: _Batch, fingerprint: str, sample: Sample) -> Fill:
+    return Fill(
+        run=batch.ask.run,
+        fingerprint=fingerprint,
+        index=0,
+        token=batch.leads.get(fingerprint, ""),
+        sample=sample,
+        question=questions_body(batch.question(fingerprint)),
+    )
+
+
+def _shown(batch: _Batch) -> Steps[Outcome]:
+    """Put the answers together in the order of the inputs, one that came twice in both places."""
+    ask = batch.ask
+    got = [batch.got[each.fingerprint] for each in ask.inputs]
+    responses = [each.sample.response for each in got]
+    try:
+        joined = responses[0] if len(got) == 1 else ask.question.dialect.join(responses)
+    except DialectError as error:
+        if ask.policy is Policy.READ:
+            raise
+        return (yield from pass_through(ask, str(error)))
+    return Served(
+        response=joined,
+        sources=tuple(each.source for each in got),
+        indexes=(0,) * len(got),
+        samples=tuple(each.sample for each in got),
+    )
+
+
+def _release(batch: _Batch) -> Steps[None]:
+    """End every lease that is still ours."""
+    for fingerprint, token in tuple(batch.leads.items()):
+        del batch.leads[fingerprint]
+        yield from Release(
+            run=batch.ask.run, fingerprint=fingerprint, index=0, token=token, keeps=True
+        )

@@ -1,0 +1,118 @@
+"""What a request comes to, and how it is shown: in the form that was asked for, or as a miss.
+
+Sans-IO, like the pipeline it is a part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cachesaver.buying import Ask, Purchase, Source, Through
+from cachesaver.effects import Send, Steps
+from cachesaver.errors import DialectError, NotRecordedError
+from cachesaver.exchange import AsyncReply, Reply, Response, Sample
+from cachesaver.identity import Question, difference, questions_body
+from cachesaver.ports import Policy
+
+__all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "pass_through", "show"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An answer known whole. *sources*: one for each sample, in the order of *indexes*."""
+
+    response: Response
+    sources: tuple[Source, ...]
+    indexes: tuple[int, ...]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passing:
+    """A stream on its way to the caller, to be recorded as it passes.
+
+    Attributes:
+        reply: To hand on.
+        fingerprint: Of the question, and *indexes* of the samples it will be.
+        finished: Tells from the decoded stream's last bytes that it has said its last word.
+        keep: Steps to take with the whole recording before the caller sees its end.
+        drop: Steps to take when it broke off, or the caller left before the last word.
+    """
+
+    reply: Reply | AsyncReply
+    fingerprint: str
+    indexes: tuple[int, ...]
+    finished: Callable[[bytes], bool]
+    keep: Callable[[Response], Steps[tuple[Sample, ...]]]
+    drop: Callable[[], Steps[None]]
+
+
+Outcome = Served | Passing | Through
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What one draw came to."""
+
+    index: int
+    sample: Sample
+    source: Source
+
+
+def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
+    """Give the caller its samples in the form it asked for."""
+    try:
+        response = _in_form(ask.question, [each.sample.response for each in got])
+    except DialectError as error:
+        if ask.policy is Policy.READ:
+            raise
+        # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
+        return (yield from pass_through(ask, str(error)))
+    return Served(
+        response=response,
+        sources=tuple(each.source for each in got),
+        indexes=tuple(each.index for each in got),
+        samples=tuple(each.sample for each in got),
+    )
+
+
+def pass_through(ask: Ask, why: str) -> Steps[Through]:
+    """Send the request as it came, and show the answer as it comes; stored nowhere."""
+    reply = yield from Send(request=ask.upstream, count=ask.question.count)
+    ask.settle(reply, Purchase(known=False))
+    return Through(reply=reply, source=Source.BYPASSED, why=why)
+
+
+def _in_form(question: Question, responses: list[Response]) -> Response:
+    dialect, request, body = question.dialect, question.request, question.body
+    if question.count == 1:
+        (response,) = responses
+        if dialect.fits(response, request, body):
+            return response
+    wholes = [dialect.whole(each) if dialect.streamed(each) else each for each in responses]
+    joined = dialect.join(wholes) if question.count > 1 else wholes[0]
+    if dialect.fits(joined, request, body):
+        return joined
+    return dialect.stream(joined, request, body)
+
+
+def not_recorded(ask: Ask, question: Question, *, wanted: int, free: int) -> NotRecordedError:
+    """Return the error for *question*, of which *wanted* samples were wanted and *free* are there."""
+    near = ask.nearest(question.canonical)
+    if near is None:
+        told = "The store holds no question of this kind."
+    elif near == questions_body(question):
+        told = "This very question is stored, but all its samples are taken in this run already."
+    else:
+        told = "What differs from the nearest stored question:\n" + difference(
+            near, questions_body(question)
+        )
+    return NotRecordedError(
+        ask.upstream.summary,
+        fingerprint=question.fingerprint,
+        namespace=ask.run.namespace,
+        wanted=wanted,
+        free=free,
+        near=told,
+    )
