@@ -1,0 +1,107 @@
+"""How an outcome is shown: in the form asked for, live where there is no way to it, or as a miss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from cachesaver.buying import Ask, Source, Through
+from cachesaver.dialects.openai_chat import CompatibleChat
+from cachesaver.effects import Send
+from cachesaver.errors import DialectError
+from cachesaver.exchange import Request, Response, Sample
+from cachesaver.identity import Question, identify, questions_body
+from cachesaver.lineage import Drawn
+from cachesaver.outcomes import Got, Served, not_recorded, show
+from cachesaver.ports import Policy, Run
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def asked(near: bytes | None = None, **fields: object) -> Ask:
+    question = asking(**fields)
+    return Ask(
+        question=question,
+        upstream=question.request,
+        run=Run(id="r", namespace="space"),
+        drawn=Drawn(),
+        policy=Policy.RESERVE,
+        now=0.0,
+        nearest=lambda _: near,
+    )
+
+
+def asking(**fields: object) -> Question:
+    body = orjson.dumps({**ASK, **fields})
+    request = Request(method="POST", url="https://a.test/v1/chat/completions", body=body)
+    return identify(request, CompatibleChat())
+
+
+def got(text: str, index: int = 0) -> Got:
+    body: Mapping[str, object] = {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+    }
+    headers = (("content-type", "application/json"),)
+    response = Response(status=200, headers=headers, chunks=(orjson.dumps(body),))
+    return Got(index, Sample(response=response, draw="d"), Source.HIT)
+
+
+def test_samples_are_joined_in_the_order_of_the_draws() -> None:
+    steps = show(asked(n=2), [got("b", 4), got("a", 1)])
+
+    with pytest.raises(StopIteration) as stop:
+        next(steps)
+
+    served = stop.value.value
+    assert isinstance(served, Served)
+    assert served.indexes == (4, 1)
+    choices = orjson.loads(served.response.body)["choices"]
+    assert [(each["index"], each["message"]["content"]) for each in choices] == [(0, "b"), (1, "a")]
+
+
+def test_a_sample_with_no_way_to_the_form_asked_for_is_asked_live() -> None:
+    broken = replace(
+        got("x"), sample=Sample(response=Response(status=200, chunks=(b"{",)), draw="")
+    )
+    ask = asked(stream=True)
+    steps = show(ask, [broken])
+    effect = next(steps)
+
+    assert isinstance(effect, Send)
+    assert effect.request is ask.upstream
+    with pytest.raises(StopIteration) as stop:
+        steps.send("the live reply")
+    assert isinstance(stop.value.value, Through)
+    assert stop.value.value.source is Source.BYPASSED
+
+
+def test_by_replay_it_is_an_error_instead() -> None:
+    broken = replace(
+        got("x"), sample=Sample(response=Response(status=200, chunks=(b"{",)), draw="")
+    )
+
+    with pytest.raises(DialectError):
+        next(show(replace(asked(stream=True), policy=Policy.READ), [broken]))
+
+
+def test_a_miss_says_what_differs_from_the_nearest() -> None:
+    ask = asked(near=questions_body(asking(temperature=0.5)))
+
+    told = str(not_recorded(ask, ask.question, wanted=2, free=1))
+
+    assert "asks for 2 sample(s) in namespace 'space'" in told
+    assert '-  "temperature": 0.5' in told
+
+
+def test_a_miss_says_when_there_is_nothing_near_and_when_all_is_taken() -> None:
+    nothing, same = asked(), asked(near=questions_body(asking()))
+
+    assert "no question of this kind" in str(
+        not_recorded(nothing, nothing.question, wanted=1, free=0)
+    )
+    assert "all its samples are taken" in str(not_recorded(same, same.question, wanted=1, free=0))
