@@ -83,11 +83,9 @@ def look_up(ask: Ask) -> Steps[Outcome]:
 
 def _answered(batch: _Batch) -> Steps[Outcome]:
     ask = batch.ask
-    if ask.policy is Policy.FRESH:
-        flying, wanted = [], list(batch.places)
-    else:
-        flying = yield from _looked(batch)
-        wanted = list(batch.leads)
+    fresh = ask.policy is Policy.FRESH
+    flying = list[str]() if fresh else (yield from _looked(batch))
+    wanted = list(batch.places if fresh else batch.leads)
     if ask.policy is Policy.READ and flying:
         free, missed = len(batch.got), batch.question(flying[0])
         raise not_recorded(ask, missed, wanted=len(batch.places), free=free)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 
 from cachesaver.buying import Source, Through
 from cachesaver.effects import Steps
@@ -11,6 +10,7 @@ from cachesaver.engine import Engine, Line
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers
 from cachesaver.flights import Pulse
 from cachesaver.outcomes import Outcome, Passing, Served
+from cachesaver.pace import at_once, at_once_async, is_timed, paced, paced_async
 from cachesaver.ports import AsyncSend, Send
 from cachesaver.sending import hold
 from cachesaver.statistics import Tally
@@ -19,12 +19,18 @@ from cachesaver.tee import AsyncTee, Tee
 __all__ = ["async_reply", "cache_status", "discard", "reply"]
 
 
-def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> Reply:
-    """Return what a blocking client is to see."""
+def reply(
+    outcome: Outcome,
+    engine: Engine,
+    line: Line[Send],
+    tally: Tally,
+    *,
+    pace: float | None = None,
+) -> Reply:
+    """Return what a blocking client is to see; what is stored at *pace*, None: at once."""
     match outcome:
         case Served():
-            response = _shown(outcome)
-            return _whole(response)
+            return _whole(_shown(outcome), pace=_pace(outcome, pace))
         case Through(reply=live, read=Response() as read):
             return _whole(_marked(read, outcome), native=None if live is None else live.native)
         case Through(reply=Reply() as live):
@@ -57,12 +63,17 @@ def reply(outcome: Outcome, engine: Engine, line: Line[Send], tally: Tally) -> R
 
 
 def async_reply(
-    outcome: Outcome, engine: Engine, line: Line[AsyncSend], tally: Tally
+    outcome: Outcome,
+    engine: Engine,
+    line: Line[AsyncSend],
+    tally: Tally,
+    *,
+    pace: float | None = None,
 ) -> AsyncReply:
-    """Return what an async client is to see."""
+    """Return what an async client is to see; see `reply`."""
     match outcome:
         case Served():
-            return _async_whole(_shown(outcome))
+            return _async_whole(_shown(outcome), pace=_pace(outcome, pace))
         case Through(reply=live, read=Response() as read):
             native = None if live is None else live.native
             return _async_whole(_marked(read, outcome), native=native)
@@ -171,33 +182,36 @@ def _marked(read: Response, outcome: Through) -> Response:
     )
 
 
-def _whole(response: Response, native: object = None) -> Reply:
+def _pace(outcome: Served, pace: float | None) -> float | None:
+    """*pace* where the answer is one from the store: what has just arrived has waited already."""
+    is_stored = all(source is Source.HIT for source in outcome.sources)
+    return pace if is_stored and is_timed(outcome.response, pace) else None
+
+
+def _whole(response: Response, native: object = None, pace: float | None = None) -> Reply:
     return Reply(
         status=response.status,
         headers=response.headers,
-        chunks=iter(response.chunks),
+        chunks=at_once(response) if pace is None else paced(response, pace),
         close=_nothing,
         reason=response.reason,
-        whole=response,
+        whole=response if pace is None else None,
         native=native,
     )
 
 
-def _async_whole(response: Response, native: object = None) -> AsyncReply:
+def _async_whole(
+    response: Response, native: object = None, pace: float | None = None
+) -> AsyncReply:
     return AsyncReply(
         status=response.status,
         headers=response.headers,
-        chunks=_aiter(response.chunks),
+        chunks=at_once_async(response) if pace is None else paced_async(response, pace),
         close=_anothing,
         reason=response.reason,
-        whole=response,
+        whole=response if pace is None else None,
         native=native,
     )
-
-
-async def _aiter(chunks: tuple[bytes, ...]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
 
 
 def _nothing() -> None:

@@ -215,7 +215,7 @@ class Session:
             with _seen_through_sdks():
                 return self._engine.live(_whole(ask), Line(send))
         self._count(ask, outcome)
-        return reply(outcome, self._engine, line, self._tally)
+        return reply(outcome, self._engine, line, self._tally, pace=self.settings.pace)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """See `Gate.aanswer`."""
@@ -236,7 +236,7 @@ class Session:
             with _seen_through_sdks():
                 return await self._engine.alive(_whole(ask), Line(send))
         self._count(ask, outcome)
-        return async_reply(outcome, self._engine, line, self._tally)
+        return async_reply(outcome, self._engine, line, self._tally, pace=self.settings.pace)
 
     def explain(self, request: Request) -> Question | None:
         """Return the question *request* asks; None if it is no provider call."""

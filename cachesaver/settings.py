@@ -6,6 +6,7 @@ Every option has an environment variable, so that `cachesaver run` and child pro
 from __future__ import annotations
 
 import enum
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,7 @@ ENV = {
     "size": "CACHESAVER_SIZE",
     "max_concurrency": "CACHESAVER_CONCURRENCY",
     "budget": "CACHESAVER_BUDGET",
+    "pace": "CACHESAVER_PACE",
 }
 
 
@@ -73,6 +75,7 @@ class Settings:
     window: Window = field(default_factory=Window)
     max_concurrency: int | None = None
     budget: Budget | None = None
+    pace: float | None = None
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -94,6 +97,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
     size: int | None = None,
     max_concurrency: int | None = None,
     budget: Number | str | Budget | None = None,
+    pace: float | None = None,
 ) -> Settings:
     """Return the options given, those of the environment where not given, defaults otherwise.
 
@@ -119,6 +123,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
         window=_window(window, size),
         max_concurrency=_limit(max_concurrency),
         budget=_budget(budget),
+        pace=_pace(pace),
     )
 
 
@@ -273,6 +278,22 @@ def _limit(given: object) -> int | None:
             f"number from 1, as in max_concurrency=8"
         )
     return limit
+
+
+def _pace(given: object) -> float | None:
+    said = os.environ.get(ENV["pace"]) or None if given is None else given
+    if said is None:
+        return None
+    try:
+        pace = -1.0 if isinstance(said, bool) else float(cast("str", said))
+    except (TypeError, ValueError):
+        pace = -1.0
+    if not 0 < pace < math.inf:
+        raise ConfigurationError(
+            f"pace is {said!r}: give how many times as fast as recorded a stored answer is to come, "
+            f"as in pace=1 (as recorded) or pace=10"
+        )
+    return pace
 
 
 def _budget(given: object) -> Budget | None:

@@ -99,6 +99,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     size: int | None = None,
     max_concurrency: int | None = None,
     budget: Number | str | Budget | None = None,
+    pace: float | None = None,
 ) -> Session:
     """Answer every provider call of this process from a namespaced store, from now on.
 
@@ -143,6 +144,8 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
             "500 samples", "100 calls", or `cachesaver.Budget(...)` with several caps. A call that
             might exceed it raises `BudgetExceededError` and is not sent. Default:
             `CACHESAVER_BUDGET`, else none.
+        pace: How many times as fast as it was recorded a stored answer comes: 1 as it was, 10 ten
+            times as fast, chunk by chunk. Default: `CACHESAVER_PACE`, else all of it at once.
 
     Raises:
         ConfigurationError: An option cannot be.
@@ -166,6 +169,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         size=size,
         max_concurrency=max_concurrency,
         budget=budget,
+        pace=pace,
     )
     with _lock:
         _DOOR.sessions.append(session)

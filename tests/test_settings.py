@@ -29,6 +29,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "SIZE",
         "CONCURRENCY",
         "BUDGET",
+        "PACE",
     ):
         monkeypatch.delenv(f"CACHESAVER_{name}", raising=False)
 
@@ -40,6 +41,7 @@ def test_the_defaults() -> None:
     assert (chosen.strict, chosen.quiet, chosen.through_mocks, chosen.hosts) == (False,) * 3 + ((),)
     assert chosen.max_concurrency is None
     assert chosen.budget is None
+    assert chosen.pace is None
 
 
 def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +54,7 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
         "QUIET": "true",
         "CONCURRENCY": "8",
         "BUDGET": "5 usd, 100 calls",
+        "PACE": "2.5",
     }
     for name, value in said.items():
         monkeypatch.setenv(f"CACHESAVER_{name}", value)
@@ -61,6 +64,7 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch)
     assert (chosen.namespace, chosen.store, chosen.mode) == ("env", "memory://", Mode.REPLAY)
     assert (chosen.hosts, chosen.strict, chosen.quiet) == (("a.test", "b.test"), True, True)
     assert (chosen.max_concurrency, chosen.budget) == (8, Budget(usd=5, calls=100))
+    assert (chosen.pace, settings(pace=1).pace) == (2.5, 1.0)
     assert settings(max_concurrency=2).max_concurrency == 2
     assert settings(budget="3 samples").budget == Budget(samples=3)
     assert settings(namespace="given", mode="live", strict=False).namespace == "given"
@@ -213,3 +217,9 @@ class TestTheWindow:
     def test_a_size_is_a_whole_number(self, given: Any) -> None:
         with pytest.raises(ConfigurationError, match="size must be a whole number of draws"):
             settings(size=given)
+
+
+@pytest.mark.parametrize("pace", [0, -1, True, "fast", float("inf"), float("nan")])
+def test_a_pace_that_is_none_is_refused(pace: Any) -> None:
+    with pytest.raises(ConfigurationError, match="as in pace=1"):
+        settings(pace=pace)
