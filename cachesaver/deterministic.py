@@ -91,7 +91,7 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
         raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
     if wanted and (refusal := (yield from _bought(batch, wanted))):
         return refusal
-    wanted = []
+    wanted = list[str]()
     for (
         fingerprint
     ) in flying:  # what is ours is bought by now: nobody waits for us who waits for them

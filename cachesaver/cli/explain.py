@@ -25,7 +25,14 @@ from cachesaver.canonical import parse_body
 from cachesaver.cli.opening import existing_store
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
-from cachesaver.identity import Dropped, difference, identify, questions_body
+from cachesaver.identity import (
+    Dropped,
+    Question,
+    difference,
+    identify,
+    inputs_of,
+    questions_body,
+)
 from cachesaver.settings import settings
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -51,6 +58,8 @@ class _Explained:
     fingerprint: str
     canonical: bytes
     dropped: tuple[Dropped, ...] = ()
+    inputs: tuple[str, ...] = ()
+    """Fingerprints of the inputs that a batch is taken apart into."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,6 +86,8 @@ def _print(explained: _Explained) -> None:
     print(explained.canonical.decode("utf-8", "replace"))
     for dropped in explained.dropped:
         print(f"dropped {dropped.where}: {dropped.why}")
+    for place, fingerprint in enumerate(explained.inputs):
+        print(f"input {place}: looked up by itself, fingerprint {fingerprint}")
     print(f"fingerprint {explained.fingerprint}")
 
 
@@ -92,15 +103,28 @@ def _explain(given: str, arguments: argparse.Namespace) -> _Explained:
     body = parse_body(request)
     dialect = dialects.recognise(request, body.members, hosts=settings(hosts=arguments.host).hosts)
     if dialect is None:
-        raise ConfigurationError(
-            f"{given}: {request.summary} is no provider call we know, and passes through untouched. "
-            "If it is one, name its host: --host, or install(hosts=[...])"
-        )
+        raise ConfigurationError(f"{given}: {request.summary} {_why(request)}")
     question = identify(request, dialect, body, dropped=dropped)
     return _Explained(
         fingerprint=question.fingerprint,
         canonical=questions_body(question),
         dropped=tuple(dropped),
+        inputs=_inputs(question),
+    )
+
+
+def _inputs(question: Question) -> tuple[str, ...]:
+    found = inputs_of(question) if question.dialect.deterministic else (question,)
+    return () if found == (question,) else tuple(each.fingerprint for each in found)
+
+
+def _why(request: Request) -> str:
+    """Why *request*, which no dialect recognises, is let through."""
+    if (known := dialects.passed(request)) is not None:
+        return f"passes through untouched. It is about {known.name}: {known.why} ({known.source})"
+    return (
+        "is no provider call we know, and passes through untouched. If it is one, name its host: "
+        "--host, or install(hosts=[...])"
     )
 
 

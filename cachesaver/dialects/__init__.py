@@ -31,13 +31,14 @@ from cachesaver.dialects.openai_chat import (
 )
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
+from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import Dialect
 
-__all__ = ["DIALECTS", "GROUP", "dialects", "forget", "recognise", "wants"]
+__all__ = ["DIALECTS", "GROUP", "Passed", "dialects", "forget", "passed", "recognise", "wants"]
 
 GROUP = PLUGINS
 """Entry points of this group are dialects (a class or an instance) of other packages."""
@@ -108,7 +109,7 @@ def recognise(
             return dialect
     if not named:
         return None
-    unsettled = addresses.refused(request.url, body) or is_addressed_by_header(request)
+    unsettled = refused(request, body) or is_addressed_by_header(request)
     return None if unsettled or not _is_object(request, body) else _NAMED
 
 

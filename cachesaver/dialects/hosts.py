@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from cachesaver.dialects.jsontext import is_list, is_object
 
 __all__ = [
-    "DETERMINISTIC_OR_STATEFUL",
     "NO_MODEL_PATHS",
     "ONE_CHOICE",
     "OPENAI",
@@ -24,7 +23,6 @@ __all__ = [
     "is_named",
     "is_named_host",
     "path_of",
-    "refused",
     "stateful",
 ]
 
@@ -57,55 +55,6 @@ ONE_CHOICE: Mapping[str, str] = MappingProxyType(
 NO_MODEL_PATHS = re.compile(r"/openai/deployments/[^/]+/")
 """https://learn.microsoft.com/azure/ai-foundry/openai/reference: the path names the deployment."""
 
-DETERMINISTIC_OR_STATEFUL: Mapping[str, str] = MappingProxyType(
-    {
-        # Answers that are the same at every draw: a second draw must not buy them again, and the
-        # pipeline of samples would. They pass through until they have a way of their own.
-        "embeddings": "deterministic",
-        "embed": "deterministic",
-        "moderations": "deterministic",
-        "rerank": "deterministic",
-        "tokenize": "deterministic",
-        "detokenize": "deterministic",
-        "count_tokens": "deterministic",
-        "count-tokens": "deterministic",
-        "input_tokens": "deterministic",
-        # Calls that change or start something on the server: an answer from a store would name
-        # what is not there, or leave undone what was asked.
-        "files": "state on the server",
-        "uploads": "state on the server",
-        "batches": "a job, polled",
-        "batchGenerateContent": "https://ai.google.dev/api/batch-api: a job, polled",
-        "jobs": "a job, polled",
-        "predictions": "https://replicate.com/docs/reference/http: a job, polled",
-        "trainings": "a job, polled",
-        "videos": "a job, polled",
-        "fine_tuning": "a job, polled",
-        "assistants": "state on the server",
-        "threads": "state on the server",
-        "conversations": "state on the server",
-        "vector_stores": "state on the server",
-        "containers": "state on the server",
-        "evals": "state on the server",
-        "skills": "state on the server",
-        "realtime": "a session",
-        "cachedContents": "state on the server",
-        "fileSearchStores": "state on the server",
-        "agentAliases": "Amazon Bedrock's agents: a session",
-        "cancel": "changes a job",
-        "compact": "shortens a conversation, https://platform.openai.com/docs/api-reference/responses",
-        "countTokens": "deterministic",
-        "embedContent": "deterministic",
-        "batchEmbedContents": "deterministic",
-        "/api/pull": "https://github.com/ollama/ollama/blob/main/docs/api.md: loads a model",
-        "/api/push": "the same: sends a model",
-        "/api/create": "the same: makes a model",
-        "/api/copy": "the same: names a model",
-    }
-)
-"""Path segments (or whole paths) that keep a POST from being taken for a request for a sample,
-even on a host the user named."""
-
 
 def host_of(url: str) -> str:
     """Return the host of *url*, lower case, without port; empty where there is none."""
@@ -137,15 +86,6 @@ def is_named(url: str, patterns: Sequence[str]) -> bool:
 def is_named_host(host: str, patterns: Sequence[str]) -> bool:
     """Tell whether some port of *host* may be one of *patterns*."""
     return any(_host_pattern(p).fullmatch(host) is not None for p in patterns)
-
-
-def refused(url: str, body: Mapping[str, object]) -> str:
-    """Return why no store may answer a request on a host the user named; empty if one may."""
-    path = path_of(url)
-    for segment in (path, *path.split("/")):
-        if reason := DETERMINISTIC_OR_STATEFUL.get(segment.rpartition(":")[2]):
-            return reason
-    return stateful(url, body)
 
 
 def stateful(url: str, body: Mapping[str, object]) -> str:

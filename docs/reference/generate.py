@@ -19,6 +19,7 @@ import cachesaver
 from cachesaver.cli import parser
 from cachesaver.dialects import DIALECTS
 from cachesaver.dialects.generic import SAMPLING
+from cachesaver.dialects.passing import PASSED, UNREAD
 from cachesaver.ports import Dialect
 from cachesaver.settings import Mode
 
@@ -167,13 +168,31 @@ def modes() -> str:
 def all_dialects() -> str:
     rows = [(code(each.path), code(each.host), f"<{each.source}>") for each in SAMPLING]
     generic = "## generic\n\n" + table(("path ends in", "host", "source"), rows)
-    return "\n\n".join([*map(dialect, DIALECTS), generic])
+    return "\n\n".join([*map(dialect, DIALECTS), generic, passing()])
+
+
+def passing() -> str:
+    rows = [
+        (each.name, code(each.path), each.why, source(each.source))
+        for each in PASSED
+        if each.why != UNREAD
+    ]
+    said = "Known, and let through in every mode; `cachesaver explain` says so too:"
+    return f"## What passes through\n\n{said}\n\n" + table(
+        ("about", "path ends in", "why", ""), rows
+    )
+
+
+def source(text: str) -> str:
+    return f"<{text}>" if text.startswith("https://") else text
 
 
 def dialect(found: Dialect) -> str:
     limit = "no documented limit" if found.max_count is None else str(found.max_count)
     facts = [
         ("path ends in", ", ".join(map(code, found.endpoints))),
+        ("host", code(found.hosts) if found.hosts else "any"),
+        ("answers", "always the same" if found.deterministic else "samples"),
         ("answer-shaping headers", ", ".join(map(code, sorted(found.headers))) or "none"),
         ("samples in one request, at most", limit),
         ("stream and whole are one sample", "yes" if found.converts else "no"),
@@ -184,9 +203,10 @@ def dialect(found: Dialect) -> str:
         f"## {kind.__name__}",
         f"`{found.name}`. {documented(kind).partition(chr(10))[0]}",
         table(("", ""), facts),
-        "Fields that are no part of the question:",
-        table(("field", "why"), [(code(k), linked(v)) for k, v in found.volatile.items()]),
     ]
+    if found.volatile:
+        rows = [(code(k), linked(v)) for k, v in found.volatile.items()]
+        parts += ["Fields that are no part of the question:", table(("field", "why"), rows)]
     if found.defaults:
         parts += ["Stated or left out, the same:", defaults(found.defaults)]
     return "\n\n".join(parts)

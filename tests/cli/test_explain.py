@@ -147,3 +147,17 @@ def test_what_is_not_there(
 def test_three_are_too_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", *[saved(tmp_path, "a", HI)] * 3]) == 2
     assert "takes one request, or two" in capsys.readouterr().err
+
+
+def test_what_is_known_and_let_through_is_told_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"url": "https://api.openai.com/v1/batches", "body": {"input_file_id": "file-1"}}
+
+    status = main(["explain", saved(tmp_path, "batch.json", asked)])
+
+    told = capsys.readouterr().err
+    assert status == 2
+    assert "passes through untouched" in told
+    assert "a job" in told
+    assert "https://platform.openai.com/docs/api-reference/batch" in told
