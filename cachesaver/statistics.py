@@ -10,6 +10,7 @@ from cachesaver.buying import Ask, Purchase, Source
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
 from cachesaver.outcomes import Outcome, Passing, Served
+from cachesaver.usage import tokens_of
 
 __all__ = ["Statistics", "Tally"]
 
@@ -113,18 +114,5 @@ def _response(sample: Sample) -> Response:
 
 def total_tokens(usage: Mapping[str, object]) -> int:
     """Return the tokens of a usage block, in the spelling of any provider we know; else 0."""
-    for name in ("total_tokens", "totalTokenCount"):
-        if isinstance(total := usage.get(name), int):
-            return total
-    parts = (usage.get(name) for name in _PARTS)
-    return sum(part for part in parts if isinstance(part, int))
-
-
-_PARTS = (
-    "prompt_tokens",  # OpenAI chat
-    "completion_tokens",
-    "input_tokens",  # Anthropic, OpenAI responses
-    "output_tokens",
-    "cache_creation_input_tokens",  # Anthropic: beside input_tokens
-    "cache_read_input_tokens",
-)
+    tokens = tokens_of(usage)
+    return 0 if tokens is None else tokens.total
