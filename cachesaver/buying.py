@@ -15,6 +15,7 @@ from cachesaver.batching import Errand, Lead, calls
 from cachesaver.effects import Fill, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError
+from cachesaver.estimates import model_of
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
@@ -270,11 +271,15 @@ def _parts(ask: Ask, plain: Response, wanted: int) -> tuple[Response, ...] | Non
 
 
 def usage_of(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
-    """Return model and usage block of *response*; what cannot be read says nothing."""
+    """Return model and usage block of *response*; what cannot be read says nothing.
+
+    Where the answer does not name its model, it is the one that was asked for.
+    """
     try:
-        return ask.question.dialect.usage(response)
+        model, usage = ask.question.dialect.usage(response)
     except DialectError:
-        return "", _NO_USAGE
+        model, usage = "", _NO_USAGE
+    return model or model_of(ask.question.body, ask.upstream.url), usage
 
 
 def sample_of(ask: Ask, part: Response, draw: str) -> Sample:

@@ -13,7 +13,15 @@ from math import ceil
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["BYTES_PER_TOKEN", "LIMITS", "MEDIUM_TOKENS", "MODEL_PATHS", "Estimate", "estimated"]
+__all__ = [
+    "BYTES_PER_TOKEN",
+    "LIMITS",
+    "MEDIUM_TOKENS",
+    "MODEL_PATHS",
+    "Estimate",
+    "estimated",
+    "model_of",
+]
 
 BYTES_PER_TOKEN = 3
 """Of UTF-8 text. English has about 4 (https://help.openai.com/en/articles/4936856), code and most
@@ -104,6 +112,11 @@ def estimated(body: Mapping[str, object], *, samples: int = 1, url: str = "") ->
         prompt=_tokens(body),
         answer=0 if _ANSWERLESS.search(parts.path) else _limit(body),
     )
+
+
+def model_of(body: Mapping[str, object], url: str) -> str:
+    """Return the model that a request to *url* with *body* names; empty if it names none."""
+    return _model(body, urlsplit(url).path)
 
 
 def _model(body: Mapping[str, object], path: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachesaver.estimates import LIMITS, MEDIUM_TOKENS, Estimate, estimated
+from cachesaver.estimates import LIMITS, MEDIUM_TOKENS, Estimate, estimated, model_of
 
 
 @pytest.mark.parametrize("path", LIMITS, ids=".".join)
@@ -128,3 +128,17 @@ def test_any_body_has_an_estimate(body: dict[str, object]) -> None:
     assert estimate.samples == 2
     assert estimate.prompt >= 0
     assert estimate.answer is None or estimate.answer > 0
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "model"),
+    [
+        ("https://h.test/v1/chat/completions", {"model": "gpt-5"}, "gpt-5"),
+        ("https://h.test/model/amazon.nova-lite-v1%3A0/converse", {}, "amazon.nova-lite-v1:0"),
+        ("https://h.test/v1/chat/completions", {"model": 3}, ""),
+    ],
+)
+def test_a_request_names_its_model_in_its_body_or_its_path(
+    url: str, body: dict[str, object], model: str
+) -> None:
+    assert model_of(body, url) == model
