@@ -5,6 +5,7 @@
 #     make test      the tests, with branch coverage (ARGS="-k stores" for some of them)
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
+#     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make clean     back to a fresh checkout
 #
 # PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
@@ -13,7 +14,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench clean
+.PHONY: demo test check lint format types mypy pyright contracts bench fuzz clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -48,6 +49,9 @@ contracts: .venv/ready-dev
 
 bench: .venv/ready-bench
 	$(RUN) tests.bench $(ARGS)
+
+fuzz: .venv/ready-fuzz
+	$(RUN) tests.fuzz $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -82,6 +82,8 @@ class Question:
         fingerprint: 64 hex digits (SHA-256).
         count: How many samples it asks for, at least 1.
         wants_stream: Whether it asks for a stream.
+        exact: Whether its body, written anew, says the same: not so where a key stands twice in
+            it, or a number is beyond a double. Such a body goes out as it came or not at all.
     """
 
     request: Request
@@ -91,6 +93,7 @@ class Question:
     fingerprint: str
     count: int
     wants_stream: bool
+    exact: bool = True
 
 
 def identify(
@@ -133,6 +136,7 @@ def identify(
         fingerprint=hashlib.sha256(canonical).hexdigest(),
         count=max(1, dialect.count(asked)),
         wants_stream=streams,
+        exact=parsed.is_json or not parsed.members or bool(parsed.parts),
     )
 
 

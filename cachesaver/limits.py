@@ -31,7 +31,7 @@ class Limits:
 
     def most(self, question: Question) -> int | None:
         """Return the most samples that one call for *question* may ask for; None: no limit known."""
-        documented = question.dialect.max_count
+        documented = question.dialect.max_count if question.exact else 1
         learnt = self._learnt.get(_key(question))
         if learnt is None:
             return documented

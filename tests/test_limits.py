@@ -33,6 +33,13 @@ def test_at_first_the_dialect_decides() -> None:
     assert Limits().most(question(Eight())) == 8
 
 
+def test_a_body_that_cannot_be_written_anew_asks_for_one() -> None:
+    """Given a key that stands twice, then what more than one would be asked for is nobody's guess."""
+    twice = Request(method="POST", url="https://a.test/v1", body=b'{"model":"m","model":"n"}')
+
+    assert Limits().most(identify(twice, Any())) == 1
+
+
 def test_a_refusal_for_good_leaves_one() -> None:
     limits = Limits()
 

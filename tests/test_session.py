@@ -284,6 +284,25 @@ class TestPassingThrough:
         assert get_header(refused.headers, "cache-status") == "cachesaver; fwd=miss; fwd-status=429"
         assert "index 0" in (get_header(retried.headers, "cache-status") or "")
 
+    def test_a_body_that_says_two_things_is_never_written_anew(
+        self, session: Session, provider: Provider
+    ) -> None:
+        """Given a key that stands twice, then one sample is kept, and several pass through."""
+        body = b'{"model":"m","model":"m","messages":[{"role":"user","content":"hi"}]}'
+        one = Request(method="POST", url=URL, body=body)
+        several = Request(method="POST", url=URL, body=body.replace(b"{", b'{"n":2,', 1))
+
+        session.answer(several, provider.send)
+        assert session.stats().requests == 0
+        session.answer(one, provider.send)
+        assert session.stats().fetched == 1
+        assert [each.body for each in provider.asked] == [several.body, one.body]
+        with (
+            Session.open(store=session.store, mode="replay") as replaying,
+            pytest.raises(CachesaverError, match="says something twice"),
+        ):
+            replaying.answer(several, provider.send)
+
 
 class TestFailure:
     @pytest.mark.parametrize("where", ["acquire", "fill", "join", "enter"])

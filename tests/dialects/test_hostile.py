@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.openai_chat import OpenAIChat
-from cachesaver.dialects.openai_completions import CompatibleCompletions
-from cachesaver.dialects.openai_responses import CompatibleResponses
-from cachesaver.errors import DialectError
-from cachesaver.exchange import Request, Response
-from cachesaver.ports import Dialect
-
-ASK = Request(method="POST", url="https://api.test/v1/chat/completions", body=b"{}")
-COUNTED: dict[str, object] = {"stream": True, "stream_options": {"include_usage": True}}
-ALL: tuple[Dialect, ...] = (
-    OpenAIChat(),
-    CompatibleResponses(),
-    CompatibleCompletions(),
-    Generic(),
-    Generic(SAMPLING[0]),
-)
+from cachesaver.exchange import Response
+from fuzzing.answers import ALL, exercise
 
 KEYS = st.sampled_from(
     [
@@ -54,25 +38,6 @@ CHUNKS = st.dictionaries(KEYS, VALUES) | st.fixed_dictionaries(
     {"choices": st.lists(st.dictionaries(KEYS, VALUES), min_size=1, max_size=2)},
     optional={"usage": st.dictionaries(KEYS, VALUES), "error": LEAVES},
 )
-
-
-def exercise(dialect: Dialect, response: Response) -> None:
-    """Do with *response* all that the pipeline might, in any order."""
-    tail = response.body[-4096:]
-    assert dialect.finished(tail) in (True, False)
-    assert dialect.sound(response) in (True, False)
-    assert dialect.streamed(response) in (True, False)
-    assert dialect.fits(response, ASK, COUNTED) in (True, False)
-    attempts: list[Any] = [
-        lambda: dialect.join(dialect.split(response)),
-        lambda: dialect.join([response, response]) if dialect.max_count != 1 else None,
-        lambda: dialect.stream(dialect.whole(response), ASK, COUNTED),
-        lambda: dialect.stream(response, ASK, {"stream": True}),
-        lambda: dialect.usage(response),
-    ]
-    for attempt in attempts:
-        with contextlib.suppress(DialectError):
-            attempt()
 
 
 def dumps(value: object) -> bytes:
