@@ -20,8 +20,13 @@ from functools import cache, lru_cache
 from importlib.metadata import EntryPoint
 
 from cachesaver.dialects import hosts as addresses
-from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.anthropic_complete import AnthropicComplete
+from cachesaver.dialects.anthropic_count import AnthropicCount
+from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
 from cachesaver.dialects.gemini import Gemini
+from cachesaver.dialects.gemini_count import GeminiCount
+from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
+from cachesaver.dialects.gemini_interactions import GeminiInteractions
 from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
@@ -51,8 +56,15 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleResponses(),
     OpenAICompletions(),
     CompatibleCompletions(),
+    AnthropicCount(),
     AnthropicMessages(),
+    CompatibleMessages(),
+    AnthropicComplete(),
     Gemini(),
+    GeminiCount(),
+    GeminiEmbed(),
+    VertexEmbed(),
+    GeminiInteractions(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""

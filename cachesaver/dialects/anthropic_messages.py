@@ -10,26 +10,69 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from cachesaver.dialects import anthropic_stream, anthropic_whole, forms
 from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.hosts import host_of, path_of
 from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
-__all__ = ["AnthropicMessages"]
+__all__ = [
+    "CACHING",
+    "VERSIONING",
+    "AnthropicMessages",
+    "CompatibleMessages",
+    "is_anthropics",
+    "is_turn",
+    "is_versioned",
+]
 
 _REFERENCE = "https://platform.claude.com/docs/en/api/messages/create"
 _CACHING = "https://platform.claude.com/docs/en/build-with-claude/prompt-caching"
 
-_HOSTS = frozenset({"api.anthropic.com"})
-"""Where the path alone tells the API, should a client leave out `anthropic-version`."""
+_ANTHROPICS: Mapping[str, str] = MappingProxyType(
+    {
+        r"api\.anthropic\.com": _REFERENCE,
+        # As the anthropic package has them, for Claude on Google Cloud, in Foundry and on Bedrock.
+        r"claude\.googleapis\.com": "https://github.com/anthropics/anthropic-sdk-python",
+        r"[\w-]+\.services\.ai\.azure\.com": (
+            "https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry"
+        ),
+        r"bedrock-mantle\.[a-z0-9-]+\.api\.aws": "https://github.com/anthropics/anthropic-sdk-python",
+    }
+)
+_ANTHROPIC = re.compile("|".join(_ANTHROPICS))
+"""Hosts where Anthropic's own models answer, with Anthropic's defaults."""
+
+_NAMED = re.compile(r"openrouter\.ai/.*|.*/anthropic/v1/messages(?:/count_tokens)?")
+"""Hosts and paths that tell the API, should a client leave out `anthropic-version`.
+
+https://api-docs.deepseek.com/guides/anthropic_api: other providers who speak it put its name into
+the path; OpenRouter does not (recorded exchanges).
+"""
+
+CACHING: Mapping[str, str] = MappingProxyType(
+    {
+        # Prompt caching has no effect on the generation of output; it shows in usage alone.
+        # The marker at the top is dropped, those on blocks wherever lists can be reached.
+        "cache_control": f"output is what it is without caching; {_CACHING}",
+        "system.*.cache_control": f"output is what it is without caching; {_CACHING}",
+        "tools.*.cache_control": f"output is what it is without caching; {_CACHING}",
+        "messages.*.content.*.cache_control": f"output is the same uncached; {_CACHING}",
+    }
+)
+"""Fields of a request that say no more than what is to be kept for the next."""
+
+VERSIONING = frozenset({"anthropic-version", "anthropic-beta"})
+"""Headers: https://platform.claude.com/docs/en/api/versioning and .../api/beta-headers"""
 
 _ROLES = frozenset({"user", "assistant", "system"})
 
 # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
-_VERTEX = re.compile(r"/publishers/anthropic/models/[^/]+(?P<method>:(?:streamR|r)awPredict)\Z")
+_VERTEX = re.compile(
+    r"/publishers/anthropic/models/[^/]+(?P<method>(?::|%3[Aa])(?:streamR|r)awPredict)\Z"
+)
 
 _DONE = "[DONE]"
 """What OpenRouter closes its streams with, after `message_stop`."""
@@ -37,13 +80,16 @@ _DONE = "[DONE]"
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)(?:\r\n|\r|\n)\Z")
 
 
-class AnthropicMessages(BaseDialect):
-    """One request, one message; whole and streamed are two forms of it."""
+class CompatibleMessages(BaseDialect):
+    """One request, one message, on a host of which we know no defaults.
+
+    Whole and streamed are two forms of it.
+    """
 
     name = anthropic_whole.NAME
     endpoints = (
         r"/v1/messages",
-        r"/publishers/anthropic/models/[^/]+:(?:streamRawPredict|rawPredict)",
+        r"/publishers/anthropic/models/[^/]+(?::|%3[Aa])(?:streamRawPredict|rawPredict)",
     )
 
     volatile = MappingProxyType(
@@ -53,31 +99,11 @@ class AnthropicMessages(BaseDialect):
             "service_tier": (
                 "priority or standard capacity; https://platform.claude.com/docs/en/api/service-tiers"
             ),
-            # Prompt caching has no effect on the generation of output; it shows in usage alone.
-            # The marker at the top is dropped, those on blocks wherever lists can be reached.
-            "cache_control": f"output is what it is without caching; {_CACHING}",
-            "system.*.cache_control": f"output is what it is without caching; {_CACHING}",
-            "tools.*.cache_control": f"output is what it is without caching; {_CACHING}",
-            "messages.*.content.*.cache_control": f"output is the same uncached; {_CACHING}",
+            **CACHING,
         }
     )
 
-    # Not here, though they may not matter: `inference_geo`, `speed`, `billing_policy`,
-    # `diagnostics` (its answer is part of the message), `thinking` (depends on the model),
-    # `top_p` and `top_k` (no default is documented). In doubt a field is part of the question.
-    defaults = MappingProxyType(
-        {
-            # "temperature: Defaults to 1.0." (the reference until models without the field)
-            # https://docs.anthropic.com/en/api/messages
-            "temperature": 1.0,
-            # "auto ... is the default value when tools are provided"; without tools it is idle.
-            # https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools
-            "tool_choice": {"type": "auto"},
-        }
-    )
-
-    # https://platform.claude.com/docs/en/api/versioning and .../api/beta-headers
-    headers = frozenset({"anthropic-version", "anthropic-beta"})
+    headers = VERSIONING
     converts = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
@@ -87,9 +113,14 @@ class AnthropicMessages(BaseDialect):
             and not isinstance(limit, bool)
             and forms.is_list(messages)
             and bool(messages)
-            and all(map(_is_turn, messages))
+            and all(map(is_turn, messages))
             and _is_addressed(request, body)
+            and self._serves(request)
         )
+
+    def _serves(self, request: Request) -> bool:
+        """Tell whether *request* goes to a host whose particulars are this class's."""
+        return not is_anthropics(request)
 
     def target(self, path: str, query: str) -> tuple[str, str]:
         vertex = _VERTEX.search(path)
@@ -137,7 +168,29 @@ class AnthropicMessages(BaseDialect):
         )
 
 
-def _is_turn(message: object) -> bool:
+class AnthropicMessages(CompatibleMessages):
+    """The Messages API of Anthropic itself, whose defaults are documented for all its models."""
+
+    # Not here, though they may not matter: `inference_geo`, `speed`, `billing_policy`,
+    # `diagnostics` (its answer is part of the message), `thinking` (depends on the model),
+    # `top_p` and `top_k` (no default is documented). In doubt a field is part of the question.
+    defaults = MappingProxyType(
+        {
+            # "temperature: Defaults to 1.0." (the reference until models without the field)
+            # https://docs.anthropic.com/en/api/messages
+            "temperature": 1.0,
+            # "auto ... is the default value when tools are provided"; without tools it is idle.
+            # https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools
+            "tool_choice": {"type": "auto"},
+        }
+    )
+
+    def _serves(self, request: Request) -> bool:
+        return is_anthropics(request)
+
+
+def is_turn(message: object) -> bool:
+    """Tell whether *message* is one turn of a conversation."""
     return (
         forms.is_object(message)
         and isinstance(role := message.get("role"), str)
@@ -146,17 +199,26 @@ def _is_turn(message: object) -> bool:
     )
 
 
+def is_anthropics(request: Request) -> bool:
+    """Tell whether Anthropic's own models answer where *request* goes."""
+    at_vertex = "/publishers/anthropic/models/" in path_of(request.url)
+    return at_vertex or _ANTHROPIC.fullmatch(host_of(request.url)) is not None
+
+
+def is_versioned(request: Request) -> bool:
+    """Tell whether *request* names the API's version, as nobody else does, or goes where it need not."""
+    host = host_of(request.url)
+    return (
+        request.header("anthropic-version") is not None
+        or _ANTHROPIC.fullmatch(host) is not None
+        or _NAMED.fullmatch(host + path_of(request.url)) is not None
+    )
+
+
 def _is_addressed(request: Request, body: Mapping[str, object]) -> bool:
-    """Tell whether *request* names the model and, as nobody else does, the API's version."""
-    try:
-        parts = urlsplit(request.url)
-        host = parts.hostname
-    except ValueError:  # a bracket without its partner
-        return False
-    if _VERTEX.search(parts.path):
+    if _VERTEX.search(path_of(request.url)):
         return isinstance(body.get("anthropic_version"), str)
-    versioned = request.header("anthropic-version") is not None or host in _HOSTS
-    return versioned and isinstance(body.get("model"), str)
+    return is_versioned(request) and isinstance(body.get("model"), str)
 
 
 def _events(response: Response) -> list[dict[str, object]]:

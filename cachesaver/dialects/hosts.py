@@ -18,6 +18,7 @@ __all__ = [
     "ONE_CHOICE",
     "OPENAI",
     "RESPONSES",
+    "VERTEX",
     "address_of",
     "host_of",
     "is_named",
@@ -44,6 +45,10 @@ RESPONSES_HOSTS: Mapping[str, str] = MappingProxyType(
 )
 RESPONSES = re.compile("|".join(RESPONSES_HOSTS))
 """Hosts of which we know that `/responses` is OpenAI's Responses API."""
+
+VERTEX = r"(?:[a-z0-9-]+-)?aiplatform(?:\.[a-z0-9-]+\.rep|\.mtls)?\.googleapis\.com:443"
+"""Vertex AI, for all and by region: https://cloud.google.com/vertex-ai/docs/reference/rest and as the
+google-genai package has it. For `host:port`."""
 
 ONE_CHOICE: Mapping[str, str] = MappingProxyType(
     {
