@@ -36,6 +36,7 @@ LIMITS = (
     # Where a body bounds the answer, in tokens of one sample.
     ("max_completion_tokens",),  # https://platform.openai.com/docs/api-reference/chat/create
     ("max_tokens",),  # the same, older; https://docs.anthropic.com/en/api/messages
+    ("max_tokens_to_sample",),  # https://docs.anthropic.com/en/api/complete
     ("max_output_tokens",),  # https://platform.openai.com/docs/api-reference/responses/create
     # https://ai.google.dev/api/generate-content#generationconfig; proto JSON takes both spellings
     ("generationConfig", "maxOutputTokens"),
@@ -61,7 +62,9 @@ MODEL_PATHS = (
 
 _ANSWERLESS = re.compile(
     r"/(?:embed(?:dings)?|rerank|moderations|count_tokens|input_tokens)$"
-    r"|:(?:embedContent|batchEmbedContents|countTokens)$"
+    r"|:(?:embedContent|batchEmbedContents|countTokens|computeTokens)$"
+    r"|/publishers/google/models/[^/:]*embedding[^/:]*:predict$"
+    r"|/publishers/anthropic/models/count-tokens:rawPredict$"
 )
 """Ends of paths that write no answer: the same references."""
 

@@ -105,6 +105,14 @@ SPELLINGS = (
         total=("totalTokenCount",),
         cached=[("cachedContentTokenCount",)],
     ),
+    # Gemini's interactions, https://ai.google.dev/api/interactions-api: thoughts and the prompts of
+    # tools stand beside, too.
+    Spelling(
+        prompt=[("total_input_tokens",), ("total_tool_use_tokens",)],
+        answer=[("total_output_tokens",), ("total_thought_tokens",)],
+        total=("total_tokens",),
+        cached=[("total_cached_tokens",)],
+    ),
     # Bedrock Converse, https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     Spelling(
         prompt=[("inputTokens",), ("cacheReadInputTokens",), ("cacheWriteInputTokens",)],
@@ -118,6 +126,8 @@ SPELLINGS = (
     Spelling(prompt=[("billed_units", "input_tokens")], answer=[("billed_units", "output_tokens")]),
     # Ollama, https://github.com/ollama/ollama/blob/main/docs/api.md
     Spelling(prompt=[("prompt_eval_count",)], answer=[("eval_count",)]),
+    # Vertex AI's embeddings, .../generative-ai/docs/model-reference/text-embeddings-api
+    Spelling(prompt=[("token_count",)], answer=[]),
     # Embeddings and the like may say no more: https://docs.voyageai.com/reference/embeddings-api
     Spelling(prompt=[("total_tokens",)], answer=[]),
 )

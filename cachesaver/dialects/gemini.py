@@ -41,7 +41,7 @@ class Gemini(BaseDialect):
 
     name = gemini_stream.NAME
     endpoints = (
-        r"/(?:models|tunedModels|endpoints)/[^/]+(?::|%3[Aa])(?:streamGenerateContent|generateContent)",
+        r"/(?:models|tunedModels|dynamic|endpoints)/[^/]+(?::|%3[Aa])(?:streamGenerateContent|generateContent)",
     )
 
     volatile = MappingProxyType(

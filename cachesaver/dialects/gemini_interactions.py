@@ -21,16 +21,13 @@ from urllib.parse import unquote
 from cachesaver.dialects import forms, interactions_events
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.events import ends_done
-from cachesaver.dialects.hosts import VERTEX
+from cachesaver.dialects.hosts import VERTEX, stateful
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
 __all__ = ["GeminiInteractions"]
 
 _REFERENCE = "https://ai.google.dev/api/interactions-api"
-
-_STATEFUL = ("background", "agent", "environment", "webhook_config")
-"""Fields that ask for more than an answer."""
 
 _CONTINUED = ("previous_interaction_id", "continuation_token")
 """Fields that make an input needless."""
@@ -75,7 +72,7 @@ class GeminiInteractions(BaseDialect):
             isinstance(model, str)
             and bool(model)
             and (_is_input(asked) or (asked is None and continued))
-            and not any(body.get(name) for name in _STATEFUL)
+            and not stateful(request.url, body)
         )
 
     def target(self, path: str, query: str) -> tuple[str, str]:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from cachesaver.dialects.forms import is_list, is_object
+from cachesaver.dialects.gemini_calls import NAME, with_whole_calls
 from cachesaver.errors import DialectError
 
 __all__ = ["NAME", "candidates_of", "chunks_of", "is_complete", "response_of"]
-
-NAME = "gemini.generate"
 
 _LAST_COUNTS = frozenset({"usageMetadata"})
 """What each chunk tells anew, for all of the response so far."""
@@ -162,7 +161,7 @@ def _finished(candidate: dict[str, object]) -> dict[str, object]:
     content = candidate.get("content")
     if not is_object(content) or not is_list(parts := content.get("parts")):
         return candidate
-    return {**candidate, "content": {**content, "parts": _joined(parts)}}
+    return {**candidate, "content": {**content, "parts": _joined(with_whole_calls(parts))}}
 
 
 def _joined(parts: Iterable[object]) -> list[object]:
@@ -173,8 +172,8 @@ def _joined(parts: Iterable[object]) -> list[object]:
     """
     joined, empty = list[dict[str, object]](), list[dict[str, object]]()
     for part in parts:
-        if not is_object(part) or _is_fragment(part):
-            _refuse("a part is told in pieces that cannot be put together for sure")
+        if not is_object(part):
+            _refuse("a part is not an object")
         before = joined[-1] if joined else {}
         text = _plain_text(part)
         if text == "":
@@ -196,14 +195,6 @@ def _plain_text(part: Mapping[str, object]) -> str | None:
     """Return the text of a part that is nothing else, neither signed nor annotated."""
     text = part.get("text")
     return text if isinstance(text, str) and part.keys() <= {"text", "thought"} else None
-
-
-def _is_fragment(part: Mapping[str, object]) -> bool:
-    """Tell whether *part* is a piece of a function call (Vertex, `streamFunctionCallArguments`)."""
-    call = part.get("functionCall", {"name": ""})
-    return not is_object(call) or bool(
-        "name" not in call or "partialArgs" in call or call.get("willContinue")
-    )
 
 
 def _is_sound(part: Mapping[str, object]) -> bool:

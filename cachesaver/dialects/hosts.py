@@ -97,10 +97,17 @@ def stateful(url: str, body: Mapping[str, object]) -> str:
     """Return what the body says about state on the server or a job; empty if nothing."""
     if body.get("background") is True or body.get("deferred") is True:
         return "a job, polled"
-    at_responses = path_of(url).endswith("/responses")
-    if at_responses and (body.get("conversation") or _works_in_container(body)):
+    path = path_of(url)
+    if path.endswith("/responses") and (body.get("conversation") or _works_in_container(body)):
         return "state on the server"
+    if path.endswith("/interactions") and any(body.get(name) for name in _OF_AGENTS):
+        return "a job, polled"
     return ""
+
+
+_OF_AGENTS = ("agent", "environment", "webhook_config")
+"""https://ai.google.dev/api/interactions-api: an agent works in the background, or in a place that it
+changes."""
 
 
 _PORTS: Mapping[str, int | str] = MappingProxyType({"http": 80, "https": 443})

@@ -29,7 +29,9 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     # provider: path (ids and models templated) and the class that recognises it
     "anthropic": {
         "/api/v1/messages": "AnthropicMessages",
+        "/v1/complete": "AnthropicComplete",
         "/v1/messages": "AnthropicMessages",
+        "/v1/messages/count_tokens": "AnthropicCount",
     },
     "azure-openai": {
         "/models/{m}/completions": "CompatibleChat",
@@ -67,6 +69,9 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1/chat/completions": "CompatibleChat",
     },
     "gemini": {
+        "/v1beta/interactions": "GeminiInteractions",
+        "/v1beta/models/{m}:batchEmbedContents": "GeminiEmbed",
+        "/v1beta/models/{m}:countTokens": "GeminiCount",
         "/v1beta/models/{m}:generateContent": "Gemini",
         "/v1beta/models/{m}:streamGenerateContent": "Gemini",
         "/v1beta/openai/chat/completions": "CompatibleChat",
@@ -97,6 +102,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "ollama-or-local": {
         "/api/chat": "Generic",
         "/api/generate": "Generic",
+        "/anthropic/v1/messages": "CompatibleMessages",
         "/google-vertex/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
         "/groq/openai/v1/chat/completions": "CompatibleChat",
         "/openai/chat/completions": "CompatibleChat",
@@ -136,7 +142,10 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "vertex": {
         "/v1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:generateContent": "Gemini",
+        "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:countTokens": "GeminiCount",
+        "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:embedContent": "GeminiEmbed",
         "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:generateContent": "Gemini",
+        "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:predict": "VertexEmbed",
         "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:streamGenerateContent": "Gemini",
         "/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
     },
@@ -153,15 +162,14 @@ DECLINED: Mapping[str, str] = {
     # the end of a path and why no store may answer; the first row that fits counts
     r"/v1/models": STATE,  # Replicate: makes a model
     r"/v1/chat/completions/\{id\}": STATE,  # changes the labels of a stored completion
-    r":predict": SETTLED,  # Vertex AI's embeddings, and whatever else a model gives
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
     r"/guardrail/.*/apply": SETTLED,
     r"/embeddings": SAME,
     r"/(?:v1|v2|api)/embed": SAME,
-    r":(?:batchEmbedContents|embedContent|countTokens)": SAME,
-    r"/(?:rerank|tokenize|count_tokens|count-tokens|input_tokens|moderations)": SAME,
+    r"/(?:rerank|tokenize|count-tokens|input_tokens|moderations)": SAME,
     r"/agents/.*/text": STATE,
+    r"/interactions": STATE,  # with an agent, in the background
     r"/(?:files|uploads|batches|jobs|predictions|trainings|containers|skills)": STATE,
     r"/(?:assistants|threads|conversations|vector_stores|cachedContents|fileSearchStores)": STATE,
     r"/(?:assistants|threads|conversations|vector_stores)/\{id\}(?:/\{id\})?": STATE,
@@ -179,7 +187,7 @@ DECLINED: Mapping[str, str] = {
     r":batchGenerateContent": STATE,
     r"/api/pull": STATE,
     r"/responses/compact": STATE,
-    r"/(?:interactions|ocr|complete|generate|speak|tts|listen|images)": UNREAD,
+    r"/(?:ocr|generate|speak|tts|listen|images)": UNREAD,
     r"/invoke(?:-with-response-stream)?": UNREAD,
     r"/(?:retrieve|retrieveAndGenerate|retrieveAndGenerateStream)": STATE,
     r"/audio/(?:speech|transcriptions|translations)": UNREAD,
@@ -210,7 +218,6 @@ DECLINED_ALONE: Mapping[str, str] = {
     f"{_PYDANTIC}/models/cassettes/test_bedrock/"
     "test_bedrock_model_other_parameters.yaml#0": "the body was cut by who recorded it: no JSON",
     f"{_GATEWAY}/test_gateway_provider_with_bedrock.yaml#0": "Bedrock's path on another host",
-    f"{_GATEWAY}/test_gateway_provider_with_anthropic.yaml#0": "its anthropic-version was left out",
 }
 
 
