@@ -27,7 +27,7 @@ _FIRST_VERSION = "2023-01-01"
 _AT_ITS_END = ("stop_reason", "stop")
 """What a stream tells with its last event, and as null before."""
 
-_BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)(?:\r\n|\r|\n)\Z")
+_BLANK_LINE = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)\Z")
 
 
 class AnthropicComplete(BaseDialect):

@@ -77,7 +77,7 @@ _VERTEX = re.compile(
 _DONE = "[DONE]"
 """What OpenRouter closes its streams with, after `message_stop`."""
 
-_BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)(?:\r\n|\r|\n)\Z")
+_BLANK_LINE = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)\Z")
 
 
 class CompatibleMessages(BaseDialect):

@@ -74,16 +74,16 @@ class _Call:
         self._named = {name: first[name] for name in ("id", "name") if name in first}
         self._told: dict[str, object] = {}
         self._growing = ""
-        self.ended = False
+        self._begun = self.ended = False
 
     def add(self, part: Mapping[str, object], piece: Mapping[str, object]) -> None:
-        follows = part is not self._part
-        if not piece.keys() <= _OF_A_PIECE or (follows and ("name" in piece or len(part) > 1)):
+        more = self._begun and ("name" in piece or len(part) > 1)
+        if more or not piece.keys() <= _OF_A_PIECE:
             _refuse("a piece of a function call says more than is understood")
         told = piece.get("partialArgs", [])
         for each in told if is_list(told) else [None]:
             self._take(each)
-        self.ended = not piece.get("willContinue")
+        self._begun, self.ended = True, not piece.get("willContinue")
 
     def part(self) -> dict[str, object]:
         """Return the part that the call is, with all its arguments."""

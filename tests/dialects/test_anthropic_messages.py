@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachesaver import dialects
-from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
@@ -82,7 +82,42 @@ def test_neighbours_are_not(path: str) -> None:
 
 
 def test_the_shape_tells_on_any_host_with_the_version_header() -> None:
-    assert DIALECT.recognises(request("http://127.0.0.1:8000/v1/messages"), BODY)
+    asked = request("http://127.0.0.1:8000/v1/messages")
+
+    assert type(dialects.recognise(asked, BODY)) is CompatibleMessages
+
+
+@pytest.mark.parametrize(
+    ("url", "owner"),
+    [
+        # https://api-docs.deepseek.com/guides/anthropic_api, and others with the same path
+        ("https://api.deepseek.com/anthropic/v1/messages", CompatibleMessages),
+        ("https://api.moonshot.ai/anthropic/v1/messages", CompatibleMessages),
+        ("https://api.z.ai/api/anthropic/v1/messages", CompatibleMessages),
+        ("http://localhost:8787/anthropic/v1/messages?beta=true", CompatibleMessages),
+        ("https://openrouter.ai/api/v1/messages", CompatibleMessages),
+        # the base URLs of the anthropic package
+        ("https://claude.googleapis.com/v1/messages", AnthropicMessages),
+        ("https://x.services.ai.azure.com/anthropic/v1/messages", AnthropicMessages),
+        ("https://bedrock-mantle.us-east-1.api.aws/anthropic/v1/messages", AnthropicMessages),
+    ],
+)
+def test_some_hosts_and_paths_tell_without_it(url: str, owner: type[CompatibleMessages]) -> None:
+    assert type(dialects.recognise(request(url, ()), BODY)) is owner
+
+
+def test_a_default_is_anthropics_only_where_its_models_answer() -> None:
+    stated = {**BODY, "temperature": 1.0}
+    other = "https://api.moonshot.ai/anthropic/v1/messages"
+
+    def asked(url: str, body: Object) -> str:
+        call = request(url).with_body(json.dumps(body).encode())
+        dialect = dialects.recognise(call, body)
+        assert dialect is not None
+        return identify(call, dialect).fingerprint
+
+    assert asked(CALL.url, BODY) == asked(CALL.url, stated)
+    assert asked(other, BODY) != asked(other, stated)
 
 
 def test_the_registry_knows_it() -> None:

@@ -51,7 +51,21 @@ def response(body: bytes | object) -> Response:
 # -- what is ours
 
 
-@pytest.mark.parametrize("base", [STUDIO, VERTEX, "https://x.test/v1/tunedModels/t"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        STUDIO,
+        VERTEX,
+        "https://generativelanguage.googleapis.com/v1beta/tunedModels/t",
+        "https://generativelanguage.googleapis.com/v1beta/dynamic/d",
+        # without a project, by an API key; for all regions, several, or one's own machines
+        "https://aiplatform.googleapis.com/v1beta1/publishers/google/models/m",
+        "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/publishers/google/models/m",
+        "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/meta/models/m",
+        "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/123",
+        "https://1.us-central1-2.prediction.vertexai.goog/v1/projects/p/locations/l/endpoints/1",
+    ],
+)
 @pytest.mark.parametrize(
     "method", [":generateContent", ":streamGenerateContent", "%3AgenerateContent"]
 )

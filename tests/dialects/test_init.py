@@ -135,7 +135,7 @@ ORDINARY: list[tuple[str, Body]] = [
     ("https://localhost.test/graphql?path=/v1/chat/completions", CHAT),
     (f"{ANY}/v1/messages", {"to": "me", "messages": ["hi"]}),
     ("https://api.anthropic.com/v1/messages/batches", {"requests": []}),
-    ("https://api.anthropic.com/v1/messages/count_tokens", CHAT),
+    ("https://mail.test/v1/messages/count_tokens", CHAT),
     # Numbers of samples that are none, or that the server would refuse: it shall say so itself.
     (f"{OPENAI}/chat/completions", {**CHAT, "n": 0}),
     (f"{OPENAI}/chat/completions", {**CHAT, "n": "2"}),
