@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from cachesaver.dialects import forms, gemini_usage, sharing
 from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.events import dialect_errors
 from cachesaver.dialects.hosts import VERTEX, path_of
 from cachesaver.dialects.jsontext import write_json
 from cachesaver.errors import DialectError
@@ -59,17 +60,17 @@ class _Batches(BaseDialect):
         if len(bodies) == 1:
             return (response,)
         answer = forms.read_object(response, dialect=self.name)
-        found = self._found(answer)
+        found, counted = self._found(answer), answer.get(self.counted)
         if not bodies or len(found) != len(bodies):
             raise DialectError("there is not one embedding for each input", dialect=self.name)
         if not answer.keys() <= {self.told, self.counted}:
             raise DialectError("the answer says more than is known of it", dialect=self.name)
-        counted, sizes = answer.get(self.counted), [_size(body, self.name) for body in bodies]
-        shares = (
-            gemini_usage.share(counted, sizes) if forms.is_object(counted) else [None] * len(sizes)
-        )
+        with dialect_errors(self.name):
+            sizes = [len(write_json(body)) for body in bodies]
+            counts = gemini_usage.share(counted, sizes) if forms.is_object(counted) else None
         return tuple(
-            self._answer(response, [each], share) for each, share in zip(found, shares, strict=True)
+            self._answer(response, [each], counts and counts[place])
+            for place, each in enumerate(found)
         )
 
     def join(self, responses: Sequence[Response]) -> Response:
@@ -81,7 +82,8 @@ class _Batches(BaseDialect):
         found = [each for answer in answers for each in self._found(answer)]
         counts = [counted for each in answers if forms.is_object(counted := each.get(self.counted))]
         # A sum that leaves one out would be false.
-        summed = gemini_usage.total(counts) if len(counts) == len(answers) else None
+        with dialect_errors(self.name):
+            summed = gemini_usage.total(counts) if len(counts) == len(answers) else None
         return self._answer(responses[0], found, summed)
 
     def _found(self, answer: Mapping[str, object]) -> list[dict[str, object]]:
@@ -199,10 +201,3 @@ def _tokens(prediction: Mapping[str, object]) -> int | None:
     statistics = embedded.get("statistics") if forms.is_object(embedded) else None
     count = statistics.get("token_count") if forms.is_object(statistics) else None
     return int(count) if isinstance(count, int | float) and not isinstance(count, bool) else None
-
-
-def _size(body: Mapping[str, object], dialect: str) -> int:
-    try:
-        return len(write_json(body))
-    except ValueError as error:
-        raise DialectError("an input is nested too deeply", dialect=dialect) from error

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from cachesaver.multipart import read_parts
 from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
     Books,
     Received,
@@ -25,6 +26,8 @@ from cachesaver.rehearsal.books import (
     shown_query,
 )
 from cachesaver.rehearsal.faults import HEADER, Fault, Faults
+from cachesaver.rehearsal.gemini_embed import BatchEmbedApi, EmbedApi
+from cachesaver.rehearsal.gemini_interactions import InteractionsApi
 from cachesaver.rehearsal.latency import Latency
 from cachesaver.rehearsal.models import models_answer
 from cachesaver.rehearsal.openai_responses import ResponsesApi
@@ -41,10 +44,14 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
     (r"/messages/count_tokens", "anthropic.count_tokens", anthropic_messages.CountTokensApi()),
+    (r"/complete", "anthropic.complete", CompleteApi()),
     (r"/messages", "anthropic.messages", anthropic_messages.MessagesApi()),
     (r"/models/[^/:]+:generateContent", "gemini.generate", gemini.GenerateApi()),
     (r"/models/[^/:]+:streamGenerateContent", "gemini.generate", gemini.ArrayStreamApi()),
     (r"/models/[^/:]+:countTokens", "gemini.count_tokens", gemini.CountApi()),
+    (r"/models/[^/:]+:embedContent", "gemini.embed", EmbedApi()),
+    (r"/models/[^/:]+:batchEmbedContents", "gemini.embed", BatchEmbedApi()),
+    (r"/interactions", "gemini.interactions", InteractionsApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )

@@ -129,6 +129,37 @@ def tool_use_then_streamed(url: str) -> Any:
     return [[first.id, first.name, first.input], [second.id, second.name, second.input]]
 
 
+def counted(url: str) -> Any:
+    """Always the same, so asking twice is asking once; the second time with a mark for the cache."""
+    ask = {k: v for k, v in about("counted").items() if k != "max_tokens"}
+    count = made(url).messages.count_tokens
+    marked = [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]
+    plain = [{"type": "text", "text": "s"}]
+    counts = [count(**ask, system=system).input_tokens for system in (plain, marked)]
+    assert counts[0] > 0
+    return counts
+
+
+def completed(url: str) -> Any:
+    """The API before messages: whole, and the same as a stream."""
+    body = {
+        "model": "claude-2.1",
+        "prompt": "\n\nHuman: completed\n\nAssistant:",
+        "max_tokens_to_sample": 50,
+    }
+    post, asks = made(url).post, {"body": body, "cast_to": object}
+    whole = post("/v1/complete", **asks)
+    with cachesaver.namespace("other"):
+        stream = post(
+            "/v1/complete",
+            body={**body, "stream": True},
+            cast_to=object,
+            stream=True,
+            stream_cls=anthropic.Stream[Any],
+        )
+        return [whole["completion"], "".join(event["completion"] for event in stream)]
+
+
 PROGRAMS = {
     program.__name__: program
     for program in (
@@ -143,6 +174,8 @@ PROGRAMS = {
         whole_then_streamed,
         streamed_then_whole,
         tool_use_then_streamed,
+        counted,
+        completed,
     )
 }
 
@@ -156,7 +189,11 @@ def test_said_again_without_a_call(played: Any, name: str) -> None:
     played.assert_bought_once(name)
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if "_then_" in name])
+@pytest.mark.parametrize("name", ["completed", *(n for n in PROGRAMS if "_then_" in n)])
 def test_either_form_serves_the_other(played: Any, name: str) -> None:
     """Given a sample recorded in one form, when asked for in the other, then it says the same."""
     played.assert_one_sample(name)
+
+
+def test_a_count_is_asked_for_once(played: Any) -> None:
+    assert played.bought["counted"]["calls"] == 1

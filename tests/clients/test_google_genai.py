@@ -150,6 +150,55 @@ def streamed_then_whole(url: str) -> Any:
             return [client.models.generate_content(**ask).text, text]
 
 
+def five_and_one(url: str) -> Any:
+    """Five candidates, each again by a request of its own, and all five again: one call."""
+    ask = about("five, then one")
+    with made(url) as client:
+        generate = client.models.generate_content
+        with cachesaver.namespace("five"):
+            five = generate(**ask, config={"candidate_count": 5})
+        with cachesaver.namespace("one"):
+            ones = [generate(**ask).text for _ in range(5)]
+        with cachesaver.namespace("and back"):
+            again = generate(**ask, config={"candidate_count": 5})
+    texts = [
+        [candidate.content.parts[0].text for candidate in each.candidates] for each in (five, again)
+    ]
+    assert texts[0] == texts[1] == ones
+    assert len(set(ones)) == 5
+    return [dumped(five), ones]
+
+
+def counted(url: str) -> Any:
+    """Always the same, so asking twice is asking once."""
+    with made(url) as client:
+        counts = [client.models.count_tokens(**about("counted")) for _ in range(2)]
+    assert counts[0].total_tokens > 0
+    return [count.total_tokens for count in counts]
+
+
+def embedded(url: str) -> Any:
+    """What was embedded before is not embedded again: of the second batch one text goes out."""
+    ask: Any = {"model": "gemini-embedding-001", "config": {"output_dimensionality": 4}}
+    with made(url) as client:
+        embed = client.models.embed_content
+        first = embed(**ask, contents=["a text", "another"])
+        second = embed(**ask, contents=["another", "a third", "a text"])
+        alone = embed(**ask, contents="a third")
+    values = [[each.values for each in answer.embeddings] for answer in (first, second, alone)]
+    assert values[1] == [values[0][1], *values[2], values[0][0]]
+    return [dumped(answer) for answer in (first, second, alone)]
+
+
+async def embedded_async(url: str) -> Any:
+    with made(url) as client:
+        async with client.aio as aio:
+            answer = await aio.models.embed_content(
+                model="gemini-embedding-001", contents=["async", "texts"]
+            )
+            return dumped(answer)
+
+
 PROGRAMS = {
     program.__name__: program
     for program in (
@@ -164,6 +213,10 @@ PROGRAMS = {
         parsed,
         whole_then_streamed,
         streamed_then_whole,
+        five_and_one,
+        counted,
+        embedded,
+        embedded_async,
     )
 }
 
@@ -181,3 +234,8 @@ def test_said_again_without_a_call(played: Any, name: str) -> None:
 def test_either_form_serves_the_other(played: Any, name: str) -> None:
     """Given a sample recorded in one form, when asked for in the other, then it says the same."""
     played.assert_one_sample(name)
+
+
+@pytest.mark.parametrize(("name", "calls"), [("counted", 1), ("embedded", 2), ("five_and_one", 1)])
+def test_nothing_is_asked_for_that_is_there(played: Any, name: str, calls: int) -> None:
+    assert played.bought[name]["calls"] == calls

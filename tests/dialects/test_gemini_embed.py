@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -239,6 +240,13 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         EMBED.split_inputs(response(embeddings(0.1, 0.2)), [{"requests": deep}, {"requests": 1}])
     with pytest.raises(DialectError):
         EMBED.ask_inputs(request(), {"requests": [deep, 1]}, [0])
+
+    nested: object = 0
+    for _ in range(900):
+        nested = {"a": nested}
+    counted = response(embeddings(0.1, 0.2, 0.3, usageMetadata=nested))
+    with contextlib.suppress(DialectError):
+        EMBED.join(EMBED.split_inputs(counted, EMBED.inputs(BATCH)))
 
 
 # -- what is an answer
