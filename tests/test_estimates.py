@@ -61,7 +61,15 @@ def test_the_url_keeps_no_secret() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/embeddings", "/v1/rerank", "/v1/models/m:embedContent", "/v1/messages/count_tokens"],
+    [
+        "/v1/embeddings",
+        "/v1/rerank",
+        "/v1/models/m:embedContent",
+        "/v1/models/m:computeTokens",
+        "/v1/publishers/google/models/text-embedding-005:predict",
+        "/v1/publishers/anthropic/models/count-tokens:rawPredict",
+        "/v1/messages/count_tokens",
+    ],
 )
 def test_some_endpoints_write_no_answer(path: str) -> None:
     assert estimated({"model": "m"}, url=f"https://x.test{path}").answer == 0

@@ -73,6 +73,21 @@ BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
         },
         Tokens(prompt=107, answer=50, cached=60),
     ),
+    "gemini's interactions: the same, in other words": (
+        {
+            "total_input_tokens": 100,
+            "total_cached_tokens": 60,
+            "total_tool_use_tokens": 7,
+            "total_output_tokens": 10,
+            "total_thought_tokens": 40,
+            "total_tokens": 157,
+        },
+        Tokens(prompt=107, answer=50, cached=60),
+    ),
+    "vertex embeddings": (
+        {"token_count": 7, "billableCharacterCount": 30},
+        Tokens(prompt=7),
+    ),
     "bedrock converse": (
         {
             "inputTokens": 10,

@@ -106,7 +106,7 @@ def test_other_parts_are_kept_each(part: dict[str, object]) -> None:
         "text",
     ],
 )
-def test_a_call_told_in_pieces_is_refused(piece: object) -> None:
+def test_a_call_without_its_beginning_or_its_end_is_refused(piece: object) -> None:
     with pytest.raises(DialectError):
         response_of([chunk(piece), last()])
 
