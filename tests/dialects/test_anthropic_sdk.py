@@ -25,6 +25,15 @@ CALL = Request(method="POST", url="https://api.anthropic.com/v1/messages")
 ASK: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
 
 
+PLAIN: dict[Any, Any] = {
+    str: "x",
+    int: 3,
+    float: 0.5,
+    bool: True,
+    datetime: "2026-01-01T00:00:00Z",
+}
+
+
 def members(union: Any) -> list[Any]:
     """The classes of a union, however it is annotated."""
     if get_origin(union) is Annotated:
@@ -53,9 +62,7 @@ def examples(kind: Any) -> Iterator[Any]:
     elif origin is dict or kind is dict:
         yield {"k": [1, "ü"]}
     else:
-        yield {str: "x", int: 3, float: 0.5, bool: True, datetime: "2026-01-01T00:00:00Z"}.get(
-            kind, {"k": 1}
-        )
+        yield PLAIN.get(kind, {"k": 1})
 
 
 BLOCKS = [
@@ -87,8 +94,8 @@ def accumulated(body: bytes) -> Any:
 
 
 def parsed(body: bytes) -> Any:
-    message: Any = client(body, "application/json").beta.messages.create(**ASK)
-    return said(message.to_dict(mode="json"))
+    beta: Any = client(body, "application/json").beta
+    return said(beta.messages.create(**ASK).to_dict(mode="json"))
 
 
 def message(*blocks: Any, **more: object) -> dict[str, Any]:
@@ -131,7 +138,7 @@ def test_the_sdk_accumulates_every_kind_of_block_to_what_it_reads_whole(
 
 def test_the_sdk_accumulates_all_that_stands_beside_the_blocks() -> None:
     (usage, _) = examples(BetaUsage)
-    more = {
+    more: dict[str, Any] = {
         "container": {"id": "container_1", "expires_at": "2026-01-01T00:00:00Z"},
         "context_management": {"applied_edits": []},
         "stop_reason": "refusal",
@@ -145,7 +152,7 @@ def test_the_sdk_accumulates_all_that_stands_beside_the_blocks() -> None:
     assert accumulated(stream.body) == parsed(json.dumps(whole).encode())
 
 
-DELTAS = {
+DELTAS: dict[str, dict[str, Any]] = {
     # by the kind of block that has it, and how the block is begun
     "text_delta": {"type": "text", "text": ""},
     "citations_delta": {"type": "text", "text": ""},

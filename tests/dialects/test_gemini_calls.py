@@ -31,7 +31,12 @@ def whole(args: object) -> dict[str, Any]:
 
 
 def test_calls_in_one_part_and_other_parts_stay_as_they_are() -> None:
-    parts = [{"text": "a"}, call(name="f", args={"a": 1}), call(name="g"), {"ofTomorrow": {}}]
+    parts: list[object] = [
+        {"text": "a"},
+        call(name="f", args={"a": 1}),
+        call(name="g"),
+        {"ofTomorrow": {}},
+    ]
 
     assert with_whole_calls(parts) == parts
 

@@ -61,10 +61,11 @@ def test_neighbours_are_not(method: str) -> None:
 
 
 def test_what_is_counted_is_the_question() -> None:
+    tools: object = [{"googleSearch": {}}]
     asked = [
         identify(request(), DIALECT),
         identify(request(body=NESTED), DIALECT),
-        identify(request(body={**BODY, "tools": [{"googleSearch": {}}]}), DIALECT),
+        identify(request(body={**BODY, "tools": tools}), DIALECT),
         identify(request(f"{VERTEX}:computeTokens"), DIALECT),
     ]
 

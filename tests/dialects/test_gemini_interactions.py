@@ -272,7 +272,7 @@ def test_the_sdk_reads_the_same_from_both_forms() -> None:
 
 
 def test_the_sdk_knows_every_event_and_every_delta_of_ours() -> None:
-    steps = [
+    steps: list[Any] = [
         {"type": "thought", "summary": [{"type": "text", "text": "hm"}], "signature": "s"},
         {"type": "google_search_call", "id": "g", "arguments": {"queries": ["q"]}},
         {"type": "google_search_result", "call_id": "g", "result": [{"search_suggestions": "x"}]},

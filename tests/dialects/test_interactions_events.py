@@ -90,7 +90,7 @@ def test_a_thought_has_a_summary_and_a_signature() -> None:
 
 
 def test_arguments_come_as_text_in_pieces() -> None:
-    begun = {**CALL, "arguments": {}}
+    begun: Object = {**CALL, "arguments": {}}
     deltas = [{"type": "arguments_delta", "arguments": piece} for piece in ('{"a":', "[1]}")]
 
     assert steps_of(begun, *deltas) == [CALL]
@@ -99,7 +99,7 @@ def test_arguments_come_as_text_in_pieces() -> None:
 
 def test_a_servers_tool_is_told_at_once_or_later() -> None:
     later = {name: SEARCH[name] for name in ("type", "arguments", "signature")}
-    begun = {**SEARCH, "signature": "", "arguments": {}}
+    begun: Object = {**SEARCH, "signature": "", "arguments": {}}
 
     assert steps_of(begun, later) == [SEARCH]
     assert steps_of(SEARCH, later) == [SEARCH]
@@ -116,39 +116,39 @@ def test_steps_that_stand_in_the_last_event_are_the_ones() -> None:
     assert interaction_of(stream(*step(CALL), steps=[SEARCH]))["steps"] == [SEARCH]
 
 
-@pytest.mark.parametrize(
-    ("begun", "deltas"),
-    [
-        # two of which it is not known whether they are one
-        ({"type": "thought"}, [{"type": "thought_summary", "content": TEXT}] * 2),
-        ({"type": "thought"}, [{"type": "thought_signature", "signature": "s"}] * 2),
-        ({"type": "model_output"}, [IMAGE, IMAGE]),
-        (SEARCH, [{"type": "google_search_call", "signature": "t"}]),
-        (
-            {"type": "model_output"},
-            [TEXT, {"type": "text_annotation_delta", "annotations": []}, TEXT],
-        ),
-        (output(TEXT), [TEXT]),
-        # that do not fit
-        ({"type": "thought"}, [TEXT]),
-        ({"type": "thought"}, [{"type": "thought_summary", "content": "hm"}]),
-        ({"type": "model_output"}, [{"type": "thought_signature", "signature": "s"}]),
-        ({"type": "model_output"}, [{"type": "text", "text": 1}]),
-        ({"type": "model_output"}, [{"type": "text", "text": "a", "color": "red"}]),
-        ({"type": "model_output"}, [{"type": "text_annotation_delta", "annotations": [1]}]),
-        ({"type": "model_output"}, [TEXT, {"type": "text_annotation_delta", "annotations": 1}]),
-        ({"type": "model_output"}, [{"type": "hologram"}]),
-        (CALL, [{"type": "arguments_delta", "arguments": "{}"}]),
-        ({**CALL, "arguments": {}}, [{"type": "arguments_delta", "arguments": "[]"}]),
-        ({**CALL, "arguments": {}}, [{"type": "arguments_delta", "arguments": "{"}]),
-        ({**CALL, "arguments": {}}, [{"type": "arguments_delta"}]),
-        # that are no objects, or have no type
-        ({"type": "model_output"}, ["text"]),
-        ({"type": "model_output"}, [{}]),
-        ("step", []),
-        ({"id": "1"}, []),
-    ],
-)
+UNSURE: list[Any] = [
+    # two of which it is not known whether they are one
+    ({"type": "thought"}, [{"type": "thought_summary", "content": TEXT}] * 2),
+    ({"type": "thought"}, [{"type": "thought_signature", "signature": "s"}] * 2),
+    ({"type": "model_output"}, [IMAGE, IMAGE]),
+    (SEARCH, [{"type": "google_search_call", "signature": "t"}]),
+    (
+        {"type": "model_output"},
+        [TEXT, {"type": "text_annotation_delta", "annotations": []}, TEXT],
+    ),
+    (output(TEXT), [TEXT]),
+    # that do not fit
+    ({"type": "thought"}, [TEXT]),
+    ({"type": "thought"}, [{"type": "thought_summary", "content": "hm"}]),
+    ({"type": "model_output"}, [{"type": "thought_signature", "signature": "s"}]),
+    ({"type": "model_output"}, [{"type": "text", "text": 1}]),
+    ({"type": "model_output"}, [{"type": "text", "text": "a", "color": "red"}]),
+    ({"type": "model_output"}, [{"type": "text_annotation_delta", "annotations": [1]}]),
+    ({"type": "model_output"}, [TEXT, {"type": "text_annotation_delta", "annotations": 1}]),
+    ({"type": "model_output"}, [{"type": "hologram"}]),
+    (CALL, [{"type": "arguments_delta", "arguments": "{}"}]),
+    ({**CALL, "arguments": {}}, [{"type": "arguments_delta", "arguments": "[]"}]),
+    ({**CALL, "arguments": {}}, [{"type": "arguments_delta", "arguments": "{"}]),
+    ({**CALL, "arguments": {}}, [{"type": "arguments_delta"}]),
+    # that are no objects, or have no type
+    ({"type": "model_output"}, ["text"]),
+    ({"type": "model_output"}, [{}]),
+    ("step", []),
+    ({"id": "1"}, []),
+]
+
+
+@pytest.mark.parametrize(("begun", "deltas"), UNSURE)
 def test_what_cannot_be_merged_for_sure_is_refused(begun: object, deltas: list[object]) -> None:
     with pytest.raises(DialectError):
         steps_of(begun, *deltas)
@@ -221,7 +221,7 @@ def test_the_events_come_in_googles_order() -> None:
 
 
 def test_a_servers_tool_tells_its_call_in_a_delta_of_its_type() -> None:
-    mcp = {
+    mcp: Object = {
         "type": "mcp_server_tool_call",
         "id": "m",
         "name": "n",
@@ -256,27 +256,36 @@ def test_what_is_streamed_in_an_unknown_way_is_refused(steps: Any) -> None:
         events_of({**interaction(), "status": None})
 
 
-STEPS = st.one_of(
-    st.just({"type": "thought", "signature": "s"}),
-    st.just({"type": "thought", "summary": []}),
-    st.builds(lambda text: {"type": "thought", "summary": [{"type": "text", "text": text}]}, st.text()),
-    st.builds(
-        lambda text, notes: output({"type": "text", "text": text, **notes}, IMAGE),
-        st.text(),
-        st.sampled_from([{}, {"annotations": []}, {"annotations": [{"url": "u"}]}]),
-    ),
-    st.just(output()),
-    st.just({"type": "model_output", "error": {"code": 1}}),
-    st.builds(
-        lambda args: {**CALL, "arguments": args},
-        st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=3),
-    ),
-    st.just(SEARCH),
-    st.just({"type": "google_search_result", "call_id": "g", "result": [], "is_error": False}),
-    st.just({"type": "file_search_call", "id": "x"}),
-    st.just({"type": "user_input", "content": [TEXT, TEXT]}),
-    st.just({"type": "of_tomorrow", "x": {"y": 1}}),
-)  # fmt: skip
+def thought(text: str) -> Object:
+    return {"type": "thought", "summary": [{"type": "text", "text": text}]}
+
+
+def said(text: str, notes: Object) -> Object:
+    return output({"type": "text", "text": text, **notes}, IMAGE)
+
+
+def called(args: Object) -> Object:
+    return {**CALL, "arguments": args}
+
+
+NOTES: list[Object] = [{}, {"annotations": []}, {"annotations": [{"url": "u"}]}]
+WHOLE: list[Object] = [
+    {"type": "thought", "signature": "s"},
+    {"type": "thought", "summary": []},
+    output(),
+    {"type": "model_output", "error": {"code": 1}},
+    SEARCH,
+    {"type": "google_search_result", "call_id": "g", "result": [], "is_error": False},
+    {"type": "file_search_call", "id": "x"},
+    {"type": "user_input", "content": [TEXT, TEXT]},
+    {"type": "of_tomorrow", "x": {"y": 1}},
+]
+STEPS: st.SearchStrategy[Object] = st.one_of(
+    st.sampled_from(WHOLE),
+    st.builds(thought, st.text()),
+    st.builds(said, st.text(), st.sampled_from(NOTES)),
+    st.builds(called, st.dictionaries(st.text(max_size=3), st.integers(), max_size=3)),
+)
 
 
 @given(st.lists(STEPS, max_size=5))

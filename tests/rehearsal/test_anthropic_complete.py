@@ -24,7 +24,11 @@ Post = Callable[..., httpx2.Response]
 @pytest.fixture
 def post(rehearsal: Rehearsal, http: httpx2.Client) -> Post:
     url = f"{rehearsal.anthropic_url}/v1/complete"
-    return lambda **more: http.post(url, json=ASK | more)
+
+    def post(**more: object) -> httpx2.Response:
+        return http.post(url, json=ASK | more)
+
+    return post
 
 
 def test_a_completion_says_what_the_reference_says(post: Post) -> None:

@@ -45,7 +45,14 @@ def test_the_single_form_says_the_same(
     assert rehearsal.calls().of("gemini.embed").prompt_tokens == 4
 
 
-@pytest.mark.parametrize("body", [{}, {"requests": []}, {"requests": [{"content": {"parts": []}}]}])
+NOTHING: list[dict[str, Any]] = [
+    {},
+    {"requests": []},
+    {"requests": [{"content": {"parts": []}}]},
+]
+
+
+@pytest.mark.parametrize("body", NOTHING)
 def test_nothing_to_embed_is_an_error(
     rehearsal: Rehearsal, http: httpx2.Client, body: dict[str, object]
 ) -> None:

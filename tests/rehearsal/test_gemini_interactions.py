@@ -67,7 +67,7 @@ def test_functions_are_called_where_they_must_be_and_not_where_they_must_not(
 
 def test_results_turns_and_instructions_are_read(gemini_client: Any) -> None:
     create = gemini_client.interactions.create
-    call = {"type": "function_call", "id": "c", "name": "f", "arguments": {}}
+    call: Any = {"type": "function_call", "id": "c", "name": "f", "arguments": {}}
     result = {"type": "function_result", "call_id": "c", "name": "f", "result": "sunny"}
     said = {"type": "model_output", "content": [{"type": "text", "text": "Yes?"}]}
 
