@@ -21,6 +21,9 @@ from importlib.metadata import EntryPoint
 
 from cachesaver.dialects import hosts as addresses
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
+from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
+from cachesaver.dialects.bedrock_tokens import CountTokens
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.openai_chat import (
@@ -53,6 +56,18 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleCompletions(),
     AnthropicMessages(),
     Gemini(),
+    *(
+        kind(signed=signed)  # at home, and wherever a request is signed for it
+        for kind in (
+            Converse,
+            ConverseApart,
+            InvokeClaude,
+            InvokeEmbedding,
+            InvokeOther,
+            CountTokens,
+        )
+        for signed in (False, True)
+    ),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""
