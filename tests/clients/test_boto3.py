@@ -5,8 +5,8 @@ Nobody names the rehearsal's address here: the requests are told by what they ar
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from anthropic import AnthropicBedrock, AsyncAnthropicBedrock
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
+from urllib3.exceptions import ProtocolError
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
@@ -178,7 +179,7 @@ def embedded(url: str) -> Any:
 
 def counted(url: str) -> Any:
     ask = {"converse": {"messages": said("counted")}}
-    return made(url).count_tokens(modelId=CLAUDE, input=ask)["inputTokens"]
+    return dumped(made(url).count_tokens(modelId=CLAUDE, input=ask))
 
 
 def sdk_of_anthropic(url: str) -> Any:
@@ -287,3 +288,144 @@ def test_either_form_serves_the_other(played: Any, name: str) -> None:
 
 def test_what_is_always_the_same_is_bought_once(played: Any) -> None:
     assert played.bought["embedded"]["calls"] == 1
+
+
+# --- what goes wrong, in this process
+
+
+@pytest.fixture
+def session(rehearsal: Rehearsal) -> Iterator[cachesaver.Session]:
+    with cachesaver.install(namespace="a", store="memory://", quiet=True, strict=True) as installed:
+        yield installed
+
+
+def stored(session: cachesaver.Session) -> int:
+    return session.store.summary().samples
+
+
+ERRORS = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+@pytest.mark.parametrize("operation", ["converse", "converse_stream"])
+def test_errors_are_boto3s_own_and_are_not_stored(
+    rehearsal: Rehearsal, session: cachesaver.Session, operation: str, status: int
+) -> None:
+    client = made(rehearsal.url)
+    rehearsal.fault(f"{status};times=1")
+
+    with pytest.raises(ClientError) as raised:
+        getattr(client, operation)(**about("an error"))
+
+    assert raised.value.response["Error"]["Code"] == ERRORS[status]
+    assert isinstance(raised.value, getattr(client.exceptions, ERRORS[status]))
+    assert stored(session) == 0
+    client.converse(**about("an error"))
+    assert stored(session) == 1
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+def test_botocores_own_retries_are_the_same_draw(
+    rehearsal: Rehearsal, session: cachesaver.Session, mode: str
+) -> None:
+    """Given two refusals and two retries, then one sample is bought: the first of the question."""
+    client = made(rehearsal.url, retries={"total_max_attempts": 3, "mode": mode})
+    rehearsal.fault("429;times=2;retry-after=0")
+
+    first = client.converse(**about("retried"))
+    with cachesaver.namespace("other"):
+        again = client.converse(**about("retried"))
+
+    assert first["output"] == again["output"]
+    assert "#0]" in first["output"]["message"]["content"][0]["text"]
+    assert first["ResponseMetadata"]["RetryAttempts"] == 2
+    assert (rehearsal.calls().calls, stored(session)) == (3, 1)
+
+
+def test_an_exception_in_a_stream_is_raised_and_the_stream_is_not_stored(
+    rehearsal: Rehearsal, session: cachesaver.Session
+) -> None:
+    client = made(rehearsal.url)
+    rehearsal.fault("error-event;after=3;times=1")
+
+    with pytest.raises(EventStreamError, match="overloaded") as raised:
+        list(client.converse_stream(**about("an exception"))["stream"])
+
+    assert raised.value.response["Error"]["Code"] == "serviceUnavailableException"
+    assert stored(session) == 0
+    assert "#1]" in text_of(client.converse_stream(**about("an exception"))["stream"])
+
+
+def test_a_stream_that_breaks_off_is_not_stored(
+    rehearsal: Rehearsal, session: cachesaver.Session
+) -> None:
+    client = made(rehearsal.url)
+    rehearsal.fault("cut-stream;after=3;times=1")
+
+    with pytest.raises(ProtocolError, match="prematurely"):
+        list(client.converse_stream(**about("cut"))["stream"])
+
+    assert stored(session) == 0
+
+
+def test_who_stops_at_the_last_event_leaves_a_sample(
+    rehearsal: Rehearsal, session: cachesaver.Session
+) -> None:
+    """Given a caller who takes `metadata` and no more, then the stream is stored all the same."""
+    client = made(rehearsal.url)
+
+    with contextlib.closing(client.converse_stream(**about("the last event"))["stream"]) as stream:
+        next(event for event in stream if "metadata" in event)
+
+    assert stored(session) == 1
+
+
+def keyed(url: str) -> Any:
+    return AnthropicBedrock(
+        base_url=url, aws_region="us-east-1", api_key="of-nobody", max_retries=0
+    )
+
+
+def test_without_a_signature_a_host_has_to_be_named(rehearsal: Rehearsal) -> None:
+    """Given a bearer key, when the user names the host, then requests are told by their path."""
+    options: Any = {"store": "memory://", "quiet": True, "strict": True}
+    ask = ask_claude("a bearer key")
+
+    with cachesaver.install(namespace="a", **options) as unnamed, keyed(rehearsal.url) as client:
+        client.messages.create(**ask)
+        assert stored(unnamed) == 0
+    with (
+        cachesaver.install(namespace="a", hosts=["127.0.0.1"], **options) as named,
+        keyed(rehearsal.url) as client,
+    ):
+        whole = client.messages.create(**ask)
+        with cachesaver.namespace("other"), client.messages.stream(**ask) as stream:
+            streamed = stream.get_final_message()
+
+    assert streamed.content[0].text == whole.content[0].text
+    assert stored(named) == 1
+    assert rehearsal.calls().calls == 2
+
+
+def test_what_goes_out_is_what_was_signed(
+    rehearsal: Rehearsal, session: cachesaver.Session
+) -> None:
+    """Given requests with and without us, then the provider gets the same path, bytes and headers."""
+    made(rehearsal.url).converse(**about("signed"))
+    cachesaver.uninstall()
+    made(rehearsal.url).converse(**about("signed"))
+
+    ours, plain = rehearsal.calls().received
+    fresh = {"amz-sdk-invocation-id", "x-amz-date"}
+    assert stored(session) == 1
+    assert (ours.path, ours.body) == (plain.path, plain.body)
+    assert {n: v for n, v in ours.headers if n not in fresh} == {
+        n: v for n, v in plain.headers if n not in fresh
+    }
