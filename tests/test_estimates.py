@@ -61,7 +61,14 @@ def test_the_url_keeps_no_secret() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/embeddings", "/v1/rerank", "/v1/models/m:embedContent", "/v1/messages/count_tokens"],
+    [
+        "/v1/embeddings",
+        "/v1/rerank",
+        "/v1/models/m:embedContent",
+        "/v1/messages/count_tokens",
+        "/model/amazon.titan-embed-text-v2%3A0/invoke",
+        "/model/anthropic.claude-sonnet-4-5%3A0/count-tokens",
+    ],
 )
 def test_some_endpoints_write_no_answer(path: str) -> None:
     assert estimated({"model": "m"}, url=f"https://x.test{path}").answer == 0
