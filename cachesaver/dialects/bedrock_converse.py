@@ -30,7 +30,7 @@ class ConverseApart(BedrockDialect):
     forms are two questions.
     """
 
-    name = converse_stream.NAME
+    name = "bedrock.converse.apart"
     endpoints = (r"/model/[^/]+/converse(?:-stream)?",)
     last_event = "metadata"
 
@@ -73,6 +73,7 @@ class ConverseApart(BedrockDialect):
 class Converse(ConverseApart):
     """One request, one message; whole and streamed are two forms of it."""
 
+    name = converse_stream.NAME
     converts = True
 
     def asks(self, request: Request, body: Mapping[str, object]) -> bool:

@@ -160,7 +160,7 @@ DECLINED: Mapping[str, str] = {
     r":predict": SETTLED,  # Vertex AI's embeddings, and whatever else a model gives
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
-    r"/guardrail/.*/apply": SETTLED,
+    r"/guardrail/.*/apply": STATE,
     r"/embeddings": SAME,
     r"/(?:v1|v2|api)/embed": SAME,
     r":(?:batchEmbedContents|embedContent|countTokens)": SAME,
