@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -88,7 +87,10 @@ class CountTokensApi(BedrockApi):
         invoked = mapped(counted.get("invokeModel")).get("body")
         if invoked is None:
             return _read(path, mapped(counted.get("converse")), endpoint=_COUNTING, count=0)
-        inner = mapped(orjson.loads(base64.b64decode(str(invoked))))
+        try:
+            inner = mapped(orjson.loads(base64.b64decode(str(invoked))))
+        except ValueError:
+            raise RejectedError(400, "The body is not base64 of JSON.", "input") from None
         asked = MessagesApi().read(path, {**inner, "model": model_in(path)})
         return Ask(
             endpoint=_COUNTING,
@@ -180,7 +182,12 @@ def _tools(config: Mapping[str, Any]) -> tuple[tuple[Tool, ...], str | None]:
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     wanted = mapped(mapped(body.get("outputConfig")).get("textFormat"))
     schema = mapped(mapped(wanted.get("structure")).get("jsonSchema")).get("schema")
-    return mapped(json.loads(schema)) if isinstance(schema, str) else None
+    if not isinstance(schema, str):
+        return None
+    try:
+        return mapped(orjson.loads(schema))
+    except orjson.JSONDecodeError:
+        raise RejectedError(400, "The schema is not JSON.", "outputConfig") from None
 
 
 def _metadata(ask: Ask, take: Take) -> dict[str, Any]:

@@ -299,6 +299,12 @@ def session(rehearsal: Rehearsal) -> Iterator[cachesaver.Session]:
         yield installed
 
 
+@pytest.fixture
+def client(rehearsal: Rehearsal) -> Iterator[Any]:
+    with contextlib.closing(made(rehearsal.url)) as client:
+        yield client
+
+
 def stored(session: cachesaver.Session) -> int:
     return session.store.summary().samples
 
@@ -316,9 +322,8 @@ ERRORS = {
 @pytest.mark.parametrize("status", ERRORS)
 @pytest.mark.parametrize("operation", ["converse", "converse_stream"])
 def test_errors_are_boto3s_own_and_are_not_stored(
-    rehearsal: Rehearsal, session: cachesaver.Session, operation: str, status: int
+    rehearsal: Rehearsal, session: cachesaver.Session, client: Any, operation: str, status: int
 ) -> None:
-    client = made(rehearsal.url)
     rehearsal.fault(f"{status};times=1")
 
     with pytest.raises(ClientError) as raised:
@@ -336,12 +341,13 @@ def test_botocores_own_retries_are_the_same_draw(
     rehearsal: Rehearsal, session: cachesaver.Session, mode: str
 ) -> None:
     """Given two refusals and two retries, then one sample is bought: the first of the question."""
-    client = made(rehearsal.url, retries={"total_max_attempts": 3, "mode": mode})
     rehearsal.fault("429;times=2;retry-after=0")
+    retries = {"total_max_attempts": 3, "mode": mode}
 
-    first = client.converse(**about("retried"))
-    with cachesaver.namespace("other"):
-        again = client.converse(**about("retried"))
+    with contextlib.closing(made(rehearsal.url, retries=retries)) as client:
+        first = client.converse(**about("retried"))
+        with cachesaver.namespace("other"):
+            again = client.converse(**about("retried"))
 
     assert first["output"] == again["output"]
     assert "#0]" in first["output"]["message"]["content"][0]["text"]
@@ -350,13 +356,15 @@ def test_botocores_own_retries_are_the_same_draw(
 
 
 def test_an_exception_in_a_stream_is_raised_and_the_stream_is_not_stored(
-    rehearsal: Rehearsal, session: cachesaver.Session
+    rehearsal: Rehearsal, session: cachesaver.Session, client: Any
 ) -> None:
-    client = made(rehearsal.url)
     rehearsal.fault("error-event;after=3;times=1")
 
-    with pytest.raises(EventStreamError, match="overloaded") as raised:
-        list(client.converse_stream(**about("an exception"))["stream"])
+    with (
+        contextlib.closing(client.converse_stream(**about("an exception"))["stream"]) as stream,
+        pytest.raises(EventStreamError, match="overloaded") as raised,
+    ):
+        list(stream)
 
     assert raised.value.response["Error"]["Code"] == "serviceUnavailableException"
     assert stored(session) == 0
@@ -364,22 +372,23 @@ def test_an_exception_in_a_stream_is_raised_and_the_stream_is_not_stored(
 
 
 def test_a_stream_that_breaks_off_is_not_stored(
-    rehearsal: Rehearsal, session: cachesaver.Session
+    rehearsal: Rehearsal, session: cachesaver.Session, client: Any
 ) -> None:
-    client = made(rehearsal.url)
     rehearsal.fault("cut-stream;after=3;times=1")
 
-    with pytest.raises(ProtocolError, match="prematurely"):
-        list(client.converse_stream(**about("cut"))["stream"])
+    with (
+        contextlib.closing(client.converse_stream(**about("cut"))["stream"]) as stream,
+        pytest.raises(ProtocolError, match="prematurely"),
+    ):
+        list(stream)
 
     assert stored(session) == 0
 
 
 def test_who_stops_at_the_last_event_leaves_a_sample(
-    rehearsal: Rehearsal, session: cachesaver.Session
+    rehearsal: Rehearsal, session: cachesaver.Session, client: Any
 ) -> None:
     """Given a caller who takes `metadata` and no more, then the stream is stored all the same."""
-    client = made(rehearsal.url)
 
     with contextlib.closing(client.converse_stream(**about("the last event"))["stream"]) as stream:
         next(event for event in stream if "metadata" in event)
@@ -415,12 +424,12 @@ def test_without_a_signature_a_host_has_to_be_named(rehearsal: Rehearsal) -> Non
 
 
 def test_what_goes_out_is_what_was_signed(
-    rehearsal: Rehearsal, session: cachesaver.Session
+    rehearsal: Rehearsal, session: cachesaver.Session, client: Any
 ) -> None:
     """Given requests with and without us, then the provider gets the same path, bytes and headers."""
-    made(rehearsal.url).converse(**about("signed"))
+    client.converse(**about("signed"))
     cachesaver.uninstall()
-    made(rehearsal.url).converse(**about("signed"))
+    client.converse(**about("signed"))
 
     ours, plain = rehearsal.calls().received
     fresh = {"amz-sdk-invocation-id", "x-amz-date"}
