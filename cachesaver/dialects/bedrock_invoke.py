@@ -91,7 +91,7 @@ class InvokeOther(BedrockDialect):
         return not (is_for_claude(body) or is_embedding(model, body))
 
     def answers(self, body: Mapping[str, object]) -> bool:
-        return bool(body) and body.keys() != {"message"} and not body.get("error")
+        return bool(body) and set(body) != {"message"} and not body.get("error")
 
     def is_last(self, name: str, event: Mapping[str, object]) -> bool:
         return name == "chunk" and _METRICS in _content(event)
@@ -139,9 +139,7 @@ class InvokeClaude(InvokeOther):
     def ends_well(self, events: list[tuple[str, Object]]) -> bool:
         kinds = [_content(event).get("type") for _, event in events]
         told = [kind for kind in kinds if kind != "ping"]
-        return (
-            told[:1] == ["message_start"] and told[-1:] == [self.closing] and "error" not in told
-        )
+        return told[:1] == ["message_start"] and told[-1:] == [self.closing] and "error" not in told
 
     def is_last(self, name: str, event: Mapping[str, object]) -> bool:
         return name == "chunk" and _content(event).get("type") == self.closing

@@ -7,7 +7,7 @@ refused: a guess would be a wrong answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -56,7 +56,7 @@ def response_of(events: Sequence[Event]) -> Object:
     if not is_whole(events):
         _refuse("the stream breaks off")
     for name, event in events:
-        if not _FIELDS.get(name, frozenset()) >= event.keys():
+        if not event.keys() <= _FIELDS.get(name, frozenset()):
             _refuse("an event says what is not known to be in a whole response")
     (_, start), *middle, (_, stop), (_, metadata) = events
     return {
@@ -75,7 +75,7 @@ def events_of_response(response: Mapping[str, object]) -> Iterator[Event]:
     output = response.get("output")
     message = output.get("message") if is_object(output) else None
     content = message.get("content") if is_object(message) else None
-    if not is_object(message) or not is_list(content) or not _WHOLE >= response.keys():
+    if not is_object(message) or not is_list(content) or not response.keys() <= _WHOLE:
         _refuse("a response has a message, and nothing that is not known to be streamed")
     if message.keys() != {"role", "content"}:
         _refuse("a message has a role and content")
@@ -125,7 +125,7 @@ def _block(begun: Object | None, deltas: list[Object]) -> Object:
         }
     if kinds == {("reasoningContent",)}:
         return {"reasoningContent": _reasoning([_object(d["reasoningContent"]) for d in deltas])}
-    _refuse("a content block is of no known kind")
+    return _refuse("a content block is of no known kind")
 
 
 def _begun_block(begun: Object, deltas: list[Object]) -> Object:
@@ -138,7 +138,7 @@ def _begun_block(begun: Object, deltas: list[Object]) -> Object:
         result = deltas[0]["toolResult"]
         if is_list(result):
             return {"toolResult": {**_object(begun["toolResult"]), "content": result}}
-    _refuse("a content block is of no known kind")
+    return _refuse("a content block is of no known kind")
 
 
 def _reasoning(deltas: list[Object]) -> Object:
@@ -147,9 +147,9 @@ def _reasoning(deltas: list[Object]) -> Object:
         return deltas[0]
     if set(kinds) <= {("text",), ("signature",)} and kinds.count(("signature",)) <= 1:
         thought = _joined([delta for delta in deltas if "text" in delta], "text")
-        signed = next((delta for delta in deltas if "signature" in delta), {})
+        signed = next((delta for delta in deltas if "signature" in delta), Object())
         return {"reasoningText": {"text": thought, **signed}}
-    _refuse("reasoning comes in pieces of which it is not known how they fit")
+    return _refuse("reasoning comes in pieces of which it is not known how they fit")
 
 
 def _joined(deltas: list[Object], field: str) -> str:
@@ -172,44 +172,66 @@ def _block_events(index: int, block: object) -> Iterator[Event]:
     yield "contentBlockStop", at
 
 
-def _taken_apart(block: object) -> tuple[Object | None, list[Object]]:
-    """What *block* begins with, and the deltas that complete it."""
-    match block:
-        case {"text": str(), **rest} if not rest:
-            return None, [block]
-        case {"toolUse": {"input": {**given}, **head}, **rest} if not rest:
-            text = write_json(given, dialect=NAME).decode()
-            return {"toolUse": head}, [{"toolUse": {"input": text}}]
-        case {"toolResult": {"content": [*result], **head}, **rest} if not rest:
-            return {"toolResult": head}, [{"toolResult": result}]
-        case {"reasoningContent": {"redactedContent": str(), **more} as told, **rest} if not (
-            rest or more
-        ):
-            return None, [{"reasoningContent": told}]
-        case {"reasoningContent": {"reasoningText": {**told}, **more}, **rest} if not (rest or more):
-            return None, [{"reasoningContent": delta} for delta in _thought(told)]
-        case {"citationsContent": {"content": [{"text": str(text)}], **told}, **rest} if not rest:
-            return None, [*_cited(told), {"text": text}]
-        case _:
-            _refuse("a content block is of no kind that is known to be streamed")
+_Apart = tuple[Object | None, list[Object]]
+"""What a block begins with, if its beginning is told, and the deltas that complete it."""
 
 
-def _thought(told: Object) -> list[Object]:
-    """The deltas of a reasoning text: the thought, unless there is a signature alone."""
-    if not {"text", "signature"} >= told.keys():
+def _taken_apart(block: object) -> _Apart:
+    if not is_object(block) or len(block) != 1:
+        _refuse("a content block is not of one kind")
+    ((kind, told),) = block.items()
+    if kind == "text" and isinstance(told, str):
+        return None, [block]
+    if kind not in _APART:
+        _refuse("a content block is of no kind that is known to be streamed")
+    return _APART[kind](_object(told))
+
+
+def _call_apart(call: Object) -> _Apart:
+    text = write_json(_object(call.get("input")), dialect=NAME).decode()
+    return {"toolUse": _but(call, "input")}, [{"toolUse": {"input": text}}]
+
+
+def _result_apart(result: Object) -> _Apart:
+    content = result.get("content")
+    if not is_list(content):
+        _refuse("the result of a call has no content")
+    return {"toolResult": _but(result, "content")}, [{"toolResult": content}]
+
+
+def _thought_apart(told: Object) -> _Apart:
+    """The thought, unless there is a signature alone; or what of it is redacted."""
+    if told.keys() == {"redactedContent"}:
+        return None, [{"reasoningContent": told}]
+    thought = _object(told.get("reasoningText"))
+    if told.keys() != {"reasoningText"} or not thought.keys() <= {"text", "signature"}:
         _refuse("reasoning has what is not known to be streamed")
-    return [
-        {name: told[name]}
-        for name in ("text", "signature")
-        if told.get(name) or (name == "text" and not told.get("signature"))
-    ]
+    names = [name for name in ("text", "signature") if thought.get(name)] or ["text"]
+    return None, [{"reasoningContent": {name: thought.get(name, "")}} for name in names]
 
 
-def _cited(told: Object) -> list[Object]:
-    citations = told.get("citations")
-    if told.keys() != {"citations"} or not is_list(citations) or not citations:
-        _refuse("cited content is not known to be streamed so")
-    return [{"citation": citation} for citation in citations]
+def _cited_apart(told: Object) -> _Apart:
+    content, citations = told.get("content"), told.get("citations")
+    if told.keys() != {"content", "citations"} or not is_list(content) or not is_list(citations):
+        _refuse("cited content has what is not known to be streamed")
+    if len(content) != 1 or not citations:
+        _refuse("cited content is not one text and its citations")
+    cited: list[Object] = [{"citation": citation} for citation in citations]
+    return None, [*cited, {"text": _joined([_object(content[0])], "text")}]
+
+
+_APART: Mapping[str, Callable[[Object], _Apart]] = MappingProxyType(
+    {
+        "toolUse": _call_apart,
+        "toolResult": _result_apart,
+        "reasoningContent": _thought_apart,
+        "citationsContent": _cited_apart,
+    }
+)
+
+
+def _but(told: Object, left_out: str) -> Object:
+    return {name: value for name, value in told.items() if name != left_out}
 
 
 def _object(value: object) -> Object:

@@ -150,7 +150,9 @@ def _message(turn: Mapping[str, Any]) -> Message:
         raise RejectedError(400, "The content field is empty.", "messages")
     results = [mapped(b["toolResult"]) for b in blocks if "toolResult" in b]
     if results:
-        return Message(role="tool", text="\n".join(_said(listed(r.get("content"))) for r in results))
+        return Message(
+            role="tool", text="\n".join(_said(listed(r.get("content"))) for r in results)
+        )
     told = ("text", "toolUse", "reasoningContent", "cachePoint")
     beside = sum(1 for block in blocks if not {*told} & block.keys())
     return Message(role=role, text=_said(blocks), attachments=beside)
@@ -191,7 +193,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _metadata(ask: Ask, take: Take) -> dict[str, Any]:
-    usage = {
+    usage: dict[str, Any] = {
         "cacheReadInputTokenCount": 0,
         "cacheReadInputTokens": 0,
         "inputTokens": ask.prompt.tokens,

@@ -10,14 +10,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from anthropic import AnthropicBedrock, AsyncAnthropicBedrock
-from botocore.config import Config
-from botocore.exceptions import ClientError, EventStreamError
+from anthropic.lib.bedrock import AnthropicBedrock, AsyncAnthropicBedrock
 from urllib3.exceptions import ProtocolError
 
 import cachesaver
+from aws import ClientError, Config, EventStreamError, boto3
 from cachesaver.rehearsal import Rehearsal
 
 NOVA = "us.amazon.nova-2-lite-v1:0"
@@ -134,7 +132,11 @@ def tools(url: str) -> Any:
     (use,) = (block["toolUse"] for block in turn["content"])
     result = {"toolUseId": use["toolUseId"], "content": [{"json": {"sky": "clear"}}]}
     ask["messages"] += [turn, {"role": "user", "content": [{"toolResult": result}]}]
-    return [dumped(first), dumped(client.converse(**ask)), list(made(url).converse_stream(**ask)["stream"])]
+    return [
+        dumped(first),
+        dumped(client.converse(**ask)),
+        list(made(url).converse_stream(**ask)["stream"]),
+    ]
 
 
 def structured(url: str) -> Any:
@@ -226,7 +228,9 @@ def call_then_streamed(url: str) -> Any:
     first = client.converse(**ask)["output"]["message"]["content"][0]["toolUse"]
     with cachesaver.namespace("other"):
         events = list(client.converse_stream(**ask)["stream"])
-    (head,) = (e["contentBlockStart"]["start"]["toolUse"] for e in events if "contentBlockStart" in e)
+    (head,) = (
+        e["contentBlockStart"]["start"]["toolUse"] for e in events if "contentBlockStart" in e
+    )
     deltas = (e["contentBlockDelta"]["delta"] for e in events if "contentBlockDelta" in e)
     return [first, {**head, "input": json.loads("".join(d["toolUse"]["input"] for d in deltas))}]
 
@@ -244,6 +248,14 @@ def claude_streamed_then_whole(url: str) -> Any:
         first = stream.get_final_message().model_dump(mode="json")
     with cachesaver.namespace("other"):
         return [client.messages.create(**ask).model_dump(mode="json"), first]
+
+
+def sdk_then_boto3(url: str) -> Any:
+    """One question, whoever asks it."""
+    first = claude(url).messages.create(**ask_claude("whoever asks")).id
+    with cachesaver.namespace("other"):
+        answer = made(url).invoke_model(modelId=CLAUDE, body=message("whoever asks"))
+    return [first, json.load(answer["body"])["id"]]
 
 
 PROGRAMS = {
@@ -267,6 +279,7 @@ PROGRAMS = {
         call_then_streamed,
         claude_then_streamed,
         claude_streamed_then_whole,
+        sdk_then_boto3,
     )
 }
 

@@ -8,10 +8,10 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws import EventStreamBuffer
 from cachesaver.dialects.aws_events import Frame, Header, Kind, decode, encode, event, failure, last
 from cachesaver.errors import DialectError
 from recordings import read_corpus
@@ -28,7 +28,9 @@ VALUES: dict[int, st.SearchStrategy[Any]] = {
 }
 HEADERS = st.lists(
     st.tuples(st.text(min_size=1, max_size=20), st.sampled_from(sorted(VALUES))).flatmap(
-        lambda pair: st.builds(Header, name=st.just(pair[0]), kind=st.just(pair[1]), value=VALUES[pair[1]])
+        lambda pair: st.builds(
+            Header, name=st.just(pair[0]), kind=st.just(pair[1]), value=VALUES[pair[1]]
+        )
     ),
     max_size=6,
     unique_by=lambda header: header.name,

@@ -7,10 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
+from aws import AWSRequest, Credentials, SigV4Auth
 from cachesaver.dialects import aws_events, recognise
 from cachesaver.dialects.bedrock import (
     HOSTS,
@@ -91,7 +89,10 @@ def test_a_host_the_user_named_is_taken_for_one_of_its() -> None:
 @pytest.mark.parametrize(
     ("authorization", "is_signed"),
     [
-        ("AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/bedrock/aws4_request, Signature=x", True),
+        (
+            "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/bedrock/aws4_request, Signature=x",
+            True,
+        ),
         ("AWS4-ECDSA-P256-SHA256 Credential=A/20260101/bedrock/aws4_request,Signature=x", True),
         ("AWS4-HMAC-SHA256 SignedHeaders=host, Credential=A/1/r/bedrock/aws4_request", True),
         ("AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, Signature=x", False),

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
-from botocore.parsers import EventStreamJSONParser, RestJSONParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws import EventStreamBuffer, EventStreamJSONParser, Loader, RestJSONParser, ServiceModel
 from cachesaver.canonical import parse_body
 from cachesaver.dialects import aws_events, recognise
 from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
+from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
@@ -61,7 +59,7 @@ def frames(*events: tuple[str, Any]) -> Response:
 
 def parsed(whole: Response) -> Any:
     """The answer as botocore's parser reads it."""
-    told = {"status_code": 200, "headers": {}, "body": whole.body}
+    told: Any = {"status_code": 200, "headers": {}, "body": whole.body}
     shape = MODEL.operation_model("Converse").output_shape
     found: Any = RestJSONParser().parse(told, shape)
     del found["ResponseMetadata"]
@@ -77,7 +75,7 @@ def parsed_events(stream: Response) -> list[tuple[str, Any]]:
 
 def gathered(events: list[tuple[str, Any]]) -> Any:
     """What a program that reads botocore's events makes of them, as AWS's examples do."""
-    content, found = dict[int, dict[str, Any]](), dict[str, Any]()
+    content, found, role = dict[int, dict[str, Any]](), dict[str, Any](), ""
     for name, event in events:
         if name == "contentBlockStart":
             content[event["contentBlockIndex"]] = {k: {**v} for k, v in event["start"].items()}
@@ -97,7 +95,7 @@ def _gather(block: dict[str, Any], said: dict[str, Any]) -> None:
             block.setdefault("citations", []).append(piece)
         elif kind == "toolResult":
             block[kind].setdefault("content", []).extend(piece)
-        elif isinstance(piece, dict):
+        elif hasattr(piece, "items"):
             into = block.setdefault(kind, {})
             for field, more in piece.items():
                 into[field] = into.get(field, type(more)()) + more
@@ -108,7 +106,12 @@ def _gather(block: dict[str, Any], said: dict[str, Any]) -> None:
 def _rounded(block: dict[str, Any]) -> dict[str, Any]:
     """A block gathered from pieces, in the form of a whole answer's."""
     if "toolUse" in block:
-        return {"toolUse": {**block["toolUse"], "input": json.loads(block["toolUse"].get("input") or "{}")}}
+        return {
+            "toolUse": {
+                **block["toolUse"],
+                "input": json.loads(block["toolUse"].get("input") or "{}"),
+            }
+        }
     if "citations" in block:
         cited = {"content": [{"text": block["text"]}], "citations": block["citations"]}
         return {"citationsContent": cited}
@@ -157,10 +160,10 @@ def test_a_model_streams_and_tells_whole_alike(corpus: Path) -> None:
         assert ours.keys() == theirs.keys()
 
 
-def shape(value: Any) -> Any:
-    if isinstance(value, dict):
+def shape(value: object) -> object:
+    if is_object(value):
         return {name: shape(each) for name, each in value.items()}
-    return [shape(each) for each in value] if isinstance(value, list) else type(value)
+    return [shape(each) for each in value] if is_list(value) else type(value).__name__
 
 
 # --- what is asked
@@ -201,7 +204,8 @@ def test_pointers_into_the_models_own_body_keep_the_forms_apart() -> None:
     """Given `additionalModelResponseFieldPaths`, then a stream is another question than a whole."""
     pointing = {"additionalModelResponseFieldPaths": ["/stop_sequence"]}
     asked = [
-        request(f"/model/m/{operation}", **pointing) for operation in ("converse", "converse-stream")
+        request(f"/model/m/{operation}", **pointing)
+        for operation in ("converse", "converse-stream")
     ]
 
     kinds = [recognise(each, parse_body(each).members) for each in asked]
@@ -211,19 +215,19 @@ def test_pointers_into_the_models_own_body_keep_the_forms_apart() -> None:
     assert len({identify(each, ConverseApart()).fingerprint for each in asked}) == 2
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"messages": []},
-        {"messages": "hi"},
-        {"messages": [{"role": "user", "content": "hi"}]},
-        {"messages": [{"role": "nobody", "content": []}]},
-        {"messages": [{"role": 5, "content": []}]},
-        {"messages": ["hi"]},
-        {"promptVariables": {"a": {"text": "b"}}},
-    ],
-)
+OTHER_SHAPES: list[dict[str, Any]] = [
+    {},
+    {"messages": []},
+    {"messages": "hi"},
+    {"messages": [{"role": "user", "content": "hi"}]},
+    {"messages": [{"role": "nobody", "content": []}]},
+    {"messages": [{"role": 5, "content": []}]},
+    {"messages": ["hi"]},
+    {"promptVariables": {"a": {"text": "b"}}},
+]
+
+
+@pytest.mark.parametrize("body", OTHER_SHAPES)
 def test_another_shape_is_not_recognised(body: dict[str, Any]) -> None:
     asked = Request(method="POST", url=f"{HOST}/model/m/converse", body=json.dumps(body).encode())
 
@@ -319,7 +323,8 @@ def test_whatever_a_stream_says_nothing_comes_of_it_but_an_answer_or_a_refusal(
     middle: list[tuple[str, Any]],
     framed: bool,  # noqa: FBT001  # drawn
 ) -> None:
-    first, last = ("messageStart", {"role": "a"}), [("messageStop", {}), ("metadata", {"usage": 5})]
+    first: Any = ("messageStart", {"role": "a"})
+    last: Any = [("messageStop", {}), ("metadata", {"usage": 5})]
     exercise(frames(first, *middle, *last) if framed else frames(*middle))
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic.lib.bedrock import AnthropicBedrock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cachesaver.canonical import parse_body
 from cachesaver.dialects import aws_events, recognise
 from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
+from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
@@ -182,7 +183,9 @@ def test_only_claudes_forms_are_one_question(body: dict[str, Any], kinds: int) -
 
     found = [recognise(each, body) for each in asked]
 
-    assert len({identify(a, d).fingerprint for a, d in zip(asked, found, strict=True) if d}) == kinds
+    assert (
+        len({identify(a, d).fingerprint for a, d in zip(asked, found, strict=True) if d}) == kinds
+    )
 
 
 def test_a_guardrail_is_part_of_the_question_and_the_tier_is_not() -> None:
@@ -225,13 +228,11 @@ def parsed(whole: Response) -> Any:
     return said(client(whole).messages.create(**ASK).to_dict(mode="json"))
 
 
-def said(value: Any) -> Any:
+def said(value: object) -> object:
     """*value* without the nulls that the SDK's types put where nothing was said."""
-    if isinstance(value, list):
-        return [said(each) for each in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {name: said(each) for name, each in value.items() if each is not None}
-    return value
+    return [said(each) for each in value] if is_list(value) else value
 
 
 def recorded(corpus: Path) -> list[tuple[Exchange, Response]]:
@@ -241,7 +242,9 @@ def recorded(corpus: Path) -> list[tuple[Exchange, Response]]:
             known = recognise(exchange.request, parse_body(exchange.request).members)
             if isinstance(known, InvokeOther):
                 told = Response(
-                    status=200, headers=exchange.response.headers, chunks=(plain(exchange.response),)
+                    status=200,
+                    headers=exchange.response.headers,
+                    chunks=(plain(exchange.response),),
                 )
                 found.append((exchange, told))
     return found
@@ -259,7 +262,9 @@ def test_the_sdk_makes_the_same_of_claudes_recorded_answers_in_either_form(corpu
         streams = DIALECT.streamed(told)
         whole = DIALECT.whole(told) if streams else told
         stream = told if streams else DIALECT.stream(told, WANTS, CLAUDE)
-        plainly = Response(status=200, headers=(("content-type", "application/json"),), chunks=whole.chunks)
+        plainly = Response(
+            status=200, headers=(("content-type", "application/json"),), chunks=whole.chunks
+        )
         assert accumulated(stream) == parsed(plainly), exchange.name
         assert accumulated(DIALECT.stream(whole, WANTS, CLAUDE)) == parsed(plainly)
         assert DIALECT.usage(stream) == DIALECT.usage(whole)
@@ -292,7 +297,11 @@ def _payload(chunk: bytes) -> bytes:
 def test_headers_that_do_not_count_are_left_out(count: str) -> None:
     told = answer(MESSAGE, ("x-amzn-bedrock-input-token-count", count))
 
-    last = json.loads(base64.b64decode(json.loads(_payload(DIALECT.stream(told, WANTS, CLAUDE).chunks[-1]))["bytes"]))
+    last = json.loads(
+        base64.b64decode(
+            json.loads(_payload(DIALECT.stream(told, WANTS, CLAUDE).chunks[-1]))["bytes"]
+        )
+    )
 
     assert last == {"type": "message_stop"}
 
@@ -359,7 +368,7 @@ def test_recorded_answers_of_other_models_are_sound_and_counted(corpus: Path) ->
             assert not known.sound(response(told.body[: len(told.body) // 2]))
             assert not known.finished(told.body[:-200][-4096:])
         with pytest.raises(DialectError):
-            (known.whole if known.streamed(told) else lambda t: known.stream(t, WANTS, members))(told)
+            known.whole(told) if known.streamed(told) else known.stream(told, WANTS, members)
 
 
 LAST = {"generation": "", "stop_reason": "stop", "amazon-bedrock-invocationMetrics": METRICS}
@@ -403,11 +412,15 @@ def test_a_body_that_says_no_is_not_sound(body: dict[str, Any]) -> None:
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["type", "delta", "message", "content", "index", "usage", "bytes", "text"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "delta", "message", "content", "index", "usage", "bytes", "text"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
@@ -418,7 +431,12 @@ ANYTHING = st.recursive(
 def test_whatever_chunks_carry_nothing_comes_of_it_but_an_answer_or_a_refusal(
     dialect: InvokeOther, contents: list[Any]
 ) -> None:
-    for told in (chunks(*contents), framed(*contents), answer(contents), answer({"usage": contents})):
+    for told in (
+        chunks(*contents),
+        framed(*contents),
+        answer(contents),
+        answer({"usage": contents}),
+    ):
         assert dialect.sound(told) in (True, False)
         assert dialect.finished(told.body[-4096:]) in (True, False)
         for attempt in (

@@ -67,7 +67,10 @@ BLOCKS: dict[str, tuple[list[Any], Any]] = {
         {"toolUse": {**HEAD, "input": {}}},
     ),
     "a call the server made": (
-        [begun({"toolUse": {**HEAD, "type": "server_tool_use"}}), delta({"toolUse": {"input": "{}"}})],
+        [
+            begun({"toolUse": {**HEAD, "type": "server_tool_use"}}),
+            delta({"toolUse": {"input": "{}"}}),
+        ],
         {"toolUse": {**HEAD, "type": "server_tool_use", "input": {}}},
     ),
     "its result": (
@@ -144,7 +147,11 @@ def test_what_stands_beside_the_message_is_carried_over() -> None:
 
 TEXTS = st.text(max_size=30)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=10,
 )
@@ -166,7 +173,11 @@ ANY_BLOCK = st.one_of(
             "reasoningContent": st.one_of(
                 st.fixed_dictionaries({"redactedContent": TEXTS}),
                 st.fixed_dictionaries(
-                    {"reasoningText": st.fixed_dictionaries({"text": TEXTS, "signature": TEXTS.filter(bool)})}
+                    {
+                        "reasoningText": st.fixed_dictionaries(
+                            {"text": TEXTS, "signature": TEXTS.filter(bool)}
+                        )
+                    }
                 ),
             )
         }
@@ -210,7 +221,7 @@ def test_a_stream_that_lacks_an_event_is_refused_or_lacks_a_word(
         stream(delta({"text": "a"}), ended(), delta({"text": "b"}), ended()),
         stream(delta({"text": "a"}), begun({"toolUse": HEAD}), ended()),
         stream(begun({"toolUse": HEAD}), begun({"toolUse": HEAD}), ended()),
-        stream(delta({"text": "a"}, False), ended()),  # type: ignore[arg-type]  # as JSON may say it
+        stream(delta({"text": "a"}, False), ended()),
         stream(delta({"text": 5}), ended()),
         stream(delta({"text": "a", "more": 1}), ended()),
         stream(delta("a"), ended()),
@@ -225,7 +236,9 @@ def test_a_stream_that_lacks_an_event_is_refused_or_lacks_a_word(
         stream(begun({"toolUse": HEAD}), delta({"toolUse": {"input": "[1]"}}), ended()),
         stream(begun({"toolUse": HEAD}), delta({"text": "a"}), ended()),
         stream(begun({"toolResult": {}}), delta({"toolResult": "a"}), ended()),
-        stream(begun({"toolResult": {}}), delta({"toolResult": []}), delta({"toolResult": []}), ended()),
+        stream(
+            begun({"toolResult": {}}), delta({"toolResult": []}), delta({"toolResult": []}), ended()
+        ),
         stream(begun({"image": {"format": "png"}}), ended()),
         stream(START),
         stream(("somethingNew", {})),
@@ -255,11 +268,15 @@ def test_what_is_not_understood_is_refused(events: list[Any]) -> None:
         whole({"text": "a", "more": 1}),
         whole({"image": {"format": "png", "source": {"bytes": "aGk="}}}),
         whole({"toolUse": {**HEAD, "input": "a"}}),
+        whole({"toolResult": {"toolUseId": "t"}}),
+        whole({"citationsContent": {"content": [{"text": 5}], "citations": [CITED]}}),
         whole({"toolUse": {**HEAD, "input": {}}, "more": 1}),
         whole({"reasoningContent": {"reasoningText": {"text": "a", "more": 1}}}),
         whole({"reasoningContent": {"reasoningText": {"text": "a"}, "redactedContent": "b"}}),
         whole({"reasoningContent": {"redactedContent": "a", "more": 1}}),
-        whole({"citationsContent": {"content": [{"text": "a"}, {"text": "b"}], "citations": [CITED]}}),
+        whole(
+            {"citationsContent": {"content": [{"text": "a"}, {"text": "b"}], "citations": [CITED]}}
+        ),
         whole({"citationsContent": {"content": [{"text": "a"}], "citations": []}}),
         whole({"citationsContent": {"content": [{"text": "a"}]}}),
         whole({"text": "a"}, additionalModelResponseFields={"stop_sequence": "x"}),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
 
+from aws import EventStreamBuffer
 from cachesaver.rehearsal.bedrock import BedrockApi, frame, model_in
 from cachesaver.rehearsal.values import NamesErrors, RejectedError
 

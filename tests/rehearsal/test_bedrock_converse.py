@@ -7,11 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError, EventStreamError
 
+from aws import ClientError, Config, EventStreamError, boto3
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.rehearsal.bedrock_converse import ConverseApi, CountTokensApi
 from cachesaver.rehearsal.values import RejectedError
@@ -41,7 +39,7 @@ def client(rehearsal: Rehearsal) -> Iterator[Any]:
         endpoint_url=rehearsal.url,
         region_name="us-east-1",
         aws_access_key_id="AKIDEXAMPLE",
-        aws_secret_access_key="secret",  # noqa: S106  # nobody's
+        aws_secret_access_key="secret",  # nobody's
         config=Config(retries={"total_max_attempts": 1}),
     )
     yield made
@@ -110,7 +108,7 @@ def test_samples_of_a_question_differ_and_are_counted(rehearsal: Rehearsal, clie
 def test_the_books_of_the_account_do_not_shape_the_answer(
     rehearsal: Rehearsal, client: Any
 ) -> None:
-    more = ({}, {"requestMetadata": {"job": "7"}}, {"serviceTier": {"type": "flex"}})
+    more: Any = ({}, {"requestMetadata": {"job": "7"}}, {"serviceTier": {"type": "flex"}})
     said = [client.converse(**about(**each))["output"]["message"]["content"][0] for each in more]
 
     assert [each["text"].partition("#")[0] for each in said[1:]] == [
@@ -171,16 +169,16 @@ def test_tokens_are_counted(
     assert [*CountTokensApi().stream(ConverseApi().read("/model/m/x", about()), ())] == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"messages": [{"role": "nobody", "content": [{"text": "hi"}]}]},
-        {"messages": [{"role": "user", "content": []}]},
-        {**about(), "inferenceConfig": {"temperature": 3}},
-        {**about(), "outputConfig": {"textFormat": {"structure": {"jsonSchema": {"schema": "{"}}}}},
-    ],
-)
+REFUSED: list[dict[str, Any]] = [
+    {},
+    {"messages": [{"role": "nobody", "content": [{"text": "hi"}]}]},
+    {"messages": [{"role": "user", "content": []}]},
+    {**about(), "inferenceConfig": {"temperature": 3}},
+    {**about(), "outputConfig": {"textFormat": {"structure": {"jsonSchema": {"schema": "{"}}}}},
+]
+
+
+@pytest.mark.parametrize("body", REFUSED)
 def test_what_bedrock_would_not_accept_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(RejectedError, match="400"):
         ConverseApi().read("/model/m/converse", body)
