@@ -45,7 +45,12 @@ LIMITS = (
     ("generation_config", "max_output_tokens"),
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InferenceConfiguration.html
     ("inferenceConfig", "maxTokens"),
-    ("max_gen_len",),  # Llama on Bedrock, …/userguide/model-parameters-meta.html
+    # …/userguide/model-parameters-….html: Nova, Llama, Titan, older Claude, AI21 by InvokeModel
+    ("inferenceConfig", "max_new_tokens"),
+    ("max_gen_len",),
+    ("textGenerationConfig", "maxTokenCount"),
+    ("max_tokens_to_sample",),
+    ("maxTokens",),
     ("options", "num_predict"),  # https://github.com/ollama/ollama/blob/main/docs/modelfile.md
     ("parameters", "max_new_tokens"),  # https://huggingface.co/docs/text-generation-inference
     ("max_new_tokens",),  # SGLang and others that follow it
@@ -61,7 +66,8 @@ MODEL_PATHS = (
 )
 
 _ANSWERLESS = re.compile(
-    r"/(?:embed(?:dings)?|rerank|moderations|count_tokens|input_tokens)$"
+    r"/(?:embed(?:dings)?|rerank|moderations|count[_-]tokens|input_tokens)$"
+    r"|/model/[^/]*(?:embed|rerank)[^/]*/invoke$"
     r"|:(?:embedContent|batchEmbedContents|countTokens|computeTokens)$"
     r"|/publishers/google/models/[^/:]*embedding[^/:]*:predict$"
     r"|/publishers/anthropic/models/count-tokens:rawPredict$"

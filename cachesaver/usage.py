@@ -121,6 +121,21 @@ SPELLINGS = (
         cached=[("cacheReadInputTokens",)],
         written=[("cacheWriteInputTokens",)],
     ),
+    # Bedrock's own counts of InvokeModel, whatever the family (headers of a whole answer, metrics at
+    # the end of a stream: recorded exchanges); then Llama's and Titan's in their bodies,
+    # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+    Spelling(
+        prompt=[
+            ("inputTokenCount",),
+            ("cacheReadInputTokenCount",),
+            ("cacheWriteInputTokenCount",),
+        ],
+        answer=[("outputTokenCount",)],
+        cached=[("cacheReadInputTokenCount",)],
+        written=[("cacheWriteInputTokenCount",)],
+    ),
+    Spelling(prompt=[("prompt_token_count",)], answer=[("generation_token_count",)]),
+    Spelling(prompt=[("inputTextTokenCount",)], answer=[]),
     # Cohere, https://docs.cohere.com/reference/chat: `tokens` has what was billed and more.
     Spelling(prompt=[("tokens", "input_tokens")], answer=[("tokens", "output_tokens")]),
     Spelling(prompt=[("billed_units", "input_tokens")], answer=[("billed_units", "output_tokens")]),

@@ -69,6 +69,8 @@ def test_the_url_keeps_no_secret() -> None:
         "/v1/publishers/google/models/text-embedding-005:predict",
         "/v1/publishers/anthropic/models/count-tokens:rawPredict",
         "/v1/messages/count_tokens",
+        "/model/amazon.titan-embed-text-v2%3A0/invoke",
+        "/model/anthropic.claude-sonnet-4-5%3A0/count-tokens",
     ],
 )
 def test_some_endpoints_write_no_answer(path: str) -> None:

@@ -98,6 +98,20 @@ BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
         },
         Tokens(prompt=1010, answer=50, cached=900, written=100),
     ),
+    "bedrock's own counts of any family": (
+        {
+            "inputTokenCount": 10,
+            "outputTokenCount": 50,
+            "cacheReadInputTokenCount": 900,
+            "cacheWriteInputTokenCount": 100,
+        },
+        Tokens(prompt=1010, answer=50, cached=900, written=100),
+    ),
+    "llama on bedrock": (
+        {"prompt_token_count": 5, "generation_token_count": 10},
+        Tokens(prompt=5, answer=10),
+    ),
+    "titan's embeddings": ({"inputTextTokenCount": 4}, Tokens(prompt=4)),
     "cohere": (
         {
             "billed_units": {"input_tokens": 5, "output_tokens": 9},

@@ -23,6 +23,9 @@ from cachesaver.dialects import hosts as addresses
 from cachesaver.dialects.anthropic_complete import AnthropicComplete
 from cachesaver.dialects.anthropic_count import AnthropicCount
 from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
+from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
+from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
+from cachesaver.dialects.bedrock_tokens import CountTokens
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
@@ -65,6 +68,18 @@ DIALECTS: tuple[Dialect, ...] = (
     GeminiEmbed(),
     VertexEmbed(),
     GeminiInteractions(),
+    *(
+        kind(signed=signed)  # at home, and wherever a request is signed for it
+        for kind in (
+            Converse,
+            ConverseApart,
+            InvokeClaude,
+            InvokeEmbedding,
+            InvokeOther,
+            CountTokens,
+        )
+        for signed in (False, True)
+    ),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""

@@ -179,8 +179,6 @@ _COHERE = r"api\.cohere\.(?:com|ai):443"
 _OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
 _OLLAMA_HOSTS = r".*:11434|ollama\.com:443"
 _OLLAMA_ENDS = (b'"done":true',)
-_BEDROCK = r"bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?:443"
-_CONVERSE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_"
 
 SAMPLING: tuple[Endpoint, ...] = (
     Endpoint(
@@ -244,22 +242,6 @@ SAMPLING: tuple[Endpoint, ...] = (
         shape=_is_tgi,
         ends=(b'"generated_text":"',),
         source=_TGI,
-        streams=True,
-    ),
-    # The requests are signed over their bytes, which this dialect never changes.
-    Endpoint(
-        host=_BEDROCK,
-        path=r"/model/[^/]+/converse",
-        shape=_is_chat,
-        ends=(),
-        source=_CONVERSE + "Converse.html",
-    ),
-    Endpoint(
-        host=_BEDROCK,
-        path=r"/model/[^/]+/converse-stream",
-        shape=_is_chat,
-        ends=(),
-        source=_CONVERSE + "ConverseStream.html",
         streams=True,
     ),
 )

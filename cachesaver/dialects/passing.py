@@ -75,6 +75,7 @@ PASSED: tuple[Passed, ...] = (
     _under("videos", JOB, _OPENAI + "videos"),
     _under("evals", JOB, _OPENAI + "evals"),
     _under("cancel", JOB, _OPENAI + "responses/cancel"),
+    _under("async-invoke", JOB, _AWS + "API_runtime_StartAsyncInvoke.html"),
     # --- state
     _under("containers", STATE, _OPENAI + "containers"),
     _under("files", STATE, _OPENAI + "files"),
@@ -93,6 +94,15 @@ PASSED: tuple[Passed, ...] = (
         path=r"/retrieveAndGenerate(?:Stream)?",
         why=STATE,
         source=_AWS + "API_agent-runtime_RetrieveAndGenerate.html",
+    ),
+    Passed(
+        # A draft is edited under its name, and where automated reasoning checks, a model translates:
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/integrate-automated-reasoning-checks.html
+        name="guardrails",
+        path=r"/guardrail(?:/.*/apply|-checks/invoke)",
+        why="checked as the guardrail stands, and not by rules alone",
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-test.html",
+        methods=_WRITES,
     ),
     Passed(
         name="stored completions",
@@ -130,6 +140,13 @@ PASSED: tuple[Passed, ...] = (
     ),
     # --- sessions
     _under("realtime", SESSION, _OPENAI + "realtime"),
+    Passed(
+        name="conversations in speech",
+        path=r"/invoke-with-bidirectional-stream",
+        why=SESSION,
+        source=_AWS + "API_runtime_InvokeModelWithBidirectionalStream.html",
+        methods=_WRITES,
+    ),
     _under("agentAliases", SESSION, _AWS + "API_agent-runtime_InvokeAgent.html"),
     Passed(
         name="inline agents",

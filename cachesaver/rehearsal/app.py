@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cachesaver.multipart import read_parts
-from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal import (
+    anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
+    gemini,
+    openai_chat,
+    openai_legacy,
+    plain,
+)
 from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
     Books,
@@ -33,7 +41,15 @@ from cachesaver.rehearsal.models import models_answer
 from cachesaver.rehearsal.openai_responses import ResponsesApi
 from cachesaver.rehearsal.reading import mapped
 from cachesaver.rehearsal.stage import Stage
-from cachesaver.rehearsal.values import Api, Ask, Frame, RejectedError, Take, digest
+from cachesaver.rehearsal.values import (
+    Api,
+    Ask,
+    Frame,
+    NamesErrors,
+    RejectedError,
+    Take,
+    digest,
+)
 
 __all__ = ["Theatre", "find_api"]
 
@@ -52,6 +68,9 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/models/[^/:]+:embedContent", "gemini.embed", EmbedApi()),
     (r"/models/[^/:]+:batchEmbedContents", "gemini.embed", BatchEmbedApi()),
     (r"/interactions", "gemini.interactions", InteractionsApi()),
+    (r"/model/.+/converse(?:-stream)?", "bedrock.converse", bedrock_converse.ConverseApi()),
+    (r"/model/.+/invoke(?:-with-response-stream)?", "bedrock.invoke", bedrock_invoke.InvokeApi()),
+    (r"/model/.+/count-tokens", "bedrock.count_tokens", bedrock_converse.CountTokensApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )
@@ -251,6 +270,8 @@ def _refusal(api: Api, error: RejectedError, serial: int) -> Response:
     headers = dict(api.headers(serial))
     if error.retry_after is not None:
         headers["retry-after"] = f"{error.retry_after:g}"
+    if isinstance(api, NamesErrors):
+        headers |= api.error_headers(error)
     return Response(
         _encoded(api, api.error(error)),
         status_code=error.status,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
@@ -24,6 +24,7 @@ __all__ = [
     "Finish",
     "Frame",
     "Message",
+    "NamesErrors",
     "Prompt",
     "RejectedError",
     "Take",
@@ -291,4 +292,13 @@ class Api(Protocol):
 
     def headers(self, serial: int) -> Mapping[str, str]:
         """Return the headers of the *serial*-th answer, from 0."""
+        ...
+
+
+@runtime_checkable
+class NamesErrors(Protocol):
+    """An API that says in a header, too, which error it is."""
+
+    def error_headers(self, error: RejectedError) -> Mapping[str, str]:
+        """Return what the head of an error answer says of it."""
         ...

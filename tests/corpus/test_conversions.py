@@ -151,6 +151,10 @@ def test_all_that_was_recorded_is_looked_at(answers: list[Answer]) -> None:
         ("gemini.generate", "stream"): 65,
         ("gemini.interactions", "whole"): 6,
         ("gemini.interactions", "stream"): 6,
+        ("bedrock.converse", "whole"): 39,
+        ("bedrock.converse", "stream"): 14,
+        ("bedrock.anthropic", "whole"): 11,
+        ("bedrock.anthropic", "stream"): 9,
     }
 
 

@@ -39,9 +39,13 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/openai/v1/responses": "CompatibleResponses",
     },
     "bedrock": {
-        "/model/{m}/converse": "Generic",
-        "/model/{m}/converse-stream": "Generic",
-        "/model/{m}/mi1dadi0g15f/converse": "Generic",
+        "/model/{m}/converse": "Converse",
+        "/model/{m}/converse-stream": "Converse",
+        "/model/{m}/count-tokens": "CountTokens",
+        "/model/{m}/invoke": "InvokeClaude or InvokeEmbedding or InvokeOther",
+        "/model/{m}/invoke-with-response-stream": "InvokeClaude or InvokeOther",
+        "/model/{m}/mi1dadi0g15f/converse": "Converse",
+        "/model/{m}/otnfa2ysixqd/invoke": "InvokeEmbedding",
         "/openai/v1/responses": "CompatibleResponses",
         "/v1/chat/completions": "CompatibleChat or OneChoiceChat",
         "/v1/responses": "CompatibleResponses",
@@ -164,7 +168,7 @@ DECLINED: Mapping[str, str] = {
     r"/v1/chat/completions/\{id\}": STATE,  # changes the labels of a stored completion
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
-    r"/guardrail/.*/apply": SETTLED,
+    r"/guardrail/.*/apply": STATE,
     r"/embeddings": SAME,
     r"/(?:v1|v2|api)/embed": SAME,
     r"/(?:rerank|tokenize|count-tokens|input_tokens|moderations)": SAME,

@@ -74,7 +74,7 @@ def test_ollama_streams_unless_told_not_to(body: Body, *, wanted: bool) -> None:
             response(b'{"event_type":"stream-end"}\n', "application/stream+json"),
         ),
         (
-            endpoint("/converse-stream"),
+            PLAIN,
             response(b"..messageStop..metadata", "application/vnd.amazon.eventstream"),
         ),
     ],
@@ -102,7 +102,7 @@ def test_a_complete_answer_is_sound(dialect: Generic, answer: Response) -> None:
             response(b'data: {"type":"content-delta"}\n\n', "text/event-stream"),
         ),
         (
-            endpoint("/converse-stream"),
+            PLAIN,
             response(b"..:exception-type..", "application/vnd.amazon.eventstream"),
         ),
     ],
@@ -121,7 +121,6 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
         (endpoint("/v2/chat"), b'event: message-end\ndata: {"type":"message-end"}\n\n', True),
         (endpoint("/v2/chat"), b'data: {"text":"\\"message-end\\""}\n\n', False),
         (endpoint("/fim/completions"), b"data: [DONE]\n\n", True),
-        (endpoint("/converse-stream"), b"messageStop\n", False),
         (PLAIN, b'{"done":true}\n', False),
         (PLAIN, b"", False),
     ],

@@ -73,6 +73,10 @@ CALLS: list[tuple[str, Body, str]] = [
         {"contents": [{"parts": [{"text": "hi"}]}]},
         "Gemini",
     ),
+    (f"{BEDROCK}/model/us.amazon.nova-lite-v1%3A0/converse", CONVERSE, "Converse"),
+    (f"{BEDROCK}/model/us.amazon.nova-lite-v1:0/converse-stream", CONVERSE, "Converse"),
+    (f"{BEDROCK}/model/meta.llama3-1-8b-instruct-v1:0/invoke", {"prompt": "hi"}, "InvokeOther"),
+    (f"{BEDROCK}/openai/v1/chat/completions", CHAT, "CompatibleChat"),
     # Endpoints that go through generic.
     ("https://api.cohere.com/v2/chat", CHAT, "Generic"),
     ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "Generic"),
@@ -84,8 +88,6 @@ CALLS: list[tuple[str, Body, str]] = [
     (f"{ANY}/api/generate", {**COMPLETION, "keep_alive": "5m"}, "Generic"),
     (f"{ANY}/generate", TGI, "Generic"),
     (f"{ANY}/generate_stream", TGI, "Generic"),
-    (f"{BEDROCK}/model/us.amazon.nova-lite-v1%3A0/converse", CONVERSE, "Generic"),
-    (f"{BEDROCK}/model/us.amazon.nova-lite-v1:0/converse-stream", CONVERSE, "Generic"),
 ]  # fmt: skip
 
 ORDINARY: list[tuple[str, Body]] = [
@@ -202,10 +204,10 @@ def test_a_signed_body_is_asked_for_one_choice_only() -> None:
     signed: Headers = (("Authorization", "AWS4-HMAC-SHA256 Credential=x"),)
     url = "https://bedrock-mantle.us-east-1.api.aws/v1/chat/completions"
 
-    found = recognise(ask(url, CHAT, *signed), CHAT)
-
-    assert found is not None
-    assert found.max_count == 1
+    for address in (url, f"{BEDROCK}/openai/v1/chat/completions"):
+        found = recognise(ask(address, CHAT, *signed), CHAT)
+        assert found is not None
+        assert found.max_count == 1
     assert recognise(ask(url, {**CHAT, "n": 2}, *signed), {**CHAT, "n": 2}) is None
     assert recognise(ask(f"{ANY}/v1/completions", COMPLETION, *signed), COMPLETION) is None
 
