@@ -254,8 +254,19 @@ def _kept_parts(
         elif part.name in rules.ignore:
             _note(dropped, f"body.{part.name}", "ignored by your rules")
         else:
-            kept.append(_blank_part(part, rules.blank) if rules.blank else part)
+            plain = _but_name(part, dialect, dropped) if part.is_file else part
+            kept.append(_blank_part(plain, rules.blank) if rules.blank else plain)
     return kept
+
+
+def _but_name(part: Part, dialect: Dialect, dropped: list[Dropped] | None) -> Part:
+    """*part*, a file; where its name does not count, with what that says of its format only."""
+    why = dialect.volatile.get(f"{part.name}.filename")
+    if why is None:
+        return part
+    _note(dropped, f"body.{part.name}.filename", why)
+    _, dot, extension = part.filename.rpartition(".")
+    return part.with_filename(f".{extension.lower()}" if dot and extension.isalnum() else "")
 
 
 def _as_text(default: object) -> bytes | None:

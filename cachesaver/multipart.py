@@ -13,6 +13,9 @@ _PARAMETER = r';\s*{}=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))'
 _NAME = re.compile(_PARAMETER.format("name"), re.IGNORECASE)
 _FILENAME = re.compile(_PARAMETER.format(r"filename"), re.IGNORECASE)
 
+_EXTENDED = re.compile(r';\s*filename\*=(?:"[^"]*"|[^;\s]+)', re.IGNORECASE)
+"""The same name in another coding (RFC 5987), beside the plain one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -40,6 +43,16 @@ class Part:
     def filename(self) -> str:
         """Its file's name; empty where it has none."""
         return self._parameter(_FILENAME)
+
+    def with_filename(self, name: str) -> Part:
+        """Return this part, which is a file, with another file name (no quotes in it)."""
+        lines = tuple(
+            _FILENAME.sub(f'; filename="{name}"', _EXTENDED.sub("", line))
+            if line.lower().startswith("content-disposition:")
+            else line
+            for line in self.lines
+        )
+        return Part(lines=lines, content=self.content)
 
     @property
     def _disposition(self) -> str:

@@ -96,6 +96,8 @@ SPELLINGS = (
         cached=[("cache_read_input_tokens",), ("input_tokens_details", "cached_tokens")],
         written=[("cache_creation_input_tokens",)],
         written_hour=[("cache_creation", "ephemeral_1h_input_tokens")],
+        # https://platform.openai.com/docs/api-reference/audio/json-object
+        heard=[("input_token_details", "audio_tokens")],
     ),
     # Gemini, https://ai.google.dev/api/generate-content#UsageMetadata: cached content is part of
     # promptTokenCount; thoughts and the prompts of tools stand beside.

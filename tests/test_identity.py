@@ -249,3 +249,42 @@ def test_fingerprints_are_stable_across_releases_processes_and_hash_seeds() -> N
     }
 
     assert printed == {PINNED}
+
+
+class Heard(Toy):
+    volatile: Mapping[str, str] = MappingProxyType({"file.filename": "what it is called"})
+
+
+def heard(called: str, field: str = "file") -> Request:
+    body = (
+        f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="{called}"\r\n\r\n'
+        "RIFF\r\n--b--\r\n"
+    )
+    headers = (("content-type", "multipart/form-data; boundary=b"),)
+    return Request(method="POST", url=URL, headers=headers, body=body.encode())
+
+
+class TestFileNames:
+    @pytest.mark.parametrize("called", ["b.wav", "tmp12.WAV", ".wav", "a.b.wav"])
+    def test_only_the_extension_counts_where_a_dialect_says_so(self, called: str) -> None:
+        one, other = identify(heard("a.wav"), Heard()), identify(heard(called), Heard())
+
+        assert one.fingerprint == other.fingerprint
+
+    @pytest.mark.parametrize("called", ["a.mp3", "wav", "", "a.wav/b"])
+    def test_and_that_does(self, called: str) -> None:
+        one, other = identify(heard("a.wav"), Heard()), identify(heard(called), Heard())
+
+        assert one.fingerprint != other.fingerprint
+
+    def test_elsewhere_all_of_it_counts(self) -> None:
+        for dialect, field in ((Toy(), "file"), (Heard(), "mask")):
+            one, other = (identify(heard(name, field), dialect) for name in ("a.wav", "b.wav"))
+            assert one.fingerprint != other.fingerprint
+
+    def test_it_is_told_what_was_left_out(self) -> None:
+        dropped = list[Dropped]()
+
+        identify(heard("a.wav"), Heard(), dropped=dropped)
+
+        assert Dropped(where="body.file.filename", why="what it is called") in dropped

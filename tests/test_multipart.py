@@ -63,3 +63,20 @@ def test_a_part_with_the_boundary_in_it_is_not_written() -> None:
         write_parts([Part(lines=(), content=b"a\r\n--x-y--")], KIND)
     with pytest.raises(ValueError, match="no boundary"):
         write_parts([], "multipart/form-data")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Content-Disposition: form-data; name="file"; filename="tmp 1.wav"',
+        "content-disposition: form-data; name=\"file\"; filename=a.wav; filename*=utf-8''%C3%A9.wav",
+    ],
+)
+def test_a_file_is_called_otherwise_and_all_else_stays(line: str) -> None:
+    part = Part(lines=("X-Filename: filename=a", line), content=b"x")
+
+    other = part.with_filename(".wav")
+
+    assert (other.name, other.filename, other.content) == ("file", ".wav", b"x")
+    assert "*" not in other.lines[1]
+    assert other.lines[0] == part.lines[0]

@@ -52,6 +52,16 @@ BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
         },
         Tokens(prompt=100, answer=50, cached=60),
     ),
+    "openai transcriptions: of sound": (
+        {
+            "type": "tokens",
+            "input_tokens": 17,
+            "input_token_details": {"text_tokens": 2, "audio_tokens": 15},
+            "output_tokens": 10,
+            "total_tokens": 27,
+        },
+        Tokens(prompt=17, answer=10, heard=15),
+    ),
     "anthropic: the cache stands beside": (
         {
             "input_tokens": 10,

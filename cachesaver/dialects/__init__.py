@@ -31,6 +31,12 @@ from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
 from cachesaver.dialects.gemini_interactions import GeminiInteractions
 from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.openai_audio import (
+    CompatibleSpeech,
+    CompatibleTranscriptions,
+    OpenAISpeech,
+    OpenAITranscriptions,
+)
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
     OneChoiceChat,
@@ -38,6 +44,19 @@ from cachesaver.dialects.openai_chat import (
     is_addressed_by_header,
 )
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
+from cachesaver.dialects.openai_embeddings import (
+    CompatibleEmbeddings,
+    OpenAIEmbeddings,
+    VoyageEmbeddings,
+)
+from cachesaver.dialects.openai_images import (
+    CompatibleImages,
+    OneImage,
+    OneOpenAIImage,
+    OpenAIImages,
+)
+from cachesaver.dialects.openai_input_tokens import CompatibleInputTokens, OpenAIInputTokens
+from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAIModerations
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.errors import ConfigurationError
@@ -59,6 +78,21 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleResponses(),
     OpenAICompletions(),
     CompatibleCompletions(),
+    OpenAIInputTokens(),
+    CompatibleInputTokens(),
+    OpenAIEmbeddings(),
+    VoyageEmbeddings(),
+    CompatibleEmbeddings(),
+    CompatibleModerations(),
+    OpenAIModerations(),
+    OpenAIImages(),
+    OneOpenAIImage(),
+    CompatibleImages(),
+    OneImage(),
+    OpenAITranscriptions(),
+    CompatibleTranscriptions(),
+    OpenAISpeech(),
+    CompatibleSpeech(),
     AnthropicCount(),
     AnthropicMessages(),
     CompatibleMessages(),

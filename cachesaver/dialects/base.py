@@ -122,9 +122,11 @@ def json_response(like: Response, body: Mapping[str, object]) -> Response:
     Raises:
         ValueError: *body* is nested too deeply to be written.
     """
+    labelled = like.content_type == "application/json" and like.header("content-type")
+    kind = labelled or "application/json"
     return Response(
         status=like.status,
-        headers=(*without_headers(like.headers, _FRAMING), ("content-type", "application/json")),
+        headers=(*without_headers(like.headers, _FRAMING), ("content-type", kind)),
         chunks=(write_json(body),),
         offsets=like.offsets[-1:],
         reason=like.reason,

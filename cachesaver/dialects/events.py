@@ -18,6 +18,7 @@ __all__ = [
     "ends_done",
     "event_stream",
     "is_done",
+    "last_event",
     "looks_streamed",
 ]
 
@@ -26,6 +27,7 @@ DONE = "[DONE]"
 
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LAST_LINE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\][ \t]*(?:\r\n\r\n|\n\n|\r\r)\Z")
+_BLANK_LINES = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _FRAMING = ("content-length", "content-type", "transfer-encoding", "content-encoding")
 
 
@@ -74,6 +76,15 @@ def ends_done(tail: bytes) -> bool:
     The text in an answer does not count: inside JSON no line ends after it.
     """
     return _LAST_LINE.search(tail) is not None
+
+
+def last_event(tail: bytes) -> bytes:
+    """Return the last event of a stream with these last bytes, as much of it as they hold.
+
+    Empty where the blank line after it is not there yet.
+    """
+    *others, end = _BLANK_LINES.split(tail)
+    return b"" if end or not others else others[-1]
 
 
 def event_stream(

@@ -29,6 +29,7 @@ __all__ = [
     "CompatibleChat",
     "OneChoiceChat",
     "OpenAIChat",
+    "has_model",
     "is_addressed_by_header",
     "is_openai",
     "is_signed",
@@ -100,7 +101,7 @@ class CompatibleChat(ChoicesDialect):
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (
             _has_messages(body)
-            and _has_model(request, body)
+            and has_model(request, body)
             and (asked_n(body) or self.most + 1) <= self.most
             and not any(body.get(field) for field in _NOT_INDEPENDENT)
             and body.get("deferred") is not True
@@ -223,7 +224,8 @@ def _has_messages(body: Mapping[str, object]) -> bool:
     )
 
 
-def _has_model(request: Request, body: Mapping[str, object]) -> bool:
+def has_model(request: Request, body: Mapping[str, object]) -> bool:
+    """Tell whether *body* names a model, or the path a deployment."""
     model = body.get("model")
     if model is None:
         return NO_MODEL_PATHS.search(path_of(request.url)) is not None

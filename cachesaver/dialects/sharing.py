@@ -3,6 +3,9 @@
 The prompt was paid once and every sample was an answer to all of it: its fields stay whole in every
 share and are not added. Everything else that is a number is shared out so that the shares sum to
 it to the last digit (of 15, as a double holds no more).
+
+Where one request had several inputs that were read apart, of which nothing is written (embeddings),
+there is no common prompt: then every number is shared out (`cut`) and added (`pile`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from types import MappingProxyType
 
 from cachesaver.dialects.jsontext import is_object
 
-__all__ = ["NO_USAGE", "add", "share", "total", "usage_in"]
+__all__ = ["NO_USAGE", "add", "cut", "pile", "share", "total", "usage_in"]
 
 NO_USAGE: Mapping[str, object] = MappingProxyType({})
 
@@ -27,7 +30,7 @@ https://docs.mistral.ai/api: `num_cached_tokens`.
 """
 
 _TOTAL = "total_tokens"
-"""Prompt and answer together: only what exceeds `prompt_tokens` is shared out."""
+"""Prompt and answer together: only what exceeds `prompt_tokens` (`input_tokens`) is shared out."""
 
 _BOUND = 10**15
 """Numbers from here on (and NaN) count nothing; below, a double holds 15 digits exactly."""
@@ -52,6 +55,24 @@ def add(shares: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """
     names = dict.fromkeys(name for own in shares for name in own)
     return {name: _sum(name, [own for own in shares if name in own]) for name in names}
+
+
+def cut(usage: Mapping[str, object], weights: Sequence[int]) -> tuple[dict[str, object], ...]:
+    """Return one usage block for each of *weights* (positive), as the inputs of one request had them.
+
+    `pile(cut(usage, weights)) == usage`.
+    """
+    shares: tuple[dict[str, object], ...] = tuple({} for _ in weights)
+    for key, value in usage.items():
+        for own, part in zip(shares, _cuts(value, weights), strict=True):
+            own[key] = part
+    return shares
+
+
+def pile(shares: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Return the usage of one request that had all the inputs with these *shares*."""
+    names = dict.fromkeys(name for own in shares for name in own)
+    return {name: _heap([own[name] for own in shares if name in own]) for name in names}
 
 
 def usage_in(part: Mapping[str, object]) -> dict[str, object] | None:
@@ -79,6 +100,24 @@ def _parts(
         return [value] * len(weights)
     prompt = _prompt_in(key, usage)
     return [_number(prompt + part, value) for part in _apportion(_exact(value) - prompt, weights)]
+
+
+def _cuts(value: object, weights: Sequence[int]) -> Sequence[object]:
+    if is_object(value):
+        return cut(value, weights)
+    if not _is_number(value):
+        return [value] * len(weights)
+    return [_number(part, value) for part in _apportion(_exact(value), weights)]
+
+
+def _heap(values: Sequence[object]) -> object:
+    if objects := [value for value in values if is_object(value)]:
+        return pile(objects)
+    numbers = [value for value in values if _is_number(value)]
+    if not numbers:
+        return values[0]
+    like = 0 if all(isinstance(number, int) for number in numbers) else 0.0
+    return _number(sum(map(_exact, numbers), Decimal()), like)
 
 
 def _sum(name: str, shares: Sequence[Mapping[str, object]]) -> object:
@@ -109,7 +148,8 @@ def _apportion(total: Decimal, weights: Sequence[int]) -> list[Decimal]:
 
 
 def _prompt_in(key: str, usage: Mapping[str, object]) -> Decimal:
-    prompt = usage.get("prompt_tokens")
+    # OpenAI's images say input_tokens (https://platform.openai.com/docs/api-reference/images/object).
+    prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
     return _exact(prompt) if key == _TOTAL and _is_number(prompt) else Decimal()
 
 

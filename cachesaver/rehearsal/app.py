@@ -38,7 +38,10 @@ from cachesaver.rehearsal.gemini_embed import BatchEmbedApi, EmbedApi
 from cachesaver.rehearsal.gemini_interactions import InteractionsApi
 from cachesaver.rehearsal.latency import Latency
 from cachesaver.rehearsal.models import models_answer
-from cachesaver.rehearsal.openai_responses import ResponsesApi
+from cachesaver.rehearsal.openai_audio import SpeechApi, TranscriptionsApi, TranslationsApi
+from cachesaver.rehearsal.openai_images import ImageEditsApi, ImagesApi, ImageVariationsApi
+from cachesaver.rehearsal.openai_moderations import ModerationsApi
+from cachesaver.rehearsal.openai_responses import InputTokensApi, ResponsesApi
 from cachesaver.rehearsal.reading import mapped
 from cachesaver.rehearsal.stage import Stage
 from cachesaver.rehearsal.values import (
@@ -59,6 +62,14 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/responses", "openai.responses", ResponsesApi()),
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
+    (r"/responses/input_tokens", "openai.input_tokens", InputTokensApi()),
+    (r"/moderations", "openai.moderations", ModerationsApi()),
+    (r"/images/generations", "openai.images", ImagesApi()),
+    (r"/images/edits", "openai.images.edits", ImageEditsApi()),
+    (r"/images/variations", "openai.images.variations", ImageVariationsApi()),
+    (r"/audio/transcriptions", "openai.transcriptions", TranscriptionsApi()),
+    (r"/audio/translations", "openai.translations", TranslationsApi()),
+    (r"/audio/speech", "openai.speech", SpeechApi()),
     (r"/messages/count_tokens", "anthropic.count_tokens", anthropic_messages.CountTokensApi()),
     (r"/complete", "anthropic.complete", CompleteApi()),
     (r"/messages", "anthropic.messages", anthropic_messages.MessagesApi()),
@@ -227,7 +238,7 @@ class Theatre:
         await _until(start + head + per_token * max((take.tokens for take in takes), default=0))
         said = api.whole(ask, takes)
         whole = said if isinstance(said, bytes) else _encoded(api, said)
-        headers |= {"content-type": api.content_type}
+        headers |= {"content-type": ask.content_type or api.content_type}
         if fault.kind == "cut-stream":
             return _halved(whole, headers)
         return Response(whole, headers=headers)

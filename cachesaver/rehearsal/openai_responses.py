@@ -27,7 +27,7 @@ from cachesaver.rehearsal.values import (
     dumps,
 )
 
-__all__ = ["ResponsesApi"]
+__all__ = ["InputTokensApi", "ResponsesApi"]
 
 NOT_SHAPING = frozenset(
     {
@@ -113,6 +113,31 @@ class ResponsesApi(OpenAIApi):
     def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return an `error` event."""
         return sse({"type": "error", "sequence_number": place, **self.error(error)}, name="error")
+
+
+class InputTokensApi(OpenAIApi):
+    """`POST …/responses/input_tokens`: a number, always the same."""
+
+    def read(self, path: str, body: Mapping[str, Any]) -> Ask:
+        """Return what is to be counted."""
+        tools, _ = read_choice(None, read_tools(body.get("tools")))
+        return Ask(
+            endpoint="openai.input_tokens",
+            model=str(required(body, "model", str)),
+            prompt=Prompt(messages=_messages(body), tools=tools),
+            shape=without(body, NOT_SHAPING),
+            count=0,
+            billed=0,
+            body=body,
+        )
+
+    def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
+        """Return the count."""
+        return {"object": "response.input_tokens", "input_tokens": ask.prompt.tokens}
+
+    def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:
+        """Iterate nothing: counts are not streamed."""
+        return iter(())
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -149,6 +149,7 @@ class Ask:
         limit: Most tokens of text in one sample, or None.
         stops: Texts that end a sample before they are said.
         billed: Prompt tokens that are paid for; None for those of *prompt*.
+        content_type: Of a whole answer to this; empty for that of the API.
         body: The parsed request body, for what only the API itself understands.
     """
 
@@ -161,6 +162,7 @@ class Ask:
     limit: int | None = None
     stops: tuple[str, ...] = ()
     billed: int | None = None
+    content_type: str = ""
     body: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property

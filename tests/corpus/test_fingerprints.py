@@ -85,7 +85,11 @@ def body_key(request: Request, dialect: Dialect) -> Hashable:
     kind = request.header("content-type") or ""
     boundary = re.search('boundary="?([^";]+)', kind)
     if boundary is not None:
-        return request.body.replace(boundary[1].encode(), b"").rstrip()  # RFC 2046: an epilogue
+        body = request.body.replace(boundary[1].encode(), b"").rstrip()  # RFC 2046: an epilogue
+        if any(path.endswith(".filename") for path in dialect.volatile):
+            body = re.sub(rb"; filename\*=[^;\r\n]*", b"", body)
+            body = re.sub(rb"filename=[^;\r\n]*?(\.\w+)?\"?(?=[;\r\n])", rb"filename=\1", body)
+        return body
     if kind.startswith("application/x-www-form-urlencoded"):
         return tuple(sorted(parse_qsl(request.body.decode(), keep_blank_values=True)))
     try:

@@ -22,6 +22,8 @@ SAME = "the same answer at every draw"
 STATE = "changes, starts or reads something on the server"
 SETTLED = "no sample of the kind we keep; on a host the user named the user has the say"
 UNREAD = "samples in a format that is not read: a store answers where the user names the host"
+LINKS = "the answer only points to images, and is dead within the hour"
+LOST = "its form was left out by who recorded it, or names no model"
 NOBODYS = "no provider's: authorisation, telemetry, tools, vector stores"
 BLANKED = "its URL was blanked by who recorded it"
 
@@ -36,6 +38,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "azure-openai": {
         "/models/{m}/completions": "CompatibleChat",
         "/openai/deployments/{m}/chat/completions": "CompatibleChat",
+        "/openai/v1/embeddings": "CompatibleEmbeddings",
         "/openai/v1/responses": "CompatibleResponses",
     },
     "bedrock": {
@@ -62,6 +65,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "copilot": {
         "/chat/completions": "CompatibleChat",
+        "/embeddings": "CompatibleEmbeddings",
         "/responses": "CompatibleResponses",
     },
     "deepseek": {
@@ -71,6 +75,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "doubleword": {
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/embeddings": "CompatibleEmbeddings",
     },
     "gemini": {
         "/v1beta/interactions": "GeminiInteractions",
@@ -91,10 +96,14 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "llamacpp": {
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/embeddings": "CompatibleEmbeddings",
         "/v1/responses": "CompatibleResponses",
     },
     "mistral": {
+        "/v1/audio/speech": "CompatibleSpeech",
+        "/v1/audio/transcriptions": "CompatibleTranscriptions",
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/embeddings": "CompatibleEmbeddings",
     },
     "mistralrs": {
         "/v1/chat/completions": "CompatibleChat",
@@ -114,16 +123,29 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1/chat/completions": "CompatibleChat",
     },
     "openai": {
+        "/v1/audio/speech": "OpenAISpeech",
+        "/v1/audio/transcriptions": "OpenAITranscriptions",
+        "/v1/audio/translations": "OpenAITranscriptions",
         "/v1/chat/completions": "OpenAIChat",
         "/v1/completions": "OpenAICompletions",
+        "/v1/embeddings": "OpenAIEmbeddings",
+        "/v1/images/edits": "OpenAIImages",
+        "/v1/images/generations": "OpenAIImages",
+        "/v1/images/variations": "OpenAIImages",
+        "/v1/moderations": "CompatibleModerations or OpenAIModerations",
         "/v1/responses": "OpenAIResponses",
+        "/v1/responses/input_tokens": "OpenAIInputTokens",
     },
     "openai-compat?": {
         "<GPUSTACK_API_BASE>/chat/completions": "CompatibleChat",
         "<OLLAMA_API_BASE>/chat/completions": "CompatibleChat",
     },
     "openrouter": {
+        "/api/v1/audio/speech": "CompatibleSpeech",
+        "/api/v1/audio/transcriptions": "CompatibleTranscriptions",
         "/api/v1/chat/completions": "CompatibleChat",
+        "/api/v1/embeddings": "CompatibleEmbeddings",
+        "/api/v1/images": "CompatibleImages",
         "/api/v1/responses": "CompatibleResponses",
     },
     "other:api.inference.crusoecloud.com": {
@@ -134,6 +156,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "perplexity": {
         "/chat/completions": "CompatibleChat",
+        "/v1/embeddings": "CompatibleEmbeddings",
     },
     "snowflake": {
         "/api/v2/cortex/v1/chat/completions": "CompatibleChat",
@@ -142,7 +165,9 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1/chat/completions": "CompatibleChat",
     },
     "venice": {
+        "/api/v1/audio/speech": "CompatibleSpeech",
         "/api/v1/chat/completions": "CompatibleChat",
+        "/api/v1/embeddings": "CompatibleEmbeddings",
     },
     "vertex": {
         "/v1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:generateContent": "Gemini",
@@ -153,8 +178,13 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1beta1/projects/{x}/locations/{x}/publishers/{x}/models/{m}:streamGenerateContent": "Gemini",
         "/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
     },
+    "voyage": {
+        "/v1/embeddings": "VoyageEmbeddings",
+    },
     "xai": {
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/images/edits": "CompatibleImages",
+        "/v1/images/generations": "CompatibleImages",
         "/v1/responses": "CompatibleResponses",
     },
     "zhipu": {
@@ -169,9 +199,8 @@ DECLINED: Mapping[str, str] = {
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
     r"/guardrail/.*/apply": STATE,
-    r"/embeddings": SAME,
     r"/(?:v1|v2|api)/embed": SAME,
-    r"/(?:rerank|tokenize|count-tokens|input_tokens|moderations)": SAME,
+    r"/(?:rerank|tokenize)": SAME,
     r"/agents/.*/text": STATE,
     r"/interactions": STATE,  # with an agent, in the background
     r"/(?:files|uploads|batches|jobs|predictions|trainings|containers|skills)": STATE,
@@ -194,8 +223,8 @@ DECLINED: Mapping[str, str] = {
     r"/(?:ocr|generate|speak|tts|listen|images)": UNREAD,
     r"/invoke(?:-with-response-stream)?": UNREAD,
     r"/(?:retrieve|retrieveAndGenerate|retrieveAndGenerateStream)": STATE,
-    r"/audio/(?:speech|transcriptions|translations)": UNREAD,
-    r"/images/(?:generations|edits|variations)": UNREAD,
+    r"/audio/transcriptions": LOST,
+    r"/images/(?:generations|edits|variations)": LINKS,
     r"/models/\{m\}/zephyr-7b-beta": UNREAD,
     r"/(?:v2/query|v1/opamp|token|mcp|html/|telemetry/runs)": NOBODYS,
     r"\*\*REDACTED\*\*": BLANKED,

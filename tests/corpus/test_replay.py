@@ -17,6 +17,7 @@ import pytest
 
 import cachesaver
 from cachesaver.canonical import parse_body
+from cachesaver.dialects.forms_asked import with_field
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import Reply, Request, Response
 from cachesaver.identity import Question
@@ -182,6 +183,20 @@ MADE_UP = {
 }
 
 
+_RUBY_LLM = "crmne+ruby_llm/spec/fixtures/vcr_cassettes"
+_RUBY_OPENAI = "alexrudall+ruby-openai/spec/fixtures/cassettes"
+
+LINKS = {
+    # images that are only pointed to, by an address that is dead within the hour: never kept
+    f"{_RUBY_OPENAI}/images_edit_image_png_A_solid_red_Ruby_on_a_blue_background.yml#0",
+    f"{_RUBY_OPENAI}/images_variations_image_png.yml#0",
+    (
+        f"{_RUBY_LLM}/image_edit_functionality_with_xai_reference_images_xai_grok-imagine-image-quality"
+        "_supports_image_edits_with_reference_images.yml#0"
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def conversations(exchanges: tuple[Exchange, ...]) -> list[Exchange]:
     """The 2xx exchanges that hold an answer, in their order, with questions to anyone."""
@@ -190,7 +205,7 @@ def conversations(exchanges: tuple[Exchange, ...]) -> list[Exchange]:
         for exchange in successes(exchanges)
         if exchange.request
         and exchange.response.body
-        and exchange.name not in ERRORS_IN_SUCCESSES | MADE_UP
+        and exchange.name not in ERRORS_IN_SUCCESSES | MADE_UP | LINKS
         and not (ONE_FOR_TWO in exchange.name and exchange.count == 2)
     ]
 
@@ -230,19 +245,25 @@ def cold(conversations: list[Exchange], tmp_path_factory: pytest.TempPathFactory
 
 
 def test_every_question_is_bought_with_one_request(cold: Cold) -> None:
-    """But where two were asked for and one was given: the missing one is asked for again."""
-    twice = {name for name, requests in cold.bought.items() if requests != 1}
+    """But where two were asked for and one was given: the missing one is asked for again.
 
-    assert len(cold.bought) == 1517
+    A question that always has the same answer is not even bought when it comes again.
+    """
+    twice = {name for name, requests in cold.bought.items() if requests > 1}
+    never = {name for name, requests in cold.bought.items() if not requests}
+
+    assert len(cold.bought) == 1560
     assert all(ONE_FOR_TWO.replace("streaming", "blocking") in name for name in twice)
     assert len(twice) == 4
+    assert all(re.search(r"mbedding|Moderation", name) for name in never)
+    assert len(never) == 6
 
 
 def test_every_question_is_answered_again_with_its_own_answer(
     cold: Cold, conversations: list[Exchange]
 ) -> None:
     """In a namespace that never asked, whose draws are the same: nothing is sent."""
-    asked = Counter[tuple[str, bool]]()
+    asked, first = Counter[tuple[str, bool]](), dict[str, bytes]()
 
     with Session.open("warm", store=cold.path, hosts=["*"], mode="replay") as session:
         for exchange in conversations:
@@ -252,7 +273,10 @@ def test_every_question_is_answered_again_with_its_own_answer(
             answer = heard(session.answer(exchange.request, nobody))
             asked[question.dialect.name, question.count > 1] += 1
             assert (answer.header("cache-status") or "").startswith("cachesaver; hit")
-            if question.count == 1:
+            if question.dialect.deterministic:  # always put together from the answers to its inputs
+                told = first.setdefault(question.fingerprint, plain(exchange.response))
+                assert json.loads(answer.body) == json.loads(told), exchange.name
+            elif question.count == 1:
                 kind = answer.header("content-type")
                 assert_same(exchange, answer.status, kind, answer.body)
             else:
@@ -267,7 +291,14 @@ def test_every_question_is_answered_again_with_its_own_answer(
         ("anthropic.messages", False): 122,
         ("gemini.generate", False): 142,
         ("gemini.generate", True): 1,
-        ("generic", False): 372,
+        ("openai.embeddings", False): 40,
+        ("openai.moderations", False): 4,
+        ("openai.input_tokens", False): 4,
+        ("openai.images", False): 3,
+        ("openai.images", True): 4,
+        ("openai.transcriptions", False): 9,
+        ("openai.speech", False): 17,
+        ("generic", False): 334,
     }
 
 
@@ -282,7 +313,7 @@ def choices(dialect: Dialect, response: Response) -> list[object]:
     document: Any = json.loads(dialect.whole(response).body)
     return [
         {name: value for name, value in choice.items() if value not in (None, [])}
-        for choice in document.get("choices") or document["candidates"]
+        for choice in document.get("choices") or document.get("candidates") or document["data"]
     ]
 
 
@@ -291,6 +322,15 @@ _LOGFIRE = "pydantic+logfire/tests/otel_integrations/cassettes/test_openai"
 IN_ONE_FORM_ONLY = {
     # streams that cannot be put together without guessing; tests/corpus/test_conversions.py
     f"{_LOGFIRE}/test_openrouter_streaming_reasoning.yaml#0",
+    # answers of which no stream is known; the same
+    (
+        f"{_RUBY_LLM}/image_edit_functionality_with_openrouter_reference_images_openrouter_google_"
+        "gemini-3_1-flash-lite-image_edits_images_passed_via_with.yml#0"
+    ),
+    (
+        f"{_RUBY_LLM}/transcription_basic_functionality_mistral_voxtral-mini-latest_can_transcribe_"
+        "audio.yml#0"
+    ),
 }
 
 
@@ -306,6 +346,8 @@ def test_every_question_is_answered_in_the_other_form_too(
             if question is None or not question.dialect.converts:
                 continue
             other = in_other_form(question)
+            if not has_other_form(question, other):
+                continue
             assert taken(session, replace(exchange, request=other)) is not None, exchange.name
             try:
                 answer = heard(session.answer(other, nobody))
@@ -319,7 +361,7 @@ def test_every_question_is_answered_in_the_other_form_too(
             turned["whole" if question.wants_stream else "stream"] += 1
 
     assert refused == IN_ONE_FORM_ONLY
-    assert turned == {"stream": 753, "whole": 391}
+    assert turned == {"stream": 757, "whole": 394}
 
 
 def in_other_form(question: Question) -> Request:
@@ -330,7 +372,17 @@ def in_other_form(question: Question) -> Request:
         return replace(
             request, url=request.url.replace(*((other, one) if streams else (one, other)))
         )
+    if (request.header("content-type") or "").startswith("multipart/"):
+        return with_field(request, "stream", "false" if streams else "true")
     return request.with_body(json.dumps({**question.body, "stream": not streams}).encode())
+
+
+def has_other_form(question: Question, other: Request) -> bool:
+    """No stream of several images is documented; of transcriptions, whisper-1 gives none."""
+    if question.dialect.name == "openai.images":
+        return question.count == 1
+    asked = question.dialect.wants_stream(other, parse_body(other).members)
+    return asked is not question.wants_stream
 
 
 def test_no_credential_is_found_in_the_store(

@@ -8,6 +8,7 @@ from cachesaver.dialects.events import (
     ends_done,
     event_stream,
     is_done,
+    last_event,
     looks_streamed,
 )
 from cachesaver.errors import DialectError
@@ -102,3 +103,18 @@ def test_a_stream_is_written_with_the_head_of_what_it_is_made_of() -> None:
 def test_what_hostile_nesting_raises_becomes_a_dialect_error(error: Exception) -> None:
     with pytest.raises(DialectError, match="d: the body is nested too deeply"), dialect_errors("d"):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("tail", "event"),
+    [
+        (b"data: 1\n\nevent: x\ndata: 2\n\n", b"event: x\ndata: 2"),
+        (b"data: 1\r\n\r\ndata: 2\r\n\r\n", b"data: 2"),
+        (b"only its end\n\n", b"only its end"),
+        (b"data: 1\n\ndata: 2\n", b""),
+        (b"data: 1", b""),
+        (b"", b""),
+    ],
+)
+def test_the_last_event_is_what_a_blank_line_ended(tail: bytes, event: bytes) -> None:
+    assert last_event(tail) == event

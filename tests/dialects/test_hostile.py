@@ -18,7 +18,8 @@ KEYS = st.sampled_from(
         "content", "tool_calls", "function", "name", "arguments", "logprobs", "finish_reason",
         "usage", "prompt_tokens", "completion_tokens", "total_tokens", "error", "type",
         "response", "output", "item", "output_index", "status", "summary", "annotations", "part",
-        "x_groq", "role", "reasoning_details",
+        "x_groq", "role", "reasoning_details", "data", "embedding", "results", "categories",
+        "b64_json", "input_tokens", "audio_data",
     ]
 )  # fmt: skip
 LEAVES = (
@@ -27,7 +28,18 @@ LEAVES = (
     | st.integers()
     | st.floats()
     | st.text(max_size=4)
-    | st.sampled_from(["response.completed", "completed", "message", "output_text", "assistant"])
+    | st.sampled_from(
+        [
+            "response.completed",
+            "completed",
+            "message",
+            "output_text",
+            "assistant",
+            "image_generation.completed",
+            "transcript.text.done",
+            "speech.audio.done",
+        ]
+    )
 )
 VALUES = st.recursive(
     LEAVES,
@@ -74,6 +86,10 @@ DEEP = [
     b'data: {"choices":[{"delta":{},"x":%s}],"usage":%s}\n\n' % (NESTED, NESTED),
     b'{"status":"completed","output":[{"type":"message","content":[%s]}]}' % NESTED,
     b'data: {"type":"response.completed","response":{"output":[%s]}}\n\n' % NESTED,
+    b'{"data":[{"embedding":%s},{"embedding":%s}],"usage":%s}' % (NESTED, NESTED, NESTED),
+    b'{"data":[{"b64_json":"x","a":%s},{"b64_json":"y"}],"usage":%s}' % (NESTED, NESTED),
+    b'{"data":[{"index":[],"embedding":[1]},{"index":{},"embedding":[1]}]}',
+    b'{"text":"x","logprobs":%s}' % NESTED,
     b"[" * 100_000,
     b'data: {"choices":[{"index":1e99,"delta":{}}]}\n\n',
     b'data: {"choices":[{"delta":{"tool_calls":[{"index":99999999999}]}}]}\n\n',

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachesaver.dialects.sharing import add, share, total, usage_in
+from cachesaver.dialects.sharing import add, cut, pile, share, total, usage_in
 
 OPENAI = {
     "prompt_tokens": 19,
@@ -93,3 +93,36 @@ def test_usage_is_found_where_groq_puts_it_too() -> None:
 def test_mixed_numbers_are_added_and_strangers_left_out() -> None:
     assert add([{"x": 1}, {"x": 0.5}, {"x": "?"}]) == {"x": 1.5}
     assert add([{"d": {"x": 1}}, {"d": 5}]) == {"d": {"x": 1}}
+
+
+@given(USAGES, st.lists(st.integers(1, 10**6), min_size=1, max_size=8))
+def test_the_usage_of_inputs_read_apart_is_cut_and_piled_up(
+    usage: dict[str, Any], weights: list[int]
+) -> None:
+    shares = cut(usage, weights)
+
+    assert pile(shares) == usage
+    assert sum(own["prompt_tokens"] for own in shares) == usage["prompt_tokens"]  # type: ignore[misc]  # numbers
+
+
+def test_inputs_bought_apart_add_up_with_the_prompt_of_each() -> None:
+    first = {"prompt_tokens": 10, "total_tokens": 10, "details": None, "service": "a"}
+    later = {"prompt_tokens": 4, "total_tokens": 4, "details": {"cached": 1}, "cost": 0.5}
+
+    assert pile([first, later]) == {
+        "prompt_tokens": 14,
+        "total_tokens": 14,
+        "details": {"cached": 1},
+        "service": "a",
+        "cost": 0.5,
+    }
+
+
+def test_images_share_what_exceeds_their_input() -> None:
+    """Given the words of images, which say `input_tokens`, then their total is shared out alike."""
+    usage = {"input_tokens": 10, "output_tokens": 7, "total_tokens": 17}
+
+    one, other = share(usage, [1, 1])
+
+    assert (one["total_tokens"], other["total_tokens"]) == (13, 14)
+    assert add([one, other]) == usage

@@ -7,11 +7,12 @@ from typing import Any
 
 import openai
 import pytest
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import InputTokenCountResponse, Response, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
 from cachesaver.dialects.sse import decode
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.rehearsal.openai_responses import InputTokensApi
 
 ASK: Any = {"model": "gpt-4o-mini", "input": "Say something."}
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -148,3 +149,19 @@ def test_an_error_in_the_middle_of_a_stream_is_an_event(openai_client: Any) -> N
 
     with pytest.raises(openai.APIError, match="overloaded"):
         list(openai_client.responses.create(**ASK, stream=True, extra_headers=fault))
+
+
+def test_tokens_are_counted_as_a_response_would_have_them(
+    rehearsal: Rehearsal, openai_client: Any
+) -> None:
+    ask = ASK | {"tools": [WEATHER], "instructions": "Be brief."}
+    answer = openai_client.responses.input_tokens.with_raw_response.count(**ask)
+
+    counted = InputTokenCountResponse.model_validate_json(answer.http_response.read(), strict=True)
+
+    assert counted.input_tokens == openai_client.responses.create(**ask).usage.input_tokens
+    assert rehearsal.calls().samples == 1
+
+
+def test_counts_are_not_streamed() -> None:
+    assert list(InputTokensApi().stream(InputTokensApi().read("", ASK), ())) == []
