@@ -60,7 +60,7 @@ MODEL_PATHS = (
 )
 
 _ANSWERLESS = re.compile(
-    r"/(?:embed(?:dings)?|rerank|moderations|count_tokens|input_tokens)$"
+    r"/(?:embed(?:dings)?|rerank(?:ing)?|(?:de)?tokenize|moderations|count_tokens|input_tokens)$"
     r"|:(?:embedContent|batchEmbedContents|countTokens)$"
 )
 """Ends of paths that write no answer: the same references."""

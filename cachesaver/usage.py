@@ -113,9 +113,17 @@ SPELLINGS = (
         cached=[("cacheReadInputTokens",)],
         written=[("cacheWriteInputTokens",)],
     ),
-    # Cohere, https://docs.cohere.com/reference/chat: `tokens` has what was billed and more.
-    Spelling(prompt=[("tokens", "input_tokens")], answer=[("tokens", "output_tokens")]),
-    Spelling(prompt=[("billed_units", "input_tokens")], answer=[("billed_units", "output_tokens")]),
+    # Cohere, https://docs.cohere.com/reference/chat and .../embed: `tokens` also has instructions of
+    # Cohere's own, which are not billed (and which `cached_tokens` counts too).
+    Spelling(
+        prompt=[("billed_units", "input_tokens"), ("billed_units", "image_tokens")],
+        answer=[("billed_units", "output_tokens")],
+    ),
+    Spelling(
+        prompt=[("tokens", "input_tokens")],
+        answer=[("tokens", "output_tokens")],
+        cached=[("cached_tokens",)],
+    ),
     # Ollama, https://github.com/ollama/ollama/blob/main/docs/api.md
     Spelling(prompt=[("prompt_eval_count",)], answer=[("eval_count",)]),
     # Embeddings and the like may say no more: https://docs.voyageai.com/reference/embeddings-api

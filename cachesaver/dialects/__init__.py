@@ -21,6 +21,10 @@ from importlib.metadata import EntryPoint
 
 from cachesaver.dialects import hosts as addresses
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.cohere_chat import CohereChat
+from cachesaver.dialects.cohere_chat_v1 import CohereChatV1
+from cachesaver.dialects.cohere_embed import CohereEmbed, CohereEmbedV1
+from cachesaver.dialects.cohere_tokens import CohereTokens
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.generic import SAMPLING, Generic
 from cachesaver.dialects.openai_chat import (
@@ -32,6 +36,7 @@ from cachesaver.dialects.openai_chat import (
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
+from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
@@ -53,6 +58,19 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleCompletions(),
     AnthropicMessages(),
     Gemini(),
+    CohereChat(),
+    CohereChat(by_sdk=True),
+    CohereChatV1(),
+    CohereChatV1(by_sdk=True),
+    CohereEmbed(),
+    CohereEmbed(by_sdk=True),
+    CohereEmbedV1(),
+    CohereEmbedV1(by_sdk=True),
+    CohereTokens(),
+    CohereTokens(by_sdk=True),
+    Rerank(),
+    CohereRerank(),
+    TeiRerank(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""

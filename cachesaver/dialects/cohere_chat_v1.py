@@ -160,7 +160,7 @@ def _events(answer: Object) -> Iterator[Object]:
     yield _event("stream-start", start)
     if answer.get("search_queries"):
         yield _event("search-queries-generation", {"search_queries": answer["search_queries"]})
-    # "Documents fetched from searches or provided by the user" (ChatSearchResultsEvent)
+    # The reference: documents come here whether searches found them or the user sent them.
     found = {name: answer[name] for name in ("search_results", "documents") if answer.get(name)}
     if found:
         yield _event("search-results", found)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from cachesaver.dialects import events
 from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.hosts import address_of
 from cachesaver.dialects.jsontext import is_object, read_json
 from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
@@ -20,6 +21,7 @@ from cachesaver.exchange import Request, Response
 __all__ = [
     "HOSTS",
     "CohereDialect",
+    "is_cohere",
     "is_from_sdk",
     "last_event",
     "looks_streamed",
@@ -30,6 +32,8 @@ __all__ = [
 
 HOSTS = r"(?:production\.)?api\.cohere\.(?:com|ai):443"
 """https://docs.cohere.com/reference/about; `.ai` and `production.` are older names of the same."""
+
+_HOME = re.compile(HOSTS)
 
 _MARK = "x-fern-sdk-name"
 """Header in which the SDKs that Fern makes name themselves; `cohere` is Cohere's for Python."""
@@ -70,6 +74,11 @@ class CohereDialect(BaseDialect):
     def _has_shape(self, body: Mapping[str, object]) -> bool:
         """Tell whether *body* asks what this API answers."""
         return False
+
+
+def is_cohere(request: Request) -> bool:
+    """Tell whether *request* goes to Cohere, for certain."""
+    return is_from_sdk(request) or _HOME.fullmatch(address_of(request.url)) is not None
 
 
 def is_from_sdk(request: Request) -> bool:

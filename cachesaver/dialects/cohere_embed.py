@@ -159,7 +159,7 @@ def _parts(answer: Object, count: int) -> Iterator[Object]:
 
 
 def _of_one_kind(vectors: Mapping[str, object]) -> object:
-    return vectors[""] if "" in vectors else vectors
+    return vectors.get("", vectors)
 
 
 def _metas(answer: Object, weights: Sequence[int]) -> Iterator[Object]:

@@ -6,7 +6,7 @@ stream says beyond what is understood here is refused: what it adds to an answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -99,36 +99,28 @@ class _Reader:
         self._calls: list[_Part] = []
         self._citations: list[Object] = []
         self._logprobs: list[object] = []
+        self._takes: Mapping[str, Callable[[Mapping[str, object]], None]] = {
+            "message-start": self._begin,
+            "tool-plan-delta": self._plan_on,
+            "content-start": lambda event: _open(self._blocks, event, "content"),
+            "content-delta": self._add,
+            "content-end": lambda event: _close(self._blocks, event),
+            "tool-call-start": lambda event: _open(self._calls, event, "tool_calls"),
+            "tool-call-delta": self._add_arguments,
+            "tool-call-end": lambda event: _close(self._calls, event),
+            "citation-start": self._cite,
+            "citation-end": self._cited,
+            "message-end": self._conclude,
+        }
 
     def take(self, event: Mapping[str, object]) -> None:
         kind = event.get("type")
         if self._end is not None or (self._head is None) != (kind == "message-start"):
             refuse("an event is not expected at this place of the stream")
-        match kind:
-            case "message-start":
-                self._head = _begun(event)
-            case "tool-plan-delta":
-                self._plan.append(as_text(_told(event, "tool_plan")))
-            case "content-start":
-                _open(self._blocks, event, "content")
-            case "content-delta":
-                self._add(event)
-            case "content-end":
-                _current(self._blocks, event).is_open = False
-            case "tool-call-start":
-                _open(self._calls, event, "tool_calls")
-            case "tool-call-delta":
-                _current(self._calls, event).add_arguments(_told(event, "tool_calls"))
-            case "tool-call-end":
-                _current(self._calls, event).is_open = False
-            case "citation-start" if event.get("index") == len(self._citations):
-                self._citations.append(as_object(_told(event, "citations"), "a citation"))
-            case "citation-end" if event.get("index") == len(self._citations) - 1:
-                pass
-            case "message-end":
-                self._end = as_object(event.get("delta"), "the end of a message")
-            case _:
-                refuse("an event is an error, not known, or not at its place")
+        takes = self._takes.get(kind) if isinstance(kind, str) else None
+        if takes is None:
+            refuse("an event is an error, or not known")
+        takes(event)
 
     def answer(self) -> Object:
         if self._head is None or self._end is None:
@@ -149,6 +141,27 @@ class _Reader:
         }
         logprobs: Object = {"logprobs": self._logprobs} if self._logprobs else {}
         return {**self._head, "message": message, **self._end, **logprobs}
+
+    def _begin(self, event: Mapping[str, object]) -> None:
+        self._head = _begun(event)
+
+    def _plan_on(self, event: Mapping[str, object]) -> None:
+        self._plan.append(as_text(_told(event, "tool_plan")))
+
+    def _add_arguments(self, event: Mapping[str, object]) -> None:
+        _current(self._calls, event).add_arguments(_told(event, "tool_calls"))
+
+    def _cite(self, event: Mapping[str, object]) -> None:
+        if event.get("index") != len(self._citations):
+            refuse("a citation does not follow the one before it")
+        self._citations.append(as_object(_told(event, "citations"), "a citation"))
+
+    def _cited(self, event: Mapping[str, object]) -> None:
+        if event.get("index") != len(self._citations) - 1:
+            refuse("a citation ends that was not begun")
+
+    def _conclude(self, event: Mapping[str, object]) -> None:
+        self._end = as_object(event.get("delta"), "the end of a message")
 
     def _add(self, event: Mapping[str, object]) -> None:
         _current(self._blocks, event).add(_told(event, "content"))
@@ -205,6 +218,10 @@ def _open(parts: list[_Part], event: Mapping[str, object], name: str) -> None:
     if event.get("index", len(parts)) != len(parts) or any(part.is_open for part in parts):
         refuse("a part of the message does not follow the one before it")
     parts.append(_Part(begun))
+
+
+def _close(parts: list[_Part], event: Mapping[str, object]) -> None:
+    _current(parts, event).is_open = False
 
 
 def _current(parts: list[_Part], event: Mapping[str, object]) -> _Part:

@@ -3,8 +3,8 @@
 Deterministic, and one question with all its documents, for three reasons. Some models see the
 documents together (Jina's v3: https://arxiv.org/abs/2509.25085), so that a score is not the
 document's own. An answer holds the best `top_n` only, so that it does not tell the scores of all
-that was asked. And what is billed is a search of up to 100 documents, not each
-(https://docs.cohere.com/docs/how-does-cohere-pricing-work).
+that was asked. And what is billed is a search of up to 100 documents, not each of them
+(https://cohere.com/pricing).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from cachesaver.dialects import events
 from cachesaver.dialects.base import BaseDialect
-from cachesaver.dialects.cohere_common import HOSTS, usage_in
+from cachesaver.dialects.cohere_common import is_cohere, usage_in
 from cachesaver.dialects.jsontext import is_list, is_object, read_json
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -45,7 +45,12 @@ class Rerank(BaseDialect):
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         model = body.get("model")
-        return isinstance(model, str) and bool(model) and _has_documents(body)
+        names_one = isinstance(model, str) and bool(model)
+        return names_one and _has_documents(body) and self._serves(request)
+
+    def _serves(self, request: Request) -> bool:
+        """Tell whether *request* goes to one whose particulars are this class's."""
+        return not is_cohere(request)
 
     def sound(self, response: Response) -> bool:
         try:
@@ -69,7 +74,6 @@ class Rerank(BaseDialect):
 class CohereRerank(Rerank):
     """Cohere's own, whose defaults are documented."""
 
-    hosts = HOSTS
     endpoints = (r"/v[12]/rerank",)
     null_is_absent = True  # recorded exchanges: `"max_tokens_per_doc": null`
     volatile = MappingProxyType(
@@ -83,6 +87,9 @@ class CohereRerank(Rerank):
     # https://github.com/cohere-ai/cohere-developer-experience (cohere-openapi.yaml). Left out:
     # max_tokens_per_doc and max_chunks_per_doc, as models have `sampling_defaults` of their own.
     defaults = MappingProxyType({"return_documents": False})
+
+    def _serves(self, request: Request) -> bool:
+        return is_cohere(request)
 
 
 class TeiRerank(Rerank):

@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cachesaver.multipart import read_parts
-from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal import (
+    anthropic_messages,
+    cohere,
+    cohere_embed,
+    cohere_v1,
+    gemini,
+    openai_chat,
+    openai_legacy,
+    plain,
+    rerank,
+)
 from cachesaver.rehearsal.books import (
     Books,
     Received,
@@ -45,6 +55,12 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/models/[^/:]+:generateContent", "gemini.generate", gemini.GenerateApi()),
     (r"/models/[^/:]+:streamGenerateContent", "gemini.generate", gemini.ArrayStreamApi()),
     (r"/models/[^/:]+:countTokens", "gemini.count_tokens", gemini.CountApi()),
+    (r"/v2/chat", "cohere.chat", cohere.ChatApi()),
+    (r"/v1/chat", "cohere.chat_v1", cohere_v1.ChatV1Api()),
+    (r"/v[12]/embed", "cohere.embed", cohere_embed.EmbedApi()),
+    (r"/v1/tokenize", "cohere.tokenize", cohere_embed.TokenizeApi()),
+    (r"/v1/detokenize", "cohere.detokenize", cohere_embed.DetokenizeApi()),
+    (r"/rerank", "rerank", rerank.RerankApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )
