@@ -116,6 +116,7 @@ class CohereEmbed(CohereDialect):
 class CohereEmbedV1(CohereEmbed):
     """Version 1, where embeddings come as one list unless types are asked for."""
 
+    name = "cohere.embed_v1"
     endpoints = (r"/v1/embed",)
     defaults: Mapping[str, object] = MappingProxyType({"truncate": "END"})
 

@@ -21,8 +21,6 @@ from cachesaver.exchange import Request, Response
 
 __all__ = ["CohereRerank", "Rerank", "TeiRerank"]
 
-_NAME = "rerank"
-
 _RESULTS = ("results", "data")
 """Where an answer has its results: Cohere, Jina, vLLM, llama.cpp and others; Voyage and Pinecone."""
 
@@ -39,7 +37,7 @@ class Rerank(BaseDialect):
     No default and no null is dropped: what they stand for differs from one API to the next.
     """
 
-    name = _NAME
+    name = "rerank"
     endpoints = (r"/rerank", r"/reranking")
     deterministic = True
 
@@ -74,6 +72,7 @@ class Rerank(BaseDialect):
 class CohereRerank(Rerank):
     """Cohere's own, whose defaults are documented."""
 
+    name = "cohere.rerank"
     endpoints = (r"/v[12]/rerank",)
     null_is_absent = True  # recorded exchanges: `"max_tokens_per_doc": null`
     volatile = MappingProxyType(
@@ -99,6 +98,7 @@ class TeiRerank(Rerank):
     reads and answers this form too. With any other field it is somebody else's.
     """
 
+    name = "tei.rerank"
     endpoints = (r"/rerank",)
     fields = frozenset(
         {"query", "texts", "raw_scores", "return_text", "truncate", "truncation_direction"}
@@ -130,7 +130,7 @@ def _read(response: Response) -> object:
     try:
         return read_json(response.body)
     except ValueError as error:
-        raise DialectError("the response body is not JSON", dialect=_NAME) from error
+        raise DialectError("the response body is not JSON", dialect=Rerank.name) from error
 
 
 def _results(answer: object) -> object:
