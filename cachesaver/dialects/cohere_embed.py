@@ -80,10 +80,12 @@ class CohereEmbed(CohereDialect):
     def split_inputs(
         self, response: Response, bodies: Sequence[Mapping[str, object]]
     ) -> tuple[Response, ...]:
-        if len(bodies) == 1:
-            return (response,)
         with events.dialect_errors(self.name):
             answer = json_object(response, dialect=self.name)
+            if len(bodies) == 1:
+                if _batch(bodies[0])[1]:
+                    _parts(answer, 1)  # or it says why not
+                return (response,)
             bare = replace(response, headers=without_headers(response.headers, _OF_THE_BATCH))
             weights = [len(write_json(items)) for _, items in map(_batch, bodies)]
             parts = zip(_parts(answer, len(bodies)), _metas(answer, weights), strict=True)
@@ -140,8 +142,8 @@ def _vectors(answer: Object) -> dict[str, list[object]]:
     return vectors
 
 
-def _parts(answer: Object, count: int) -> Iterator[Object]:
-    """Iterate what *answer* says of each of its *count* inputs."""
+def _parts(answer: Object, count: int) -> list[Object]:
+    """Return what *answer* says of each of its *count* inputs."""
     vectors = _vectors(answer)
     if {len(items) for items in vectors.values()} != {count}:
         refuse("there is not one embedding for each input", dialect=_NAME)
@@ -152,11 +154,13 @@ def _parts(answer: Object, count: int) -> Iterator[Object]:
             lists[name] = items
             if len(items) != count:
                 refuse(f"there is not one of {name} for each input", dialect=_NAME)
-    for place in range(count):
-        yield {
+    return [
+        {
             "embeddings": _of_one_kind({kind: [each[place]] for kind, each in vectors.items()}),
             **{name: [items[place]] for name, items in lists.items()},
         }
+        for place in range(count)
+    ]
 
 
 def _of_one_kind(vectors: Mapping[str, object]) -> object:

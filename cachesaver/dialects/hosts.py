@@ -92,10 +92,11 @@ def stateful(url: str, body: Mapping[str, object]) -> str:
     """Return what the body says about state on the server or a job; empty if nothing."""
     if body.get("background") is True or body.get("deferred") is True:
         return "a job, polled"
-    at_responses = path_of(url).endswith("/responses")
-    if at_responses and (body.get("conversation") or _works_in_container(body)):
-        return "state on the server"
-    return ""
+    path = path_of(url)
+    keeps = path.endswith("/responses") and (body.get("conversation") or _works_in_container(body))
+    # https://docs.cohere.com/v1/reference/chat: creates or resumes a conversation that is kept.
+    resumes = path.endswith("/v1/chat") and body.get("conversation_id") is not None
+    return "state on the server" if keeps or resumes else ""
 
 
 _PORTS: Mapping[str, int | str] = MappingProxyType({"http": 80, "https": 443})

@@ -51,8 +51,12 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/backend-api/codex/responses": "CompatibleResponses",
     },
     "cohere": {
-        "/v1/chat": "Generic",
-        "/v2/chat": "Generic",
+        "/v1/chat": "CohereChatV1",
+        "/v1/embed": "CohereEmbedV1",
+        "/v1/tokenize": "CohereTokens",
+        "/v2/chat": "CohereChat",
+        "/v2/embed": "CohereEmbed",
+        "/v2/rerank": "CohereRerank",
     },
     "copilot": {
         "/chat/completions": "CompatibleChat",
@@ -82,6 +86,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "llamacpp": {
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/rerank": "Rerank",
         "/v1/responses": "CompatibleResponses",
     },
     "mistral": {
@@ -114,6 +119,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "openrouter": {
         "/api/v1/chat/completions": "CompatibleChat",
+        "/api/v1/rerank": "Rerank",
         "/api/v1/responses": "CompatibleResponses",
     },
     "other:api.inference.crusoecloud.com": {

@@ -175,11 +175,26 @@ def test_a_stream_comes_back_in_the_pieces_it_came_in(
 ONE_FOR_TWO = "openrouter/terminal_metadata_matrix/streaming_"
 """OpenRouter streams one choice where two were asked for: the second sample was never there."""
 
+_LANGCHAIN_COHERE = "langchain-ai+langchain-cohere/libs/cohere/tests/integration_tests/cassettes"
+
+FAILED_IN_THE_END = {
+    # the last event gives ERROR as the finish reason
+    f"{_LANGCHAIN_COHERE}/test_sql_agent.yaml#0",
+    f"{_LANGCHAIN_COHERE}/test_sql_agent.yaml#1",
+}
+
+ASKED_IN_PART = {
+    # one of its texts is known by then, and nobody recorded an answer to the other alone
+    f"{_LANGCHAIN_COHERE}/test_langchain_cohere_aembedding_multiple_documents.yaml#0",
+}
+
 MADE_UP = {
     # `"status": "complete"`: written by hand, by who could not record
     f"{_PYDANTIC}/test_openai_responses/test_openai_previous_response_id_auto_mode.yaml#0",
     f"{_PYDANTIC}/test_openai_responses/test_openai_responses_verbosity.yaml#0",
 }
+
+NOT_ASKED = ERRORS_IN_SUCCESSES | FAILED_IN_THE_END | ASKED_IN_PART | MADE_UP
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +205,7 @@ def conversations(exchanges: tuple[Exchange, ...]) -> list[Exchange]:
         for exchange in successes(exchanges)
         if exchange.request
         and exchange.response.body
-        and exchange.name not in ERRORS_IN_SUCCESSES | MADE_UP
+        and exchange.name not in NOT_ASKED
         and not (ONE_FOR_TWO in exchange.name and exchange.count == 2)
     ]
 
@@ -230,10 +245,15 @@ def cold(conversations: list[Exchange], tmp_path_factory: pytest.TempPathFactory
 
 
 def test_every_question_is_bought_with_one_request(cold: Cold) -> None:
-    """But where two were asked for and one was given: the missing one is asked for again."""
-    twice = {name for name, requests in cold.bought.items() if requests != 1}
+    """But where two were asked for and one was given: the missing one is asked for again.
 
-    assert len(cold.bought) == 1517
+    And where a question that has one answer was asked before: it is not asked again.
+    """
+    twice = {name for name, requests in cold.bought.items() if requests > 1}
+    known = {name for name, requests in cold.bought.items() if requests == 0}
+
+    assert len(cold.bought) == 1526
+    assert all("embed" in name or "tokens" in name or "rerank" in name for name in known)
     assert all(ONE_FOR_TWO.replace("streaming", "blocking") in name for name in twice)
     assert len(twice) == 4
 
@@ -252,7 +272,11 @@ def test_every_question_is_answered_again_with_its_own_answer(
             answer = heard(session.answer(exchange.request, nobody))
             asked[question.dialect.name, question.count > 1] += 1
             assert (answer.header("cache-status") or "").startswith("cachesaver; hit")
-            if question.count == 1:
+            if question.dialect.deterministic:
+                assert answer.body == cold.live[exchange.name].body
+                if cold.bought[exchange.name]:
+                    assert json.loads(answer.body) == json.loads(plain(exchange.response))
+            elif question.count == 1:
                 kind = answer.header("content-type")
                 assert_same(exchange, answer.status, kind, answer.body)
             else:
@@ -267,7 +291,14 @@ def test_every_question_is_answered_again_with_its_own_answer(
         ("anthropic.messages", False): 122,
         ("gemini.generate", False): 142,
         ("gemini.generate", True): 1,
-        ("generic", False): 372,
+        ("cohere.chat", False): 30,
+        ("cohere.chat_v1", False): 3,
+        ("cohere.embed", False): 3,
+        ("cohere.embed_v1", False): 9,
+        ("cohere.rerank", False): 4,
+        ("cohere.tokens", False): 3,
+        ("rerank", False): 4,
+        ("generic", False): 325,
     }
 
 
@@ -319,7 +350,7 @@ def test_every_question_is_answered_in_the_other_form_too(
             turned["whole" if question.wants_stream else "stream"] += 1
 
     assert refused == IN_ONE_FORM_ONLY
-    assert turned == {"stream": 753, "whole": 391}
+    assert turned == {"stream": 775, "whole": 402}
 
 
 def in_other_form(question: Question) -> Request:
