@@ -187,11 +187,12 @@ def _call_events(plan: object, calls: list[object]) -> Iterator[Object]:
     if text:
         yield _event("tool-calls-chunk", text)
     for index, call in enumerate(calls):
-        named = call.get("name") if is_object(call) else None
-        yield _event("tool-calls-chunk", {"tool_call_delta": {"index": index, "name": named}})
-        given = call.get("parameters") if is_object(call) else None
-        told: Object = {"index": index, "parameters": write_json(given).decode()}
-        yield _event("tool-calls-chunk", {"tool_call_delta": told})
+        if not is_object(call):
+            refuse("a tool call is not an object", dialect=CohereChatV1.name)
+        named: Object = {"index": index, "name": call.get("name")}
+        given: Object = {"index": index, "parameters": write_json(call.get("parameters")).decode()}
+        yield _event("tool-calls-chunk", {"tool_call_delta": named})
+        yield _event("tool-calls-chunk", {"tool_call_delta": given})
     yield _event("tool-calls-generation", {**text, "tool_calls": calls})
 
 

@@ -6,6 +6,7 @@ No field of an answer is known here but `meta`, which all but chat (v2) end with
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
@@ -71,9 +72,9 @@ class CohereDialect(BaseDialect):
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return self._has_shape(body) and (not self._by_sdk or is_from_sdk(request))
 
+    @abstractmethod
     def _has_shape(self, body: Mapping[str, object]) -> bool:
         """Tell whether *body* asks what this API answers."""
-        return False
 
 
 def is_cohere(request: Request) -> bool:

@@ -17,7 +17,11 @@ import cachesaver
 
 MODEL = "command-a-03-2025"
 EMBED: Any = {"model": "embed-v4.0", "input_type": "search_document"}
-RANK: Any = {"model": "rerank-v3.5", "query": "river", "documents": ["a stone", "a river", "a bird"]}
+RANK: Any = {
+    "model": "rerank-v3.5",
+    "query": "river",
+    "documents": ["a stone", "a river", "a bird"],
+}
 DOCUMENTS: Any = [{"id": "d", "data": {"title": "T", "text": "The river is long."}}]
 WEATHER: Any = {
     "type": "function",
@@ -233,7 +237,9 @@ async def async_embedded(url: str) -> Any:
 
 
 def embedded_images(url: str) -> Any:
-    return dumped(made(url).embed(**EMBED, images=["data:image/png;base64,AA==", "data:image/gif;x"]))
+    return dumped(
+        made(url).embed(**EMBED, images=["data:image/png;base64,AA==", "data:image/gif;x"])
+    )
 
 
 def embedded_inputs(url: str) -> Any:

@@ -76,8 +76,14 @@ def test_a_stream_is_told_by_its_framing(body: bytes, kind: str, *, streamed: bo
 def test_events_are_read_in_either_framing() -> None:
     told = [{"a": 1}, {"b": 2}]
 
-    assert read_events(response(b'data: {"a":1}\n\ndata: {"b":2}\n\ndata: [DONE]\n\n'), dialect="d") == told
-    assert read_events(response(b'{"a":1}\n\n{"b":2}\n', "application/stream+json"), dialect="d") == told
+    assert (
+        read_events(response(b'data: {"a":1}\n\ndata: {"b":2}\n\ndata: [DONE]\n\n'), dialect="d")
+        == told
+    )
+    assert (
+        read_events(response(b'{"a":1}\n\n{"b":2}\n', "application/stream+json"), dialect="d")
+        == told
+    )
 
 
 @pytest.mark.parametrize("body", [b"x\n", b"[1]\n", b'{"a":1}\n{"b"\n'])

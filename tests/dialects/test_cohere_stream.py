@@ -179,7 +179,12 @@ def test_a_stream_without_one_of_its_events_is_refused_or_lacks_it(
     lost = data.draw(st.integers(0, len(events) - 1))
     kept = [event for at, event in enumerate(events) if at != lost]
 
-    if events[lost]["type"] in {"tool-plan-delta", "content-delta", "tool-call-delta", "citation-end"}:
+    if events[lost]["type"] in {
+        "tool-plan-delta",
+        "content-delta",
+        "tool-call-delta",
+        "citation-end",
+    }:
         assert len(repr(answer_of(kept))) <= len(repr(answer_of(events)))
     else:
         try:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import copy
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cachesaver.dialects.cohere_whole import answer_of, is_complete, usage_of
 from cachesaver.errors import DialectError
@@ -38,7 +42,10 @@ def call(*pieces: str, index: int = 0) -> list[Object]:
     begun = {"id": f"f_{index}", "type": "function", "function": function}
     return [
         delta("tool-call-start", index, tool_calls=begun),
-        *(delta("tool-call-delta", index, tool_calls={"function": {"arguments": p}}) for p in pieces),
+        *(
+            delta("tool-call-delta", index, tool_calls={"function": {"arguments": p}})
+            for p in pieces
+        ),
         {"type": "tool-call-end", "index": index},
     ]
 
@@ -185,6 +192,42 @@ REFUSED: dict[str, list[Any]] = {
 def test_what_cannot_be_understood_is_refused(name: str) -> None:
     with pytest.raises(DialectError):
         answer_of(copy.deepcopy(REFUSED[name]))
+
+
+STREAM: list[Any] = [
+    START,
+    delta("tool-plan-delta", tool_plan="p"),
+    *text("a", "b"),
+    delta("citation-start", 0, citations={"start": 0}),
+    {"type": "citation-end", "index": 0},
+    *call("{}"),
+    END,
+]
+JUNK = st.sampled_from([None, True, 0, -1, 10**30, 1.5, "", "x", "ERROR", [], ["x"], {}, {"a": {}}])
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in *value* that something else could be put in: its holder, and where there."""
+    if not isinstance(value, dict | list):
+        return []
+    found: list[tuple[Any, Any]] = []
+    for at in list(value) if isinstance(value, dict) else range(len(value)):
+        found += [(value, at), *places(value[at])]
+    return found
+
+
+@given(st.data(), JUNK)
+def test_junk_anywhere_is_refused_or_carried(data: st.DataObject, junk: object) -> None:
+    """Given a stream with something else in the place of anything, then nothing but DialectError."""
+    stream = copy.deepcopy(STREAM)
+    holder, at = data.draw(st.sampled_from(places(stream)), label="place")
+    holder[at] = junk
+    events = [event if isinstance(event, dict) else {} for event in stream]
+
+    with contextlib.suppress(DialectError):
+        assert answer_of(events)["message"]
+    assert is_complete(events) in (True, False)
+    assert isinstance(usage_of(events), dict | MappingProxyType)
 
 
 def test_complete_is_what_begins_and_ends_well() -> None:

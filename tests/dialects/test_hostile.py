@@ -18,7 +18,8 @@ KEYS = st.sampled_from(
         "content", "tool_calls", "function", "name", "arguments", "logprobs", "finish_reason",
         "usage", "prompt_tokens", "completion_tokens", "total_tokens", "error", "type",
         "response", "output", "item", "output_index", "status", "summary", "annotations", "part",
-        "x_groq", "role", "reasoning_details",
+        "x_groq", "role", "reasoning_details", "event_type", "embeddings", "texts", "meta",
+        "billed_units", "results", "citations", "tool_plan",
     ]
 )  # fmt: skip
 LEAVES = (
