@@ -38,7 +38,7 @@ class Rerank(BaseDialect):
     """
 
     name = "rerank"
-    endpoints = (r"/rerank", r"/reranking")
+    endpoints: tuple[str, ...] = (r"/rerank", r"/reranking")
     deterministic = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:

@@ -63,7 +63,8 @@ class CohereApi:
 
     def error_frame(self, error: RejectedError, place: int) -> bytes:
         """Return a `message-end` that says so."""
-        ended = {"finish_reason": "ERROR", "usage": {}, "error": error.message}
+        nothing: dict[str, Any] = {}
+        ended = {"finish_reason": "ERROR", "usage": nothing, "error": error.message}
         return sse({"type": "message-end", "delta": ended}, name="message-end")
 
     def headers(self, serial: int) -> Mapping[str, str]:
@@ -205,7 +206,7 @@ def _logprob(take: Take, piece: str) -> dict[str, Any]:
 
 def _events(ask: Ask, take: Take) -> Iterator[_Step]:
     said = _Said(ask, take)
-    empty = {"content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+    empty: dict[str, Any] = {"content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     opening = {"message": {"role": "assistant", **empty}}
     yield 0, {"type": "message-start", "id": take.id("co-"), "delta": opening}
     for piece in split_tokens(said.plan):

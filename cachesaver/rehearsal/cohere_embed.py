@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from cachesaver.rehearsal.cohere import CohereApi
@@ -164,11 +165,21 @@ def _packed(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-_FORMS: Mapping[str, Any] = {
-    "float": list,
-    "int8": lambda vector: [round(x * 127) for x in vector],
-    "uint8": lambda vector: [round(x * 127) + 128 for x in vector],
-    "binary": lambda vector: [byte - 128 for byte in _bits(vector)],
-    "ubinary": _bits,
-    "base64": _packed,
-}
+def _bytes(vector: list[float]) -> list[int]:
+    return [round(x * 127) for x in vector]
+
+
+def _signed(unsigned: list[int]) -> list[int]:
+    return [byte - 128 for byte in unsigned]
+
+
+_FORMS: Mapping[str, Callable[[list[float]], object]] = MappingProxyType(
+    {
+        "float": list,
+        "int8": _bytes,
+        "uint8": lambda vector: [byte + 128 for byte in _bytes(vector)],
+        "binary": lambda vector: _signed(_bits(vector)),
+        "ubinary": _bits,
+        "base64": _packed,
+    }
+)

@@ -92,7 +92,7 @@ async def async_streamed(url: str) -> Any:
 
 def left_at_the_last_word(url: str) -> Any:
     """A consumer that never reads the closing `[DONE]`."""
-    told = []
+    told: list[Any] = []
     for event in made(url).chat_stream(**about("left early")):
         told.append(dumped(event))
         if event.type == "message-end":
@@ -346,21 +346,25 @@ def session() -> Iterator[cachesaver.Session]:
         yield session
 
 
-FAILING: Any = {
-    "chat": lambda client, **options: client.chat(**about("x"), **options),
-    "stream": lambda client, **options: list(client.chat_stream(**about("x"), **options)),
-    "embed": lambda client, **options: client.embed(**EMBED, texts=["a", "b"], **options),
-    "rerank": lambda client, **options: client.rerank(**RANK, **options),
-}
+def ask(client: Any, name: str, **options: Any) -> Any:
+    match name:
+        case "chat":
+            return client.chat(**about("x"), **options)
+        case "stream":
+            return list(client.chat_stream(**about("x"), **options))
+        case "embed":
+            return client.embed(**EMBED, texts=["a", "b"], **options)
+        case _:
+            return client.rerank(**RANK, **options)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500, 503])
-@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("name", ["chat", "stream", "embed", "rerank"])
 def test_an_error_is_the_sdks_own_and_is_not_kept(
     client: Any, session: cachesaver.Session, name: str, status: int
 ) -> None:
     with pytest.raises(ApiError) as raised:
-        FAILING[name](client, request_options=failing(str(status)))
+        ask(client, name, request_options=failing(str(status)))
 
     assert raised.value.status_code == status
     assert set(raised.value.body) == {"id", "message"}

@@ -10,9 +10,9 @@ import voyageai
 DOCUMENTS = ["a stone", "a river", "a bird"]
 RANK: Any = {"query": "river", "documents": DOCUMENTS, "model": "rerank-2.5"}
 
-# Any, because the package's stubs do not know of `base_url`.
-Client: Any = voyageai.Client
-AsyncClient: Any = voyageai.AsyncClient
+# By name, because the package does not say that it exports them.
+Client: Any = vars(voyageai)["Client"]
+AsyncClient: Any = vars(voyageai)["AsyncClient"]
 
 
 def made(url: str) -> Any:

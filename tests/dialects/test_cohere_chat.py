@@ -25,6 +25,7 @@ Body = dict[str, Any]
 URL = "https://api.cohere.com/v2/chat"
 ASK: Body = {"model": "command-a-03-2025", "messages": [{"role": "user", "content": "hi"}]}
 DIALECT = CohereChat()
+EVENT: Any = V2ChatStreamResponse
 
 ANSWER: Body = {
     "id": "i",
@@ -138,9 +139,10 @@ def test_what_is_no_answer_is_not_either(body: bytes) -> None:
     response = Response(status=200, chunks=(body,))
 
     assert not DIALECT.sound(response)
-    for turn in (DIALECT.usage, lambda r: DIALECT.stream(DIALECT.whole(r), request(), ASK)):
-        with pytest.raises(DialectError):
-            turn(response)
+    with pytest.raises(DialectError):
+        DIALECT.usage(response)
+    with pytest.raises(DialectError):
+        DIALECT.stream(DIALECT.whole(response), request(), ASK)
 
 
 def test_no_part_of_a_stream_is_sound_or_finished_before_its_last_word() -> None:
@@ -182,9 +184,7 @@ def test_the_sdk_reads_of_a_recording_what_it_reads_of_its_other_form(
         parsed = V2ChatResponse.model_validate_json(told.body)
         stream = DIALECT.stream(told, request(), ASK)
         events: list[Any] = [
-            parse_sse_obj(
-                sse=ServerSentEvent(data=event.data, event=event.name), type_=V2ChatStreamResponse
-            )
+            parse_sse_obj(sse=ServerSentEvent(data=event.data, event=event.name), type_=EVENT)
             for event in decode(stream.body)
             if event.data != "[DONE]"
         ]

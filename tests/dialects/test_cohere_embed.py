@@ -101,16 +101,16 @@ def test_a_batch_is_its_inputs() -> None:
     assert DIALECT.inputs(images) == ({**images, "images": ["x"]}, {**images, "images": ["y"]})
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"texts": ["a"]},
-        {"inputs": [{"content": []}, {"content": []}]},
-        {"texts": ["a", "b"], "images": ["x"]},
-        {"texts": "ab"},
-        {},
-    ],
-)
+TOGETHER: list[Body] = [
+    {"texts": ["a"]},
+    {"inputs": [{"content": []}, {"content": []}]},
+    {"texts": ["a", "b"], "images": ["x"]},
+    {"texts": "ab"},
+    {},
+]
+
+
+@pytest.mark.parametrize("body", TOGETHER)
 def test_what_cannot_be_taken_apart_is_one_question(body: Body) -> None:
     (only,) = DIALECT.inputs(body)
 
@@ -128,7 +128,7 @@ def test_only_what_is_missing_is_asked_for() -> None:
         assert json.loads(part.body) == {**ASK, "texts": ["c", "a"]}
         assert coded not in part.headers
     assert DIALECT.ask_inputs(request(ASK), ASK, [0, 1, 2]).body == request(ASK).body
-    whole = {"inputs": [{}, {}]}
+    whole: Body = {"inputs": [{}, {}]}
     assert DIALECT.ask_inputs(request(whole), whole, [0]).body == request(whole).body
 
 
@@ -203,7 +203,7 @@ def test_one_input_has_one_answer() -> None:
 
     assert DIALECT.split_inputs(whole, [{"texts": ["a"]}]) == (whole,)
     both = response(answer("a", "b"))
-    assert DIALECT.split_inputs(both, [{"inputs": [{}, {}]}]) == (both,)
+    assert DIALECT.split_inputs(both, [TOGETHER[1]]) == (both,)
     with pytest.raises(DialectError):
         DIALECT.split_inputs(both, [{"texts": ["a"]}])
 

@@ -153,11 +153,11 @@ def answers(draw: st.DrawFn) -> Object:
         more["tool_plan"] = plan
     if calls := draw(st.lists(SAID, max_size=3)):
         more["tool_calls"] = [call("f", arguments) for arguments in calls]
-    places = st.sampled_from([{}, {"type": "PLAN"}, *({"content_index": n} for n in range(3))])
-    if citations := draw(st.lists(places, max_size=4)):
+    where: list[Any] = [{}, {"type": "PLAN"}, *({"content_index": n} for n in range(3))]
+    if citations := draw(st.lists(st.sampled_from(where), max_size=4)):
         more["citations"] = [{**each, "start": n} for n, each in enumerate(citations)]
     items = [{"text": piece} for _, pieces in blocks for piece in pieces]
-    if items and draw(st.booleans()):
+    if draw(st.booleans()) and items:
         more["logprobs"] = items
     return answer(*content, **more)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -51,8 +51,9 @@ def call(*pieces: str, index: int = 0) -> list[Object]:
 
 
 def message(*events: Object) -> Object:
-    answer: Object = answer_of(copy.deepcopy([START, *events, END]))
-    return answer["message"]
+    told: Any = answer_of(copy.deepcopy([START, *events, END]))["message"]
+    answer: Object = told
+    return answer
 
 
 def test_an_answer_has_what_its_first_and_last_event_say() -> None:
@@ -203,16 +204,19 @@ STREAM: list[Any] = [
     *call("{}"),
     END,
 ]
-JUNK = st.sampled_from([None, True, 0, -1, 10**30, 1.5, "", "x", "ERROR", [], ["x"], {}, {"a": {}}])
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 10**30, 1.5, "", "x", "ERROR", [], ["x"], {}, {"a": {}}]
+)
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Every place in *value* that something else could be put in: its holder, and where there."""
     if not isinstance(value, dict | list):
         return []
+    holder = cast("Any", value)
     found: list[tuple[Any, Any]] = []
-    for at in list(value) if isinstance(value, dict) else range(len(value)):
-        found += [(value, at), *places(value[at])]
+    for at in list(holder) if isinstance(value, dict) else range(len(holder)):
+        found += [(holder, at), *places(holder[at])]
     return found
 
 
@@ -222,7 +226,7 @@ def test_junk_anywhere_is_refused_or_carried(data: st.DataObject, junk: object) 
     stream = copy.deepcopy(STREAM)
     holder, at = data.draw(st.sampled_from(places(stream)), label="place")
     holder[at] = junk
-    events = [event if isinstance(event, dict) else {} for event in stream]
+    events: list[Any] = [event if isinstance(event, dict) else {} for event in stream]
 
     with contextlib.suppress(DialectError):
         assert answer_of(events)["message"]

@@ -82,17 +82,17 @@ def test_the_common_form_names_a_model_a_query_and_documents(body: Body) -> None
     assert Rerank().recognises(ask(OTHER, RANK), {**RANK, "query": {"image": "x"}})
 
 
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (TEI, True),
-        ({**TEI, "truncate": True, "return_text": True}, True),
-        ({**TEI, "user": "me"}, False),
-        ({**TEI, "texts": []}, False),
-        ({**TEI, "texts": [{}]}, False),
-        ({"texts": ["x"]}, False),
-    ],
-)
+TEI_OR_NOT: list[tuple[Body, bool]] = [
+    (TEI, True),
+    ({**TEI, "truncate": True, "return_text": True}, True),
+    ({**TEI, "user": "me"}, False),
+    ({**TEI, "texts": []}, False),
+    ({**TEI, "texts": [{}]}, False),
+    ({"texts": ["x"]}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "found"), TEI_OR_NOT)
 def test_the_other_form_has_no_field_but_its_own(body: Body, *, found: bool) -> None:
     assert TeiRerank().recognises(ask(OTHER, body), body) is found
 

@@ -76,15 +76,15 @@ def test_the_history_grows_and_results_are_read(client: Any) -> None:
     assert second.text
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"message": 1},
-        {"message": "x", "chat_history": [{"role": "me"}]},
-        {"message": "x", "tools": [{}]},
-    ],
-)
+WRONG: list[Any] = [
+    {},
+    {"message": 1},
+    {"message": "x", "chat_history": [{"role": "me"}]},
+    {"message": "x", "tools": [{}]},
+]
+
+
+@pytest.mark.parametrize("body", WRONG)
 def test_what_cannot_be_is_refused(rehearsal: Rehearsal, http: httpx2.Client, body: Any) -> None:
     assert http.post(f"{rehearsal.url}/v1/chat", json=body).status_code == 400
 

@@ -12,7 +12,7 @@ from cachesaver.rehearsal import Rehearsal
 from cachesaver.rehearsal.rerank import RerankApi
 
 RANK: Any = {"query": "river", "documents": ["a stone", "a river", {"text": "a bird"}]}
-Voyage: Any = voyageai.Client
+Voyage: Any = vars(voyageai)["Client"]  # the package does not say that it exports it
 
 
 def post(http: httpx2.Client, rehearsal: Rehearsal, path: str, **body: Any) -> Any:
