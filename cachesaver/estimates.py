@@ -66,7 +66,7 @@ MODEL_PATHS = (
 )
 
 _ANSWERLESS = re.compile(
-    r"/(?:embed(?:dings)?|rerank|moderations|count[_-]tokens|input_tokens)$"
+    r"/(?:embed(?:dings)?|rerank(?:ing)?|(?:de)?tokenize|moderations|count[_-]tokens|input_tokens)$"
     r"|/model/[^/]*(?:embed|rerank)[^/]*/invoke$"
     r"|:(?:embedContent|batchEmbedContents|countTokens|computeTokens)$"
     r"|/publishers/google/models/[^/:]*embedding[^/:]*:predict$"

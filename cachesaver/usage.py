@@ -138,9 +138,17 @@ SPELLINGS = (
     ),
     Spelling(prompt=[("prompt_token_count",)], answer=[("generation_token_count",)]),
     Spelling(prompt=[("inputTextTokenCount",)], answer=[]),
-    # Cohere, https://docs.cohere.com/reference/chat: `tokens` has what was billed and more.
-    Spelling(prompt=[("tokens", "input_tokens")], answer=[("tokens", "output_tokens")]),
-    Spelling(prompt=[("billed_units", "input_tokens")], answer=[("billed_units", "output_tokens")]),
+    # Cohere, https://docs.cohere.com/reference/chat and .../embed: `tokens` also has instructions of
+    # Cohere's own, which are not billed (and which `cached_tokens` counts too).
+    Spelling(
+        prompt=[("billed_units", "input_tokens"), ("billed_units", "image_tokens")],
+        answer=[("billed_units", "output_tokens")],
+    ),
+    Spelling(
+        prompt=[("tokens", "input_tokens")],
+        answer=[("tokens", "output_tokens")],
+        cached=[("cached_tokens",)],
+    ),
     # Ollama, https://github.com/ollama/ollama/blob/main/docs/api.md
     Spelling(prompt=[("prompt_eval_count",)], answer=[("eval_count",)]),
     # Vertex AI's embeddings, .../generative-ai/docs/model-reference/text-embeddings-api

@@ -26,6 +26,10 @@ from cachesaver.dialects.anthropic_messages import AnthropicMessages, Compatible
 from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
 from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
 from cachesaver.dialects.bedrock_tokens import CountTokens
+from cachesaver.dialects.cohere_chat import CohereChat
+from cachesaver.dialects.cohere_chat_v1 import CohereChatV1
+from cachesaver.dialects.cohere_embed import CohereEmbed, CohereEmbedV1
+from cachesaver.dialects.cohere_tokens import CohereTokens
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
@@ -59,6 +63,7 @@ from cachesaver.dialects.openai_input_tokens import CompatibleInputTokens, OpenA
 from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAIModerations
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
+from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
@@ -114,6 +119,19 @@ DIALECTS: tuple[Dialect, ...] = (
         )
         for signed in (False, True)
     ),
+    CohereChat(),
+    CohereChat(by_sdk=True),
+    CohereChatV1(),
+    CohereChatV1(by_sdk=True),
+    CohereEmbed(),
+    CohereEmbed(by_sdk=True),
+    CohereEmbedV1(),
+    CohereEmbedV1(by_sdk=True),
+    CohereTokens(),
+    CohereTokens(by_sdk=True),
+    Rerank(),
+    CohereRerank(),
+    TeiRerank(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""

@@ -143,11 +143,6 @@ def _is_model_prompt(body: Mapping[str, object]) -> bool:
     return _is_text(body.get("model")) and _is_text(body.get("prompt"))
 
 
-def _is_cohere_v1(body: Mapping[str, object]) -> bool:
-    # A `conversation_id` makes the server keep the history and prepend it.
-    return _is_text(body.get("message")) and body.get("conversation_id") is None
-
-
 def _is_own_ollama_chat(body: Mapping[str, object]) -> bool:
     return _is_model_chat(body) and _has_ollama_fields(body)
 
@@ -175,26 +170,11 @@ def _is_text(value: object) -> bool:
 
 _TGI_PARAMETERS = frozenset({"max_new_tokens", "do_sample", "return_full_text", "details"})
 _TGI = "https://huggingface.co/docs/text-generation-inference/reference/api_reference"
-_COHERE = r"api\.cohere\.(?:com|ai):443"
 _OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
 _OLLAMA_HOSTS = r".*:11434|ollama\.com:443"
 _OLLAMA_ENDS = (b'"done":true',)
 
 SAMPLING: tuple[Endpoint, ...] = (
-    Endpoint(
-        host=_COHERE,
-        path=r"/v2/chat",
-        shape=_is_model_chat,
-        ends=(b'"message-end"',),
-        source="https://docs.cohere.com/reference/chat",
-    ),
-    Endpoint(
-        host=_COHERE,
-        path=r"/v1/chat",
-        shape=_is_cohere_v1,
-        ends=(b'"stream-end"',),
-        source="https://docs.cohere.com/v1/reference/chat",
-    ),
     Endpoint(
         host=r"(?:api|codestral)\.mistral\.ai:443",
         path=r"/v1/fim/completions",

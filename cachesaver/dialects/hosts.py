@@ -100,6 +100,9 @@ def stateful(url: str, body: Mapping[str, object]) -> str:
     path = path_of(url)
     if path.endswith("/responses") and (body.get("conversation") or _works_in_container(body)):
         return "state on the server"
+    # https://docs.cohere.com/v1/reference/chat: creates or resumes a conversation that is kept.
+    if path.endswith("/v1/chat") and body.get("conversation_id") is not None:
+        return "state on the server"
     if path.endswith("/interactions") and any(body.get(name) for name in _OF_AGENTS):
         return "a job, polled"
     return ""

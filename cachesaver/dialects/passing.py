@@ -54,6 +54,7 @@ def _under(name: str, why: str, source: str) -> Passed:
 
 
 _OPENAI = "https://platform.openai.com/docs/api-reference/"
+_COHERE = "https://docs.cohere.com/reference/"
 _GOOGLE = "https://ai.google.dev/api/"
 _OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
 _REPLICATE = "https://replicate.com/docs/reference/http"
@@ -70,6 +71,8 @@ PASSED: tuple[Passed, ...] = (
     ),
     _under("fine_tuning", JOB, _OPENAI + "fine-tuning"),
     _under("jobs", JOB, "https://docs.mistral.ai/api/#tag/batch"),
+    _under("embed-jobs", JOB, _COHERE + "create-embed-job"),
+    _under("finetuning", JOB, _COHERE + "listfinetunedmodels"),
     _under("predictions", JOB, _REPLICATE),
     _under("trainings", JOB, _REPLICATE),
     _under("videos", JOB, _OPENAI + "videos"),
@@ -87,6 +90,8 @@ PASSED: tuple[Passed, ...] = (
     _under("skills", STATE, _OPENAI + "skills"),
     _under("cachedContents", STATE, _GOOGLE + "caching"),
     _under("fileSearchStores", STATE, _GOOGLE + "file-search/file-search-stores"),
+    _under("datasets", STATE, _COHERE + "create-dataset"),
+    _under("connectors", STATE, _COHERE + "create-connector"),
     _under("collections", STATE, "https://replicate.com/docs/reference/http#collections.list"),
     _under("knowledgebases", STATE, _AWS + "API_agent-runtime_Retrieve.html"),
     Passed(
@@ -211,7 +216,7 @@ PASSED: tuple[Passed, ...] = (
     Passed(
         name="embeddings and the like",
         path=(
-            r"/(?:embeddings?|embed|moderations|rerank|tokenize|detokenize|count[_-]tokens"
+            r"/(?:embeddings?|embed|moderations|rerank(?:ing)?|tokenize|detokenize|count[_-]tokens"
             r"|input_tokens)"
         ),
         why=UNREAD,

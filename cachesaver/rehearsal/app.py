@@ -19,10 +19,14 @@ from cachesaver.rehearsal import (
     anthropic_messages,
     bedrock_converse,
     bedrock_invoke,
+    cohere,
+    cohere_embed,
+    cohere_v1,
     gemini,
     openai_chat,
     openai_legacy,
     plain,
+    rerank,
 )
 from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
@@ -82,6 +86,12 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/model/.+/converse(?:-stream)?", "bedrock.converse", bedrock_converse.ConverseApi()),
     (r"/model/.+/invoke(?:-with-response-stream)?", "bedrock.invoke", bedrock_invoke.InvokeApi()),
     (r"/model/.+/count-tokens", "bedrock.count_tokens", bedrock_converse.CountTokensApi()),
+    (r"/v2/chat", "cohere.chat", cohere.ChatApi()),
+    (r"/v1/chat", "cohere.chat_v1", cohere_v1.ChatV1Api()),
+    (r"/v[12]/embed", "cohere.embed", cohere_embed.EmbedApi()),
+    (r"/v1/tokenize", "cohere.tokenize", cohere_embed.TokenizeApi()),
+    (r"/v1/detokenize", "cohere.detokenize", cohere_embed.DetokenizeApi()),
+    (r"/rerank", "rerank", rerank.RerankApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )

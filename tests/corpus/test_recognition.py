@@ -60,8 +60,12 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/backend-api/codex/responses": "CompatibleResponses",
     },
     "cohere": {
-        "/v1/chat": "Generic",
-        "/v2/chat": "Generic",
+        "/v1/chat": "CohereChatV1",
+        "/v1/embed": "CohereEmbedV1",
+        "/v1/tokenize": "CohereTokens",
+        "/v2/chat": "CohereChat",
+        "/v2/embed": "CohereEmbed",
+        "/v2/rerank": "CohereRerank",
     },
     "copilot": {
         "/chat/completions": "CompatibleChat",
@@ -97,6 +101,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     "llamacpp": {
         "/v1/chat/completions": "CompatibleChat",
         "/v1/embeddings": "CompatibleEmbeddings",
+        "/v1/rerank": "Rerank",
         "/v1/responses": "CompatibleResponses",
     },
     "mistral": {
@@ -146,6 +151,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/api/v1/chat/completions": "CompatibleChat",
         "/api/v1/embeddings": "CompatibleEmbeddings",
         "/api/v1/images": "CompatibleImages",
+        "/api/v1/rerank": "Rerank",
         "/api/v1/responses": "CompatibleResponses",
     },
     "other:api.inference.crusoecloud.com": {

@@ -68,11 +68,6 @@ def test_ollama_streams_unless_told_not_to(body: Body, *, wanted: bool) -> None:
             endpoint("/api/chat"),
             response(b'{"done":false}\n{"done":true}\n', "application/x-ndjson"),
         ),
-        (endpoint("/v2/chat"), response(b'data: {"type":"message-end"}\n\n', "text/event-stream")),
-        (
-            endpoint("/v1/chat"),
-            response(b'{"event_type":"stream-end"}\n', "application/stream+json"),
-        ),
         (
             PLAIN,
             response(b"..messageStop..metadata", "application/vnd.amazon.eventstream"),
@@ -118,8 +113,6 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
         (endpoint("/api/chat"), b'{"done":true}', False),
         (endpoint("/api/chat"), b'{"message":"\\"done\\":true","done":false}\n', False),
         (endpoint("/api/chat"), b'{"done":true}\n{"done":false}\n', False),
-        (endpoint("/v2/chat"), b'event: message-end\ndata: {"type":"message-end"}\n\n', True),
-        (endpoint("/v2/chat"), b'data: {"text":"\\"message-end\\""}\n\n', False),
         (endpoint("/fim/completions"), b"data: [DONE]\n\n", True),
         (PLAIN, b'{"done":true}\n', False),
         (PLAIN, b"", False),
@@ -150,5 +143,5 @@ def test_data_of_an_error_event_are_an_error() -> None:
 
 
 def test_it_shows_its_endpoint() -> None:
-    assert repr(endpoint("/v2/chat")) == "Generic('/v2/chat')"
+    assert repr(endpoint("/generate_stream")) == "Generic('/generate_stream')"
     assert repr(PLAIN) == "Generic('')"

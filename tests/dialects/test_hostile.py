@@ -20,6 +20,8 @@ KEYS = st.sampled_from(
         "response", "output", "item", "output_index", "status", "summary", "annotations", "part",
         "x_groq", "role", "reasoning_details", "data", "embedding", "results", "categories",
         "b64_json", "input_tokens", "audio_data",
+        "x_groq", "role", "reasoning_details", "event_type", "embeddings", "texts", "meta",
+        "billed_units", "results", "citations", "tool_plan",
     ]
 )  # fmt: skip
 LEAVES = (

@@ -28,6 +28,7 @@ RESPONSES: Body = {"model": "m", "input": "hi"}
 COMPLETION: Body = {"model": "m", "prompt": "hi"}
 OLLAMA: Body = {**CHAT, "options": {}}
 TGI: Body = {"inputs": "hi", "parameters": {"max_new_tokens": 5}}
+RERANK: Body = {"model": "m", "query": "q", "documents": ["x", "y"]}
 CONVERSE: Body = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
 
 OPENAI = "https://api.openai.com/v1"
@@ -98,9 +99,21 @@ CALLS: list[tuple[str, Body, str]] = [
         {"model": "m", "input_audio": {"data": "AA==", "format": "wav"}},
         "CompatibleTranscriptions",
     ),
+    ("https://api.cohere.com/v2/chat", CHAT, "CohereChat"),
+    ("https://api.cohere.com/compatibility/v1/chat/completions", CHAT, "CompatibleChat"),
+    ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "CohereChatV1"),
+    ("https://api.cohere.ai/v1/chat", {"message": "", "tool_results": [{}]}, "CohereChatV1"),
+    ("https://api.cohere.com/v2/embed", {"model": "m", "texts": ["x"]}, "CohereEmbed"),
+    ("https://api.cohere.com/v2/embed", {"model": "m", "inputs": [{}]}, "CohereEmbed"),
+    ("https://api.cohere.com/v1/embed", {"model": "m", "images": ["data:x"]}, "CohereEmbedV1"),
+    ("https://api.cohere.com/v1/tokenize", {"model": "m", "text": "x"}, "CohereTokens"),
+    ("https://api.cohere.com/v1/detokenize", {"model": "m", "tokens": [1]}, "CohereTokens"),
+    ("https://api.cohere.com/v2/rerank", RERANK, "CohereRerank"),
+    ("https://api.voyageai.com/v1/rerank", {**RERANK, "top_k": 1}, "Rerank"),
+    ("https://openrouter.ai/api/v1/rerank", RERANK, "Rerank"),
+    (f"{ANY}/v1/reranking", {**RERANK, "documents": [{"image": "x"}]}, "Rerank"),
+    (f"{ANY}/rerank", {"query": "q", "texts": ["x"], "raw_scores": True}, "TeiRerank"),
     # Endpoints that go through generic.
-    ("https://api.cohere.com/v2/chat", CHAT, "Generic"),
-    ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "Generic"),
     ("https://api.mistral.ai/v1/fim/completions", COMPLETION, "Generic"),
     ("http://localhost:11434/api/chat", CHAT, "Generic"),
     ("http://gpu7:11434/api/generate", COMPLETION, "Generic"),
@@ -173,7 +186,18 @@ ORDINARY: list[tuple[str, Body]] = [
     (f"{OPENAI}/threads/runs", {"assistant_id": "a", "model": "m"}),
     (f"{OPENAI}/conversations", {"items": [{"role": "user", "content": "x"}]}),
     ("https://api.replicate.com/v1/predictions", {"version": "v", "input": {"prompt": "x"}}),
-    ("https://api.cohere.com/v2/embed", {"model": "m", "texts": ["x"]}),
+    ("https://api.cohere.com/v2/embed", {"model": "m", "texts": []}),
+    ("https://api.cohere.com/v1/generate", COMPLETION),
+    ("https://api.cohere.com/v1/classify", {"inputs": ["x"]}),
+    (f"{ANY}/v2/embed", {"model": "m", "texts": ["x"]}),
+    (f"{ANY}/v1/tokenize", {"model": "m", "text": "x"}),
+    ("https://api.cohere.com/v1/tokenize", {"text": "x"}),
+    ("https://api.cohere.com/v1/detokenize", {"model": "m", "tokens": ["x"]}),
+    (f"{ANY}/rerank", {"query": "q", "documents": ["x"]}),
+    (f"{ANY}/rerank", {**RERANK, "documents": []}),
+    (f"{ANY}/rerank", {**RERANK, "query": None}),
+    (f"{ANY}/rerank", {"query": "q", "texts": ["x"], "user": "me"}),
+    (f"{ANY}/rerank", {"query": "q", "texts": [{"text": "x"}]}),
     ("https://api.mistral.ai/v1/agents/completions", {**CHAT, "prompt": "x"}),
     ("https://localhost.test/graphql?path=/v1/chat/completions", CHAT),
     (f"{ANY}/v1/messages", {"to": "me", "messages": ["hi"]}),

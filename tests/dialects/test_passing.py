@@ -17,6 +17,8 @@ CALLS = [
     ("POST", "/v1beta/models/m:batchGenerateContent", "batches"),
     ("GET", "/v1/batch/jobs/1", "jobs"),
     ("GET", "/v1/fine_tuning/jobs/1/events", "fine_tuning"),
+    ("GET", "/v1/embed-jobs/1", "embed-jobs"),
+    ("GET", "/v1/finetuning/finetuned-models", "finetuning"),
     ("POST", "/v1/models/meta/llama/predictions", "predictions"),
     ("GET", "/v1/trainings/1", "trainings"),
     ("GET", "/v1/videos/1", "videos"),
@@ -33,6 +35,8 @@ CALLS = [
     ("POST", "/v1/skills", "skills"),
     ("PATCH", "/v1beta/cachedContents/1", "cachedContents"),
     ("POST", "/v1beta/fileSearchStores", "fileSearchStores"),
+    ("POST", "/v1/datasets", "datasets"),
+    ("POST", "/v1/connectors/c/oauth/authorize", "connectors"),
     ("GET", "/v1/collections", "collections"),
     ("POST", "/knowledgebases/K/retrieve", "knowledgebases"),
     ("POST", "/retrieveAndGenerateStream", "knowledge bases"),
@@ -112,4 +116,6 @@ def test_what_is_let_through_is_refused_on_a_host_the_user_named() -> None:
     assert refused(called("POST", "/v1/threads"), {}) == STATE
     assert refused(called("POST", "/v1/batches/1/cancel"), {}) == JOB
     assert refused(called("POST", "/x/rerank"), {}) == UNREAD
+    assert refused(called("POST", "/v1/chat"), {"message": "x", "conversation_id": "c"})
+    assert not refused(called("POST", "/v1/chat"), {"message": "x"})
     assert refused(called("POST", "/v1/responses"), json.loads('{"background": true}'))

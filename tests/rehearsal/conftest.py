@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import cohere
 import httpx2
 import openai
 import pytest
@@ -42,6 +43,17 @@ def running_gemini(running_rehearsal: Rehearsal) -> Iterator[Any]:
     client = genai.Client(api_key="k", http_options={"base_url": running_rehearsal.gemini_url})
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def running_cohere(running_rehearsal: Rehearsal) -> Iterator[Any]:
+    with cohere.ClientV2(api_key="k", base_url=running_rehearsal.url, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def cohere_client(rehearsal: Rehearsal, running_cohere: Any) -> Any:
+    return running_cohere
 
 
 @pytest.fixture

@@ -32,6 +32,13 @@ CHAT = "/v1/chat/completions"
         ("/v1/audio/translations", "openai.translations"),
         ("/openai/deployments/d/audio/speech", "openai.speech"),
         ("/v1/messages", "anthropic.messages"),
+        ("/v2/chat", "cohere.chat"),
+        ("/v1/chat", "cohere.chat_v1"),
+        ("/v1/embed", "cohere.embed"),
+        ("/v2/embed", "cohere.embed"),
+        ("/v1/tokenize", "cohere.tokenize"),
+        ("/v1/detokenize", "cohere.detokenize"),
+        ("/v2/rerank", "rerank"),
         ("/v1/messages/count_tokens", "anthropic.count_tokens"),
         ("/v1beta/models/gemini-2.5-flash:generateContent", "gemini.generate"),
         (
@@ -54,7 +61,7 @@ def test_paths_lead_to_apis(path: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/chat", "/v1/messages/batches", "/v1/chat/completions/x"]
+    "path", ["/", "/v3/chat", "/v1/messages/batches", "/v1/chat/completions/x"]
 )
 def test_other_paths_are_unknown(rehearsal: Rehearsal, http: httpx2.Client, path: str) -> None:
     assert http.post(rehearsal.url + path, json=ASK).status_code == 404

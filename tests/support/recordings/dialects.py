@@ -7,6 +7,7 @@ import json
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
+from cachesaver.dialects.cohere_chat import CohereChat
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.openai_chat import CompatibleChat
@@ -37,6 +38,8 @@ def _looks(answer: dict[str, object]) -> Dialect | None:
         return CompatibleResponses()
     if kind == "message_start" or (kind == "message" and "stop_reason" in answer):
         return AnthropicMessages()
+    if kind == "message-start" or (is_object(answer.get("message")) and "finish_reason" in answer):
+        return CohereChat()
     return Gemini() if "candidates" in answer else None
 
 
