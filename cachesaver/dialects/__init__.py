@@ -23,17 +23,16 @@ from cachesaver.dialects import hosts as addresses
 from cachesaver.dialects.anthropic_complete import AnthropicComplete
 from cachesaver.dialects.anthropic_count import AnthropicCount
 from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
+from cachesaver.dialects.chat_hosts import PARTICULAR
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
 from cachesaver.dialects.gemini_interactions import GeminiInteractions
 from cachesaver.dialects.generic import SAMPLING, Generic
-from cachesaver.dialects.openai_chat import (
-    CompatibleChat,
-    OneChoiceChat,
-    OpenAIChat,
-    is_addressed_by_header,
-)
+from cachesaver.dialects.mistral_agents import MistralAgents
+from cachesaver.dialects.mistral_fim import MistralFim
+from cachesaver.dialects.mistral_ocr import MistralOcr
+from cachesaver.dialects.openai_chat import CompatibleChat, OpenAIChat, is_addressed_by_header
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
@@ -50,12 +49,16 @@ GROUP = PLUGINS
 
 DIALECTS: tuple[Dialect, ...] = (
     OpenAIChat(),
-    OneChoiceChat(),
+    *map(CompatibleChat, PARTICULAR),
     CompatibleChat(),
     OpenAIResponses(),
     CompatibleResponses(),
     OpenAICompletions(),
     CompatibleCompletions(),
+    MistralFim(),
+    MistralAgents(),
+    MistralOcr(),
+    MistralOcr(annotated=True),
     AnthropicCount(),
     AnthropicMessages(),
     CompatibleMessages(),

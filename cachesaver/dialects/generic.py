@@ -197,13 +197,6 @@ SAMPLING: tuple[Endpoint, ...] = (
         ends=(b'"stream-end"',),
         source="https://docs.cohere.com/v1/reference/chat",
     ),
-    Endpoint(
-        host=r"(?:api|codestral)\.mistral\.ai:443",
-        path=r"/v1/fim/completions",
-        shape=_is_model_prompt,
-        ends=(b"data: [DONE]",),
-        source="https://docs.mistral.ai/api/#tag/fim",
-    ),
     # Ollama: at home on its port and in its cloud, elsewhere only with fields of its own.
     Endpoint(
         host=_OLLAMA_HOSTS,

@@ -15,7 +15,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cachesaver.multipart import read_parts
-from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal import (
+    anthropic_messages,
+    gemini,
+    mistral,
+    openai_chat,
+    openai_legacy,
+    plain,
+)
 from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
     Books,
@@ -31,6 +38,7 @@ from cachesaver.rehearsal.gemini_interactions import InteractionsApi
 from cachesaver.rehearsal.latency import Latency
 from cachesaver.rehearsal.models import models_answer
 from cachesaver.rehearsal.openai_responses import ResponsesApi
+from cachesaver.rehearsal.openrouter import OpenRouterApi
 from cachesaver.rehearsal.reading import mapped
 from cachesaver.rehearsal.stage import Stage
 from cachesaver.rehearsal.values import Api, Ask, Frame, RejectedError, Take, digest
@@ -39,8 +47,17 @@ __all__ = ["Theatre", "find_api"]
 
 _ROUTES: tuple[tuple[str, str, Api], ...] = (
     # Matched against the end of the path: any prefix in front is a gateway's or a deployment's.
+    (r"/openrouter/.*/chat/completions", "openai.chat", OpenRouterApi(tells_usage=True)),
+    (
+        r"/(?:mistral|deepseek)/.*/chat/completions",
+        "openai.chat",
+        openai_chat.ChatApi(tells_usage=True),
+    ),
     (r"/chat/completions", "openai.chat", openai_chat.ChatApi()),
     (r"/responses", "openai.responses", ResponsesApi()),
+    (r"/fim/completions", "mistral.fim", mistral.FimApi(tells_usage=True)),
+    (r"/agents/completions", "mistral.agents", mistral.AgentsApi(tells_usage=True)),
+    (r"/ocr", "mistral.ocr", mistral.OcrApi()),
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
     (r"/messages/count_tokens", "anthropic.count_tokens", anthropic_messages.CountTokensApi()),

@@ -43,7 +43,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/model/{m}/converse-stream": "Generic",
         "/model/{m}/mi1dadi0g15f/converse": "Generic",
         "/openai/v1/responses": "CompatibleResponses",
-        "/v1/chat/completions": "CompatibleChat or OneChoiceChat",
+        "/v1/chat/completions": "CompatibleChat",
         "/v1/responses": "CompatibleResponses",
     },
     "cerebras": {
@@ -77,7 +77,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1beta/openai/chat/completions": "CompatibleChat",
     },
     "groq": {
-        "/openai/v1/chat/completions": "OneChoiceChat",
+        "/openai/v1/chat/completions": "CompatibleChat",
     },
     "huggingface": {
         "/hyperbolic/v1/chat/completions": "CompatibleChat",
@@ -91,6 +91,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
     },
     "mistral": {
         "/v1/chat/completions": "CompatibleChat",
+        "/v1/ocr": "MistralOcr",
     },
     "mistralrs": {
         "/v1/chat/completions": "CompatibleChat",
@@ -187,7 +188,7 @@ DECLINED: Mapping[str, str] = {
     r":batchGenerateContent": STATE,
     r"/api/pull": STATE,
     r"/responses/compact": STATE,
-    r"/(?:ocr|generate|speak|tts|listen|images)": UNREAD,
+    r"/(?:generate|speak|tts|listen|images)": UNREAD,
     r"/invoke(?:-with-response-stream)?": UNREAD,
     r"/(?:retrieve|retrieveAndGenerate|retrieveAndGenerateStream)": STATE,
     r"/audio/(?:speech|transcriptions|translations)": UNREAD,

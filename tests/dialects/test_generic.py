@@ -120,7 +120,6 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
         (endpoint("/api/chat"), b'{"done":true}\n{"done":false}\n', False),
         (endpoint("/v2/chat"), b'event: message-end\ndata: {"type":"message-end"}\n\n', True),
         (endpoint("/v2/chat"), b'data: {"text":"\\"message-end\\""}\n\n', False),
-        (endpoint("/fim/completions"), b"data: [DONE]\n\n", True),
         (endpoint("/converse-stream"), b"messageStop\n", False),
         (PLAIN, b'{"done":true}\n', False),
         (PLAIN, b"", False),
