@@ -26,6 +26,7 @@ from cachesaver.dialects.anthropic_messages import AnthropicMessages, Compatible
 from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
 from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
 from cachesaver.dialects.bedrock_tokens import CountTokens
+from cachesaver.dialects.chat_hosts import PARTICULAR
 from cachesaver.dialects.cohere_chat import CohereChat
 from cachesaver.dialects.cohere_chat_v1 import CohereChatV1
 from cachesaver.dialects.cohere_embed import CohereEmbed, CohereEmbedV1
@@ -35,6 +36,9 @@ from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
 from cachesaver.dialects.gemini_interactions import GeminiInteractions
 from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.mistral_agents import MistralAgents
+from cachesaver.dialects.mistral_fim import MistralFim
+from cachesaver.dialects.mistral_ocr import MistralOcr
 from cachesaver.dialects.openai_audio import (
     CompatibleSpeech,
     CompatibleTranscriptions,
@@ -43,7 +47,6 @@ from cachesaver.dialects.openai_audio import (
 )
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
-    OneChoiceChat,
     OpenAIChat,
     is_addressed_by_header,
 )
@@ -77,7 +80,7 @@ GROUP = PLUGINS
 
 DIALECTS: tuple[Dialect, ...] = (
     OpenAIChat(),
-    OneChoiceChat(),
+    *map(CompatibleChat, PARTICULAR),
     CompatibleChat(),
     OpenAIResponses(),
     CompatibleResponses(),
@@ -98,6 +101,10 @@ DIALECTS: tuple[Dialect, ...] = (
     CompatibleTranscriptions(),
     OpenAISpeech(),
     CompatibleSpeech(),
+    MistralFim(),
+    MistralAgents(),
+    MistralOcr(),
+    MistralOcr(annotated=True),
     AnthropicCount(),
     AnthropicMessages(),
     CompatibleMessages(),

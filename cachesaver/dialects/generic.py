@@ -175,13 +175,6 @@ _OLLAMA_HOSTS = r".*:11434|ollama\.com:443"
 _OLLAMA_ENDS = (b'"done":true',)
 
 SAMPLING: tuple[Endpoint, ...] = (
-    Endpoint(
-        host=r"(?:api|codestral)\.mistral\.ai:443",
-        path=r"/v1/fim/completions",
-        shape=_is_model_prompt,
-        ends=(b"data: [DONE]",),
-        source="https://docs.mistral.ai/api/#tag/fim",
-    ),
     # Ollama: at home on its port and in its cloud, elsewhere only with fields of its own.
     Endpoint(
         host=_OLLAMA_HOSTS,

@@ -15,7 +15,6 @@ from cachesaver.dialects.jsontext import is_list, is_object
 
 __all__ = [
     "NO_MODEL_PATHS",
-    "ONE_CHOICE",
     "OPENAI",
     "RESPONSES",
     "VERTEX",
@@ -49,13 +48,6 @@ RESPONSES = re.compile("|".join(RESPONSES_HOSTS))
 VERTEX = r"(?:[a-z0-9-]+-)?aiplatform(?:\.[a-z0-9-]+\.rep|\.mtls)?\.googleapis\.com:443"
 """Vertex AI, for all and by region: https://cloud.google.com/vertex-ai/docs/reference/rest and as the
 google-genai package has it. For `host:port`."""
-
-ONE_CHOICE: Mapping[str, str] = MappingProxyType(
-    {
-        "api.groq.com": "https://console.groq.com/docs/openai: N, if supplied, must be 1 (or 400)",
-    }
-)
-"""Hosts whose chat completions refuse `n` above 1. Those that merely ignore it need no row."""
 
 NO_MODEL_PATHS = re.compile(r"/openai/deployments/[^/]+/")
 """https://learn.microsoft.com/azure/ai-foundry/openai/reference: the path names the deployment."""

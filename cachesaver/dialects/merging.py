@@ -41,6 +41,14 @@ APPENDED: Mapping[str, str] = MappingProxyType(
 )
 """Lists without indices whose pieces follow each other."""
 
+CONTINUED: Mapping[str, str] = MappingProxyType(
+    {
+        "reasoning_details": "OpenRouter, before its pieces had an index (recorded exchanges): all "
+        "that is said of a text but the text is the same in each of its pieces",
+    }
+)
+"""Lists whose items without an index are pieces of one text."""
+
 _MOST = 4096
 """Places in an indexed list. No answer has more; a hostile body could ask for any."""
 
@@ -137,9 +145,12 @@ def _text(key: str, old: str, new: str, dialect: str) -> str:
 
 def _add_items(key: str, old: list[object], new: list[object], dialect: str) -> None:
     may_follow = not old or key in APPENDED
-    for item in new:
+    may_continue = key in CONTINUED and bool(old)
+    for place, item in enumerate(new):
         if is_object(item) and item.get("index") is not None:
             _add_indexed(key, old, item, dialect)
+        elif may_continue and not place and (longer := _continued(old[-1], item)) is not None:
+            old[-1] = longer
         elif may_follow or not is_object(item) or _is_another_call(key, old, item):
             old.append(_fresh("", item, dialect) if is_object(item) else item)
         else:
@@ -164,6 +175,16 @@ def _may_be_one(known: Mapping[str, object], item: Mapping[str, object]) -> bool
     """OpenRouter's reasoning_details have two items of one index: a summary and its encryption."""
     one, other = known.get("type"), item.get("type")
     return one is None or other is None or one == other
+
+
+def _continued(last: object, item: object) -> dict[str, object] | None:
+    """*last* with the text of *item* added to its own, where all else they say is the same."""
+    if not is_object(last) or not is_object(item):
+        return None
+    text, more = last.get("text"), item.get("text")
+    if {**last, "text": more} != item or not isinstance(text, str) or not isinstance(more, str):
+        return None
+    return {**last, "text": text + more}
 
 
 def _is_another_call(key: str, old: list[object], item: Mapping[str, object]) -> bool:

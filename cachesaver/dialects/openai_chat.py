@@ -3,7 +3,7 @@
 A request is one of these when its path ends in `/chat/completions` and its body names a model (but
 where the path names a deployment) and holds messages with roles, on any host. A row may enter a
 table below only with a source; where one API of the many that share this format differs, the field
-stays in the question.
+stays in the question. What a host has to itself stands in `chat_hosts`.
 
 What passes through: xAI's `deferred` (the answer is a job, not a sample), beam search and `best_of`
 (the choices of one such answer are not independent draws), gateways told by header where to go.
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import ClassVar
 
+from cachesaver.dialects import chat_usage, content_parts
+from cachesaver.dialects.chat_hosts import ELSEWHERE, ON_OPENAI, SIGNED, ChatHost, serving
 from cachesaver.dialects.choices import ChoicesDialect, Object
 from cachesaver.dialects.counting import asked_n
-from cachesaver.dialects.hosts import NO_MODEL_PATHS, ONE_CHOICE, OPENAI, host_of, path_of
+from cachesaver.dialects.hosts import NO_MODEL_PATHS, OPENAI, host_of, path_of
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object, merge
 from cachesaver.exchange import Request
@@ -27,8 +28,8 @@ __all__ = [
     "ROUTING",
     "UNSETTLED",
     "CompatibleChat",
-    "OneChoiceChat",
     "OpenAIChat",
+    "has_messages",
     "has_model",
     "is_addressed_by_header",
     "is_openai",
@@ -71,15 +72,21 @@ UNSETTLED: Mapping[str, str] = MappingProxyType(
 _NOT_INDEPENDENT = ("best_of", "use_beam_search")
 """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (extra parameters)."""
 
+_MOST = 4096
+"""The largest `n` taken on where no maximum is documented."""
+
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 """What compatible providers stream before the content: DeepSeek and vLLM; Groq and OpenRouter."""
 
 
 class CompatibleChat(ChoicesDialect):
-    """Chat Completions on a host of which we know nothing else.
+    """Chat Completions, on a host of the row *host* and no other.
 
     No default is dropped: vLLM takes the sampling parameters that a request leaves out from the
     model's `generation_config.json`, Mistral's and Ollama's depend on the model.
+
+    Args:
+        host: What is known of it; without it, any host that has no row with particulars.
     """
 
     name = "openai.chat"
@@ -95,29 +102,64 @@ class CompatibleChat(ChoicesDialect):
     part = "message"
     whole_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
-    most: ClassVar[int] = 4096
-    """The largest `n` taken on; a request for more passes through to be answered by its server."""
+
+    def __init__(self, host: ChatHost = ELSEWHERE) -> None:
+        self.host = host
+        self.volatile = MappingProxyType({**self.volatile, **host.noise})
+        self.headers = self.headers | host.headers
+        self.max_count = host.choices or self.max_count
+        self.most = (host.choices if host.refuses else None) or _MOST
+        """The largest `n` taken on; a request for more passes through to its server."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.host.name!r})"
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (
-            _has_messages(body)
-            and has_model(request, body)
+            self._serves(request)
+            and has_messages(body)
+            and self._has_model(request, body)
             and (asked_n(body) or self.most + 1) <= self.most
             and not any(body.get(field) for field in _NOT_INDEPENDENT)
             and body.get("deferred") is not True
             and not is_addressed_by_header(request)
-            and self._serves(request)
         )
 
     def _serves(self, request: Request) -> bool:
-        """Tell whether *request* goes to a host whose particulars are this class's."""
-        return not (is_openai(request) or _takes_one_choice(request))
+        """Tell whether *request* goes to a host whose particulars are these."""
+        if self.host is SIGNED:
+            return is_signed(request)
+        return serving(host_of(request.url)) is self.host and not is_signed(request)
+
+    def _has_model(self, request: Request, body: Mapping[str, object]) -> bool:
+        model = body.get("model")
+        if model is None:
+            told = self.host.is_model or NO_MODEL_PATHS.search(path_of(request.url)) is not None
+            return told or any(body.get(field) for field in self.host.named_by)
+        return isinstance(model, str) and bool(model)
+
+    def _folded(self, chunks: Iterator[Object]) -> Object:
+        answer = super()._folded(map(chat_usage.usage_taken_out, chunks))
+        return {**self.host.in_whole, **answer}
+
+    def _chunks(self, answer: Object, *, wants_usage: bool) -> Iterator[Object]:
+        last = chat_usage.usage_in_last(answer, unasked=self.host.tells_usage)
+        chunks = super()._chunks(answer, wants_usage=wants_usage and "usage" not in last)
+        return chat_usage.told_last(chunks, last)
 
     def _fold(self, piece: Object, into: Object) -> None:
-        message = into.setdefault("message", {})
-        if piece.get("delta") is not None:
-            delta = as_object(piece["delta"], "a delta", dialect=self.name)
-            merge(as_object(message, "a message", dialect=self.name), delta, dialect=self.name)
+        given = into.setdefault("message", {})
+        if piece.get("delta") is None:
+            return
+        message = as_object(given, "a message", dialect=self.name)
+        delta = as_object(piece["delta"], "a delta", dialect=self.name)
+        if is_list(delta.get("content")) or is_list(message.get("content")):
+            delta = dict(delta)
+            parts = content_parts.joined(
+                message.get("content"), delta.pop("content", None), dialect=self.name
+            )
+            message["content"] = parts
+        merge(message, delta, dialect=self.name)
 
     def _finish(self, choice: Object) -> Object:
         message = as_object(choice.pop("message"), "a message", dialect=self.name)
@@ -135,8 +177,8 @@ class CompatibleChat(ChoicesDialect):
         for delta in self._deltas(message):
             tells = delta.get("content") and is_object(rest.get("logprobs"))
             logprobs: Object = {"logprobs": rest.pop("logprobs")} if tells else {}
-            yield {**common, "delta": delta, **logprobs}
-        yield {**common, "delta": {}, **rest}
+            yield {**common, "delta": {**self.host.in_delta, **delta}, **logprobs}
+        yield {**common, "delta": dict(self.host.in_delta), **rest}
 
     def _deltas(self, message: Object) -> Iterator[Object]:
         """The message in the order in which it is streamed: role, thought, text, the rest, calls."""
@@ -175,25 +217,10 @@ class OpenAIChat(CompatibleChat):
             "parallel_tool_calls": True,
         }
     )
-    most = 128
     usage_unasked = False
 
-    def _serves(self, request: Request) -> bool:
-        return is_openai(request)
-
-
-class OneChoiceChat(CompatibleChat):
-    """Chat Completions where a request can or may ask for one choice only.
-
-    That is where the API refuses more, and where the body is signed (AWS), so that none but the
-    caller can change its `n`.
-    """
-
-    max_count = 1
-    most = 1
-
-    def _serves(self, request: Request) -> bool:
-        return _takes_one_choice(request)
+    def __init__(self) -> None:
+        super().__init__(ON_OPENAI)
 
 
 def is_addressed_by_header(request: Request) -> bool:
@@ -211,11 +238,8 @@ def is_signed(request: Request) -> bool:
     return (request.header("authorization") or "").startswith("AWS4-")
 
 
-def _takes_one_choice(request: Request) -> bool:
-    return is_signed(request) or host_of(request.url) in ONE_CHOICE
-
-
-def _has_messages(body: Mapping[str, object]) -> bool:
+def has_messages(body: Mapping[str, object]) -> bool:
+    """Tell whether *body* holds messages, each with a role."""
     messages = body.get("messages")
     return (
         is_list(messages)

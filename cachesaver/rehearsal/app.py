@@ -23,6 +23,7 @@ from cachesaver.rehearsal import (
     cohere_embed,
     cohere_v1,
     gemini,
+    mistral,
     openai_chat,
     openai_legacy,
     plain,
@@ -46,6 +47,7 @@ from cachesaver.rehearsal.openai_audio import SpeechApi, TranscriptionsApi, Tran
 from cachesaver.rehearsal.openai_images import ImageEditsApi, ImagesApi, ImageVariationsApi
 from cachesaver.rehearsal.openai_moderations import ModerationsApi
 from cachesaver.rehearsal.openai_responses import InputTokensApi, ResponsesApi
+from cachesaver.rehearsal.openrouter import OpenRouterApi
 from cachesaver.rehearsal.reading import mapped
 from cachesaver.rehearsal.stage import Stage
 from cachesaver.rehearsal.values import (
@@ -62,8 +64,17 @@ __all__ = ["Theatre", "find_api"]
 
 _ROUTES: tuple[tuple[str, str, Api], ...] = (
     # Matched against the end of the path: any prefix in front is a gateway's or a deployment's.
+    (r"/openrouter/.*/chat/completions", "openai.chat", OpenRouterApi(tells_usage=True)),
+    (
+        r"/(?:mistral|deepseek)/.*/chat/completions",
+        "openai.chat",
+        openai_chat.ChatApi(tells_usage=True),
+    ),
     (r"/chat/completions", "openai.chat", openai_chat.ChatApi()),
     (r"/responses", "openai.responses", ResponsesApi()),
+    (r"/fim/completions", "mistral.fim", mistral.FimApi(tells_usage=True)),
+    (r"/agents/completions", "mistral.agents", mistral.AgentsApi(tells_usage=True)),
+    (r"/ocr", "mistral.ocr", mistral.OcrApi()),
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
     (r"/responses/input_tokens", "openai.input_tokens", InputTokensApi()),

@@ -25,6 +25,7 @@ from cachesaver.rehearsal.reading import (
     texts,
     without,
 )
+from cachesaver.rehearsal.thinking import thinking_deltas, thinking_message
 from cachesaver.rehearsal.values import (
     Ask,
     Call,
@@ -67,7 +68,15 @@ FINISH_REASONS = MappingProxyType(
 
 
 class ChatApi(OpenAIApi):
-    """`POST …/chat/completions`."""
+    """`POST …/chat/completions`.
+
+    Attributes:
+        tells_usage: Whether the last chunk of a stream tells the usage unasked, as at Mistral,
+            DeepSeek and OpenRouter; else a chunk without choices does, to who asks.
+    """
+
+    def __init__(self, *, tells_usage: bool = False) -> None:
+        self.tells_usage = tells_usage
 
     def read(self, path: str, body: Mapping[str, Any]) -> Ask:
         """Return what is asked; *path* may name an Azure deployment, which is the model then."""
@@ -103,14 +112,19 @@ class ChatApi(OpenAIApi):
     def stream(self, ask: Ask, takes: tuple[Take, ...]) -> Iterator[Frame]:
         """Iterate `chat.completion.chunk`s, the choices interleaved, and `[DONE]`."""
         options = mapped(ask.body.get("stream_options"))
-        counted: dict[str, Any] = {"usage": None} if options.get("include_usage") is True else {}
+        asked = options.get("include_usage") is True and not self.tells_usage
+        counted: dict[str, Any] = {"usage": None} if asked else {}
         head = {**_head(ask, takes, "chat.completion.chunk"), **counted}
         step, padded = 0, options.get("include_obfuscation") is not False
 
-        for serial, (step, index, delta, finish) in enumerate(_deltas(takes)):
+        for serial, (step, index, delta, finish) in enumerate(_deltas(takes, ask)):
             choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-            noise = {"obfuscation": obfuscation(takes[index], serial)} if padded else {}
-            yield Frame(body=sse({**head, "choices": [choice], **noise}), step=step)
+            more: dict[str, Any] = {}
+            if padded:
+                more["obfuscation"] = obfuscation(takes[index], serial)
+            if self.tells_usage and finish is not None and index == len(takes) - 1:
+                more["usage"] = usage(ask, takes)
+            yield Frame(body=sse({**head, "choices": [choice], **more}), step=step)
         if counted:
             yield Frame(body=sse({**head, "choices": [], "usage": usage(ask, takes)}), step=step)
         yield Frame(body=b"data: [DONE]\n\n", step=step)
@@ -150,7 +164,8 @@ def _message(given: object) -> Message:
 def _schema(format_: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if format_.get("type") == "json_schema":
         return mapped(pick({**format_, **mapped(format_.get("json_schema"))}, "schema"))
-    return {} if format_.get("type") == "json_object" else None
+    # `value`: https://huggingface.co/docs/text-generation-inference/basic_tutorials/using_guidance
+    return mapped(format_.get("value")) if format_.get("type") == "json_object" else None
 
 
 def _head(ask: Ask, takes: tuple[Take, ...], kind: str) -> dict[str, Any]:
@@ -175,7 +190,7 @@ def _choice(index: int, take: Take, ask: Ask) -> dict[str, Any]:
         message["tool_calls"] = [_call(take, n, call) for n, call in enumerate(take.calls)]
     return {
         "index": index,
-        "message": message,
+        "message": thinking_message(message, take, ask.body),
         "logprobs": _logprobs(take, ask),
         "finish_reason": FINISH_REASONS[take.finish],
     }
@@ -207,9 +222,14 @@ def _logprobs(take: Take, ask: Ask) -> dict[str, Any] | None:
     }
 
 
-def _deltas(takes: tuple[Take, ...]) -> Iterator[tuple[int, int, dict[str, Any], str | None]]:
+def _deltas(
+    takes: tuple[Take, ...], ask: Ask
+) -> Iterator[tuple[int, int, dict[str, Any], str | None]]:
     for index, _ in enumerate(takes):
         yield 0, index, {"role": "assistant", "content": "", "refusal": None}, None
+    for index, take in enumerate(takes):
+        for delta in thinking_deltas(take, ask.body):
+            yield 0, index, delta, None
     for step, index, piece in interleaved(takes):
         yield step, index, {"content": piece}, None
     for index, take in enumerate(takes):

@@ -199,8 +199,9 @@ def dialect(found: Dialect) -> str:
         ("`null` is the same as no field", "yes" if found.null_is_absent else "no"),
     ]
     kind = type(found)
+    alone = [type(each) for each in DIALECTS].count(kind) == 1
     parts = [
-        f"## {kind.__name__}",
+        f"## {kind.__name__}" if alone else f"## {code(repr(found))}",
         f"`{found.name}`. {documented(kind).partition(chr(10))[0]}",
         table(("", ""), facts),
     ]

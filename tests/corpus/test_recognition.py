@@ -50,7 +50,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/model/{m}/mi1dadi0g15f/converse": "Converse",
         "/model/{m}/otnfa2ysixqd/invoke": "InvokeEmbedding",
         "/openai/v1/responses": "CompatibleResponses",
-        "/v1/chat/completions": "CompatibleChat or OneChoiceChat",
+        "/v1/chat/completions": "CompatibleChat",
         "/v1/responses": "CompatibleResponses",
     },
     "cerebras": {
@@ -90,7 +90,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1beta/openai/chat/completions": "CompatibleChat",
     },
     "groq": {
-        "/openai/v1/chat/completions": "OneChoiceChat",
+        "/openai/v1/chat/completions": "CompatibleChat",
     },
     "huggingface": {
         "/hyperbolic/v1/chat/completions": "CompatibleChat",
@@ -109,6 +109,7 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1/audio/transcriptions": "CompatibleTranscriptions",
         "/v1/chat/completions": "CompatibleChat",
         "/v1/embeddings": "CompatibleEmbeddings",
+        "/v1/ocr": "MistralOcr",
     },
     "mistralrs": {
         "/v1/chat/completions": "CompatibleChat",
@@ -226,7 +227,7 @@ DECLINED: Mapping[str, str] = {
     r":batchGenerateContent": STATE,
     r"/api/pull": STATE,
     r"/responses/compact": STATE,
-    r"/(?:ocr|generate|speak|tts|listen|images)": UNREAD,
+    r"/(?:generate|speak|tts|listen|images)": UNREAD,
     r"/invoke(?:-with-response-stream)?": UNREAD,
     r"/(?:retrieve|retrieveAndGenerate|retrieveAndGenerateStream)": STATE,
     r"/audio/transcriptions": LOST,

@@ -306,6 +306,7 @@ def test_every_question_is_answered_again_with_its_own_answer(
         ("anthropic.messages", False): 122,
         ("gemini.generate", False): 142,
         ("gemini.generate", True): 1,
+        ("mistral.ocr", False): 2,
         ("openai.embeddings", False): 40,
         ("openai.moderations", False): 4,
         ("openai.input_tokens", False): 4,

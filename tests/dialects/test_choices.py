@@ -326,7 +326,8 @@ class TestWhole:
         assert whole["id"] == "chatcmpl-1"
         assert whole["prompt_filter_results"] == [{"a": 1}]
         assert whole["citations"] == ["c"]
-        assert whole["x_groq"] == {"id": "r", "usage": USAGE}
+        assert whole["x_groq"] == {"id": "r"}
+        assert whole["usage"] == USAGE
         assert whole["choices"] == [
             {
                 "index": 0,

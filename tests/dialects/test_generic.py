@@ -113,7 +113,6 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
         (endpoint("/api/chat"), b'{"done":true}', False),
         (endpoint("/api/chat"), b'{"message":"\\"done\\":true","done":false}\n', False),
         (endpoint("/api/chat"), b'{"done":true}\n{"done":false}\n', False),
-        (endpoint("/fim/completions"), b"data: [DONE]\n\n", True),
         (PLAIN, b'{"done":true}\n', False),
         (PLAIN, b"", False),
     ],

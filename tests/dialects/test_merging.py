@@ -56,6 +56,15 @@ def merged(*deltas: dict[str, Any]) -> dict[str, Any]:
             [{"r": [{"index": 0, "type": "t"}]}, {"r": [{"index": 0, "type": "e"}]}],
             {"r": [{"index": 0, "type": "t"}, {"index": 0, "type": "e"}]},
         ),
+        # OpenRouter, before pieces had an index: one text, for all else said of it is the same.
+        (
+            [{"reasoning_details": [{"type": "t", "text": x}]} for x in "ab"],
+            {"reasoning_details": [{"type": "t", "text": "ab"}]},
+        ),
+        (
+            [{"reasoning_details": [{"text": "a"}, {"text": "b"}]}, {"reasoning_details": []}],
+            {"reasoning_details": [{"text": "a"}, {"text": "b"}]},
+        ),
         ([{"annotations": [{"u": 1}]}, {"annotations": [{"u": 1}]}], {"annotations": [{"u": 1}] * 2}),
         ([{"c": [{"u": 1}]}, {"c": [{"u": 1}]}], {"c": [{"u": 1}]}),
         ([{"token_ids": [1, 2]}, {"token_ids": [1, 2]}], {"token_ids": [1, 2, 1, 2]}),
@@ -83,8 +92,16 @@ def test_deltas_become_the_whole(deltas: list[dict[str, Any]], whole: dict[str, 
         [{"x": [{"index": "0"}]}],
         [{"x": [{"index": 10**9}]}],
         [{"c": [{"u": 1}]}, {"c": [{"u": 2}]}],
+        # Not pieces of one text for certain: of another kind, encrypted, or several at once.
+        [{"reasoning_details": [{"type": "t", "text": "a"}]},
+         {"reasoning_details": [{"type": "s", "text": "b"}]}],
+        [{"reasoning_details": [{"data": "a"}]}, {"reasoning_details": [{"data": "b"}]}],
+        [{"reasoning_details": [{"text": 1}]}, {"reasoning_details": [{"text": 2}]}],
+        [{"reasoning_details": [{"text": "a"}]},
+         {"reasoning_details": [{"text": "b"}, {"text": "c"}]}],
+        [{"reasoning_details": ["a"]}, {"reasoning_details": [{"text": "b"}]}],
     ],
-)
+)  # fmt: skip
 def test_what_would_be_a_guess_is_refused(deltas: list[dict[str, Any]]) -> None:
     with pytest.raises(DialectError, match=r"^d: "):
         merged(*deltas)

@@ -295,3 +295,28 @@ def test_an_error_in_the_middle_of_a_stream_reaches_the_caller(openai_client: An
                 **ASK, stream=True, extra_headers={"x-rehearsal-fault": "error-event;after=3"}
             )
         )
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_usage_comes_with_the_last_choice_where_the_provider_tells_it_unasked(
+    rehearsal: Rehearsal, *, asked: bool
+) -> None:
+    """Given Mistral's or DeepSeek's prefix, then there is no chunk without choices."""
+    client: Any = openai.OpenAI
+    more: Any = {"n": 2, "stream_options": {"include_usage": asked}}
+
+    with client(base_url=f"{rehearsal.url}/mistral/v1", api_key="k", max_retries=0) as made:
+        chunks = streamed(made, **more)
+
+    assert all(chunk.choices for chunk in chunks)
+    assert [chunk.usage is not None for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_a_schema_in_the_words_of_text_generation_inference_is_kept(openai_client: Any) -> None:
+    schema = Verdict.model_json_schema()
+
+    answer = openai_client.chat.completions.create(
+        **ASK, response_format={"type": "json_object", "value": schema}
+    )
+
+    assert Verdict.model_validate_json(text_of(answer))
