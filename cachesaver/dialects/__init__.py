@@ -28,6 +28,8 @@ from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
 from cachesaver.dialects.gemini_interactions import GeminiInteractions
 from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.ollama import OllamaChat, OllamaGenerate
+from cachesaver.dialects.ollama_embed import OllamaEmbed, OllamaEmbeddings
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
     OneChoiceChat,
@@ -37,6 +39,13 @@ from cachesaver.dialects.openai_chat import (
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
+from cachesaver.dialects.tgi import (
+    HuggingFaceDetails,
+    HuggingFaceGenerate,
+    TgiDetails,
+    TgiGenerate,
+)
+from cachesaver.dialects.vllm import LocalTokens, VllmScore
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
@@ -65,6 +74,17 @@ DIALECTS: tuple[Dialect, ...] = (
     GeminiEmbed(),
     VertexEmbed(),
     GeminiInteractions(),
+    *(
+        ollama(anywhere=anywhere)
+        for anywhere in (False, True)
+        for ollama in (OllamaChat, OllamaGenerate, OllamaEmbed, OllamaEmbeddings)
+    ),
+    TgiDetails(),
+    TgiGenerate(),
+    HuggingFaceDetails(),
+    HuggingFaceGenerate(),
+    LocalTokens(),
+    VllmScore(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""
@@ -127,7 +147,12 @@ def recognise(
 
 @lru_cache(maxsize=4096)
 def _wants(host: str, path: str, hosts: tuple[str, ...]) -> bool:
-    return _any_endpoint().search(path) is not None or addresses.is_named_host(host, hosts)
+    if addresses.is_named_host(host, hosts):
+        return True
+    return _any_endpoint().search(path) is not None and any(
+        pattern.search(path) and (home is None or addresses.may_be(host, home))
+        for _, pattern, home in (*_by_endpoint(), *_sampling())
+    )
 
 
 @cache

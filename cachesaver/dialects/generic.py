@@ -148,37 +148,11 @@ def _is_cohere_v1(body: Mapping[str, object]) -> bool:
     return _is_text(body.get("message")) and body.get("conversation_id") is None
 
 
-def _is_own_ollama_chat(body: Mapping[str, object]) -> bool:
-    return _is_model_chat(body) and _has_ollama_fields(body)
-
-
-def _is_own_ollama_prompt(body: Mapping[str, object]) -> bool:
-    return _is_model_prompt(body) and _has_ollama_fields(body)
-
-
-def _has_ollama_fields(body: Mapping[str, object]) -> bool:
-    return is_object(body.get("options")) or "keep_alive" in body
-
-
-def _is_tgi(body: Mapping[str, object]) -> bool:
-    parameters = body.get("parameters")
-    return (
-        _is_text(body.get("inputs"))
-        and is_object(parameters)
-        and not _TGI_PARAMETERS.isdisjoint(parameters)
-    )
-
-
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-_TGI_PARAMETERS = frozenset({"max_new_tokens", "do_sample", "return_full_text", "details"})
-_TGI = "https://huggingface.co/docs/text-generation-inference/reference/api_reference"
 _COHERE = r"api\.cohere\.(?:com|ai):443"
-_OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
-_OLLAMA_HOSTS = r".*:11434|ollama\.com:443"
-_OLLAMA_ENDS = (b'"done":true',)
 _BEDROCK = r"bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?:443"
 _CONVERSE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_"
 
@@ -203,48 +177,6 @@ SAMPLING: tuple[Endpoint, ...] = (
         shape=_is_model_prompt,
         ends=(b"data: [DONE]",),
         source="https://docs.mistral.ai/api/#tag/fim",
-    ),
-    # Ollama: at home on its port and in its cloud, elsewhere only with fields of its own.
-    Endpoint(
-        host=_OLLAMA_HOSTS,
-        path=r"/api/chat",
-        shape=_is_model_chat,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=_OLLAMA_HOSTS,
-        path=r"/api/generate",
-        shape=_is_model_prompt,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=r".*",
-        path=r"/api/chat",
-        shape=_is_own_ollama_chat,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=r".*",
-        path=r"/api/generate",
-        shape=_is_own_ollama_prompt,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(host=r".*", path=r"/generate", shape=_is_tgi, ends=(), source=_TGI),
-    Endpoint(
-        host=r".*",
-        path=r"/generate_stream",
-        shape=_is_tgi,
-        ends=(b'"generated_text":"',),
-        source=_TGI,
-        streams=True,
     ),
     # The requests are signed over their bytes, which this dialect never changes.
     Endpoint(

@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cachesaver.multipart import read_parts
-from cachesaver.rehearsal import anthropic_messages, gemini, openai_chat, openai_legacy, plain
+from cachesaver.rehearsal import (
+    anthropic_messages,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_legacy,
+    plain,
+    tgi,
+)
 from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
     Books,
@@ -42,6 +50,7 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/chat/completions", "openai.chat", openai_chat.ChatApi()),
     (r"/responses", "openai.responses", ResponsesApi()),
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
+    (r"/api/embeddings", "ollama.embeddings", ollama.EmbeddingsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
     (r"/messages/count_tokens", "anthropic.count_tokens", anthropic_messages.CountTokensApi()),
     (r"/complete", "anthropic.complete", CompleteApi()),
@@ -52,6 +61,11 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/models/[^/:]+:embedContent", "gemini.embed", EmbedApi()),
     (r"/models/[^/:]+:batchEmbedContents", "gemini.embed", BatchEmbedApi()),
     (r"/interactions", "gemini.interactions", InteractionsApi()),
+    (r"/api/chat", "ollama.chat", ollama.OllamaChatApi()),
+    (r"/api/generate", "ollama.generate", ollama.OllamaGenerateApi()),
+    (r"/api/embed", "ollama.embed", ollama.EmbedApi()),
+    (r"/generate(?:_stream)?", "tgi.generate", tgi.TgiApi()),
+    (r"^/", "tgi.generate", tgi.TgiCompatibleApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )

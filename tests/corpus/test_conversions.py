@@ -151,6 +151,10 @@ def test_all_that_was_recorded_is_looked_at(answers: list[Answer]) -> None:
         ("gemini.generate", "stream"): 65,
         ("gemini.interactions", "whole"): 6,
         ("gemini.interactions", "stream"): 6,
+        ("ollama.chat", "whole"): 15,
+        ("ollama.chat", "stream"): 16,
+        ("ollama.generate", "whole"): 1,
+        ("ollama.generate", "stream"): 1,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cachesaver.dialects.generic import SAMPLING, Generic, decode_data
+from cachesaver.dialects.generic import SAMPLING, Endpoint, Generic, decode_data
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
 
@@ -13,6 +13,19 @@ Body = dict[str, Any]
 
 ASK = Request(method="POST", url="https://api.acme.test/v1/complete", body=b'{"q":"hi"}')
 PLAIN = Generic()
+
+
+LINES = Generic(
+    Endpoint(
+        host=".*",
+        path=r"/lines",
+        shape=bool,
+        ends=(b'"done":true',),
+        source="https://api.acme.test/docs",
+        streams=True,
+    )
+)
+"""An endpoint that streams a JSON object a line, unless told not to."""
 
 
 def endpoint(path: str, host: str = "") -> Generic:
@@ -51,8 +64,8 @@ def test_the_form_asked_for_is_part_of_the_question() -> None:
 
 
 @pytest.mark.parametrize(("body", "wanted"), [({}, True), ({"stream": False}, False)])
-def test_ollama_streams_unless_told_not_to(body: Body, *, wanted: bool) -> None:
-    assert endpoint("/api/chat").wants_stream(ASK, body) is wanted
+def test_some_stream_unless_told_not_to(body: Body, *, wanted: bool) -> None:
+    assert LINES.wants_stream(ASK, body) is wanted
 
 
 @pytest.mark.parametrize(
@@ -65,7 +78,7 @@ def test_ollama_streams_unless_told_not_to(body: Body, *, wanted: bool) -> None:
         (PLAIN, response(b"\x89PNG", "image/png")),
         (PLAIN, response(b'data: {"a":1}\n\n', "text/event-stream")),
         (
-            endpoint("/api/chat"),
+            LINES,
             response(b'{"done":false}\n{"done":true}\n', "application/x-ndjson"),
         ),
         (endpoint("/v2/chat"), response(b'data: {"type":"message-end"}\n\n', "text/event-stream")),
@@ -92,9 +105,9 @@ def test_a_complete_answer_is_sound(dialect: Generic, answer: Response) -> None:
         (PLAIN, response(b'{"error":{"message":"x"}}', "text/plain")),
         (PLAIN, response(b"event: error\ndata: x\n\n", "text/event-stream")),
         (PLAIN, response(b'data: {"error":{"m":1}}\n\n', "text/event-stream")),
-        (endpoint("/api/chat"), response(b'{"done":false}\n', "application/x-ndjson")),
+        (LINES, response(b'{"done":false}\n', "application/x-ndjson")),
         (
-            endpoint("/api/chat"),
+            LINES,
             response(b'{"done":true}\n{"error":"x"}\n', "application/x-ndjson"),
         ),
         (
@@ -114,10 +127,10 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
 @pytest.mark.parametrize(
     ("dialect", "tail", "finished"),
     [
-        (endpoint("/api/chat"), b'{"done":false}\n{"done":true}\n', True),
-        (endpoint("/api/chat"), b'{"done":true}', False),
-        (endpoint("/api/chat"), b'{"message":"\\"done\\":true","done":false}\n', False),
-        (endpoint("/api/chat"), b'{"done":true}\n{"done":false}\n', False),
+        (LINES, b'{"done":false}\n{"done":true}\n', True),
+        (LINES, b'{"done":true}', False),
+        (LINES, b'{"message":"\\"done\\":true","done":false}\n', False),
+        (LINES, b'{"done":true}\n{"done":false}\n', False),
         (endpoint("/v2/chat"), b'event: message-end\ndata: {"type":"message-end"}\n\n', True),
         (endpoint("/v2/chat"), b'data: {"text":"\\"message-end\\""}\n\n', False),
         (endpoint("/fim/completions"), b"data: [DONE]\n\n", True),
@@ -136,7 +149,7 @@ def test_the_last_line_tells_the_end_where_we_know_how(
 @pytest.mark.parametrize("tail", [b"x" * 4096, b"x\n" * 2048 + b"x", b"\r\n" * 2048, b" " * 4096])
 def test_the_end_of_a_long_line_is_looked_for_once(tail: bytes) -> None:
     """It is asked after every chunk of a stream, where a search that starts anew takes seconds."""
-    assert not any(endpoint("/api/chat").finished(tail) for _ in range(1000))
+    assert not any(LINES.finished(tail) for _ in range(1000))
 
 
 def test_usage_is_told_where_it_stands_as_elsewhere() -> None:

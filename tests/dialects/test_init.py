@@ -28,11 +28,13 @@ RESPONSES: Body = {"model": "m", "input": "hi"}
 COMPLETION: Body = {"model": "m", "prompt": "hi"}
 OLLAMA: Body = {**CHAT, "options": {}}
 TGI: Body = {"inputs": "hi", "parameters": {"max_new_tokens": 5}}
+TOKENS: Body = {"inputs": "hi", "parameters": {"details": True}}
 CONVERSE: Body = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
 
 OPENAI = "https://api.openai.com/v1"
 AZURE = "https://acme.openai.azure.com/openai"
 ANY = "http://some.host.test:8000"
+ROUTER = "https://router.huggingface.co/hf-inference"
 BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com"
 
 
@@ -77,13 +79,19 @@ CALLS: list[tuple[str, Body, str]] = [
     ("https://api.cohere.com/v2/chat", CHAT, "Generic"),
     ("https://api.cohere.ai/v1/chat", {"message": "hi"}, "Generic"),
     ("https://api.mistral.ai/v1/fim/completions", COMPLETION, "Generic"),
-    ("http://localhost:11434/api/chat", CHAT, "Generic"),
-    ("http://gpu7:11434/api/generate", COMPLETION, "Generic"),
-    ("https://ollama.com/api/chat", CHAT, "Generic"),
-    (f"{ANY}/api/chat", OLLAMA, "Generic"),
-    (f"{ANY}/api/generate", {**COMPLETION, "keep_alive": "5m"}, "Generic"),
-    (f"{ANY}/generate", TGI, "Generic"),
-    (f"{ANY}/generate_stream", TGI, "Generic"),
+    ("http://localhost:11434/api/chat", CHAT, "OllamaChat"),
+    ("http://gpu7:11434/api/generate", COMPLETION, "OllamaGenerate"),
+    ("https://ollama.com/api/chat", CHAT, "OllamaChat"),
+    (f"{ANY}/api/chat", OLLAMA, "OllamaChat"),
+    (f"{ANY}/api/generate", {**COMPLETION, "keep_alive": "5m"}, "OllamaGenerate"),
+    ("http://localhost:11434/api/embed", RESPONSES, "OllamaEmbed"),
+    ("http://localhost:11434/api/embeddings", COMPLETION, "OllamaEmbeddings"),
+    (f"{ANY}/api/embed", {**RESPONSES, "options": {}}, "OllamaEmbed"),
+    (f"{ANY}/generate", TGI, "TgiGenerate"),
+    (f"{ANY}/generate_stream", TGI, "TgiGenerate"),
+    (f"{ANY}/generate", TOKENS, "TgiDetails"),
+    ("https://x.eu.aws.endpoints.huggingface.cloud", TGI, "HuggingFaceGenerate"),
+    (f"{ROUTER}/models/acme/tiny", TOKENS, "HuggingFaceDetails"),
     (f"{BEDROCK}/model/us.amazon.nova-lite-v1%3A0/converse", CONVERSE, "Generic"),
     (f"{BEDROCK}/model/us.amazon.nova-lite-v1:0/converse-stream", CONVERSE, "Generic"),
 ]  # fmt: skip
@@ -112,6 +120,10 @@ ORDINARY: list[tuple[str, Body]] = [
     (f"{ANY}/api/generate", COMPLETION),
     (f"{ANY}/v1/chat", {"message": "hi"}),
     (f"{ANY}/v2/chat", CHAT),
+    (f"{ANY}/api/embed", RESPONSES),
+    (f"{ANY}/api/embeddings", COMPLETION),
+    (f"{ANY}/", TGI),
+    (f"{ANY}/models/acme/tiny", TGI),
     (f"{ANY}/generate", {"inputs": "x"}),
     (f"{ANY}/generate", {"inputs": "x", "parameters": {"colour": "red"}}),
     (f"{ANY}/generate", {"inputs": ["x"], "parameters": {"details": True}}),
@@ -156,7 +168,11 @@ ORDINARY: list[tuple[str, Body]] = [
     # Loading and unloading a model in Ollama.
     ("http://localhost:11434/api/generate", {"model": "m", "keep_alive": 0}),
     ("http://localhost:11434/api/chat", {"model": "m", "messages": []}),
+    ("http://localhost:11434/api/embed", {"model": "m", "input": ""}),
+    ("http://localhost:11434/api/embed", {"model": "m", "input": []}),
+    ("http://localhost:11434/api/embeddings", {"model": "m", "prompt": ""}),
     ("http://localhost:11434/api/pull", {"model": "m"}),
+    ("http://localhost:11434/api/show", {"model": "m"}),
 ]  # fmt: skip
 
 
