@@ -153,6 +153,9 @@ SPELLINGS = (
     Spelling(prompt=[("prompt_eval_count",)], answer=[("eval_count",)]),
     # Vertex AI's embeddings, .../generative-ai/docs/model-reference/text-embeddings-api
     Spelling(prompt=[("token_count",)], answer=[]),
+    # Details of a stream of text-generation-inference:
+    # https://github.com/huggingface/text-generation-inference/blob/main/router/src/lib.rs
+    Spelling(prompt=[("input_length",)], answer=[("generated_tokens",)]),
     # Embeddings and the like may say no more: https://docs.voyageai.com/reference/embeddings-api
     Spelling(prompt=[("total_tokens",)], answer=[]),
 )

@@ -139,6 +139,10 @@ BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
         Tokens(prompt=14),
     ),
     "ollama": ({"prompt_eval_count": 26, "eval_count": 298}, Tokens(prompt=26, answer=298)),
+    "text-generation-inference": (
+        {"input_length": 4, "generated_tokens": 12},
+        Tokens(prompt=4, answer=12),
+    ),
     "embeddings": ({"prompt_tokens": 8, "total_tokens": 8}, Tokens(prompt=8)),
     "a total alone": ({"total_tokens": 8}, Tokens(prompt=8)),
 }

@@ -5,8 +5,7 @@ What counts as a provider call (docs/explanation/what-is-a-provider-call.md), in
 1. A known wire format: a POST whose path *ends* in an endpoint of a dialect and whose body has that
    API's shape for certain; on a host of the dialect's own or one the user named, where other APIs
    may look like it.
-2. A sampling endpoint of `generic.SAMPLING`: known host and path (or a body nothing else has).
-3. Any POST of a JSON object to a host the user named, unless it changes or polls something there.
+2. Any POST of a JSON object to a host the user named, unless it changes or polls something there.
 
 Everything else passes through. No ordinary REST call may ever be taken for one of these by a guess:
 where a rule could do that, the rule gives way.
@@ -35,10 +34,12 @@ from cachesaver.dialects.gemini import Gemini
 from cachesaver.dialects.gemini_count import GeminiCount
 from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
 from cachesaver.dialects.gemini_interactions import GeminiInteractions
-from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.mistral_agents import MistralAgents
 from cachesaver.dialects.mistral_fim import MistralFim
 from cachesaver.dialects.mistral_ocr import MistralOcr
+from cachesaver.dialects.ollama import OllamaChat, OllamaGenerate
+from cachesaver.dialects.ollama_embed import OllamaEmbed, OllamaEmbeddings
 from cachesaver.dialects.openai_audio import (
     CompatibleSpeech,
     CompatibleTranscriptions,
@@ -67,6 +68,13 @@ from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAI
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
+from cachesaver.dialects.tgi import (
+    HuggingFaceDetails,
+    HuggingFaceGenerate,
+    TgiDetails,
+    TgiGenerate,
+)
+from cachesaver.dialects.vllm import LocalTokens, VllmScore
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
@@ -139,6 +147,17 @@ DIALECTS: tuple[Dialect, ...] = (
     Rerank(),
     CohereRerank(),
     TeiRerank(),
+    *(
+        ollama(anywhere=anywhere)
+        for anywhere in (False, True)
+        for ollama in (OllamaChat, OllamaGenerate, OllamaEmbed, OllamaEmbeddings)
+    ),
+    TgiDetails(),
+    TgiGenerate(),
+    HuggingFaceDetails(),
+    HuggingFaceGenerate(),
+    LocalTokens(),
+    VllmScore(),
 )
 """Ours, in the order they are tried. Several instances may carry one name: they read the same format
 and differ in what their hosts document."""
@@ -189,7 +208,7 @@ def recognise(
         return None
     path, named = addresses.path_of(request.url), addresses.is_named(request.url, hosts)
     address = "" if named else addresses.address_of(request.url)
-    for dialect, pattern, home in (*_by_endpoint(), *_sampling()):
+    for dialect, pattern, home in _by_endpoint():
         at_home = named or home is None or home.fullmatch(address) is not None
         if at_home and pattern.search(path) and dialect.recognises(request, body):
             return dialect
@@ -201,13 +220,18 @@ def recognise(
 
 @lru_cache(maxsize=4096)
 def _wants(host: str, path: str, hosts: tuple[str, ...]) -> bool:
-    return _any_endpoint().search(path) is not None or addresses.is_named_host(host, hosts)
+    if addresses.is_named_host(host, hosts):
+        return True
+    return _any_endpoint().search(path) is not None and any(
+        pattern.search(path) and (home is None or addresses.may_be(host, home))
+        for _, pattern, home in _by_endpoint()
+    )
 
 
 @cache
 def _any_endpoint() -> re.Pattern[str]:
     known = [endpoint for dialect in dialects() for endpoint in dialect.endpoints]
-    return _ending(*known, *(endpoint.path for endpoint in SAMPLING))
+    return _ending(*known)
 
 
 _Row = tuple[Dialect, re.Pattern[str], re.Pattern[str] | None]
@@ -219,13 +243,6 @@ def _by_endpoint() -> tuple[_Row, ...]:
     return tuple(
         (dialect, _ending(*dialect.endpoints), _home(getattr(dialect, "hosts", "")))
         for dialect in dialects()
-    )
-
-
-@cache
-def _sampling() -> tuple[_Row, ...]:
-    return tuple(
-        (Generic(endpoint), _ending(endpoint.path), _home(endpoint.host)) for endpoint in SAMPLING
     )
 
 

@@ -1,82 +1,35 @@
-"""A sampling API whose format we do not read: the request is kept whole, the answer untouched.
+"""An API that we do not read, on a host the user named: kept whole, answered word for word.
 
-Used for the endpoints of the table below and for hosts the user named. One sample a request, and
-nothing is dropped from the question: not `stream`, for we cannot turn one form into the other.
-A row may enter the table only if its shape cannot be an ordinary REST call's.
+One sample a request, and nothing is dropped from the question: not `stream`, for we cannot turn
+one form into the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from cachesaver.dialects.base import STREAM_TYPES, BaseDialect
-from cachesaver.dialects.jsontext import is_list, is_object, read_json
+from cachesaver.dialects.jsontext import is_object, read_json
 from cachesaver.dialects.sse import decode
 from cachesaver.exchange import Request, Response
 
-__all__ = ["SAMPLING", "Endpoint", "Generic"]
+__all__ = ["Generic"]
 
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """A sampling endpoint whose format we do not read.
-
-    Attributes:
-        host: Pattern for `host:port`, all of it.
-        path: Pattern for the path's end.
-        shape: Tells whether a body is a request for a sample.
-        ends: What the last line or event of a complete text stream holds, one of these; empty
-            where only the end of the body tells.
-        source: Where the API is documented.
-        streams: Whether the answer is a stream unless the body has `"stream": false`.
-    """
-
-    host: str
-    path: str
-    shape: Callable[[Mapping[str, object]], bool]
-    ends: tuple[bytes, ...]
-    source: str
-    streams: bool = False
-
-
 class Generic(BaseDialect):
-    """One sample a request, word for word.
-
-    Args:
-        endpoint: What is known of the endpoint; None for a host the user named.
-    """
+    """One sample a request, word for word; recognised by nothing but its host."""
 
     name = "generic"
 
-    def __init__(self, endpoint: Endpoint | None = None) -> None:
-        self._endpoint = endpoint
-        self.endpoints = (endpoint.path,) if endpoint else ()
-        self.last_words = endpoint.ends if endpoint else ()  # type: ignore[misc]  # per endpoint
-
-    def __repr__(self) -> str:
-        return f"Generic({self.endpoints[0] if self.endpoints else ''!r})"
-
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
-        return self._endpoint is None or self._endpoint.shape(body)
-
-    def wants_stream(self, request: Request, body: Mapping[str, object]) -> bool:
-        unsaid = self._endpoint is not None and self._endpoint.streams
-        return body.get("stream", unsaid) is True
+        return True
 
     def fits(self, response: Response, request: Request, body: Mapping[str, object]) -> bool:
         """Always: the form asked for is part of the question."""
         return True
-
-    def finished(self, tail: bytes) -> bool:
-        ended = tail.rstrip(b"\r\n")
-        if not self.last_words or len(ended) == len(tail):
-            return False
-        last = ended[max(ended.rfind(b"\n"), ended.rfind(b"\r")) + 1 :]
-        return any(word in last for word in self.last_words)
 
     def sound(self, response: Response) -> bool:
         body = response.body
@@ -86,9 +39,9 @@ class Generic(BaseDialect):
         if kind == _EVENT_STREAM:
             return b":exception-type" not in body
         if kind == "text/event-stream":
-            return self._has_ended(body) and not any(map(_is_error, decode_data(body)))
+            return not any(map(_is_error, decode_data(body)))
         if kind in STREAM_TYPES:
-            return self._has_ended(body) and not any(map(_is_error, body.splitlines()))
+            return not any(map(_is_error, body.splitlines()))
         return not _is_error(body)
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
@@ -102,9 +55,6 @@ class Generic(BaseDialect):
             model if isinstance(model, str) else "",
             usage if is_object(usage) else MappingProxyType({}),
         )
-
-    def _has_ended(self, body: bytes) -> bool:
-        return not self.last_words or any(word in body[-65536:] for word in self.last_words)
 
 
 def decode_data(body: bytes) -> list[bytes]:
@@ -124,97 +74,3 @@ def _is_error(text: bytes) -> bool:
     except ValueError:
         return False
     return is_object(value) and bool(value.get("error"))
-
-
-def _is_chat(body: Mapping[str, object]) -> bool:
-    messages = body.get("messages")
-    return (
-        is_list(messages)
-        and bool(messages)
-        and all(is_object(m) and isinstance(m.get("role"), str) for m in messages)
-    )
-
-
-def _is_model_chat(body: Mapping[str, object]) -> bool:
-    return _is_text(body.get("model")) and _is_chat(body)
-
-
-def _is_model_prompt(body: Mapping[str, object]) -> bool:
-    return _is_text(body.get("model")) and _is_text(body.get("prompt"))
-
-
-def _is_own_ollama_chat(body: Mapping[str, object]) -> bool:
-    return _is_model_chat(body) and _has_ollama_fields(body)
-
-
-def _is_own_ollama_prompt(body: Mapping[str, object]) -> bool:
-    return _is_model_prompt(body) and _has_ollama_fields(body)
-
-
-def _has_ollama_fields(body: Mapping[str, object]) -> bool:
-    return is_object(body.get("options")) or "keep_alive" in body
-
-
-def _is_tgi(body: Mapping[str, object]) -> bool:
-    parameters = body.get("parameters")
-    return (
-        _is_text(body.get("inputs"))
-        and is_object(parameters)
-        and not _TGI_PARAMETERS.isdisjoint(parameters)
-    )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-_TGI_PARAMETERS = frozenset({"max_new_tokens", "do_sample", "return_full_text", "details"})
-_TGI = "https://huggingface.co/docs/text-generation-inference/reference/api_reference"
-_OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
-_OLLAMA_HOSTS = r".*:11434|ollama\.com:443"
-_OLLAMA_ENDS = (b'"done":true',)
-
-SAMPLING: tuple[Endpoint, ...] = (
-    # Ollama: at home on its port and in its cloud, elsewhere only with fields of its own.
-    Endpoint(
-        host=_OLLAMA_HOSTS,
-        path=r"/api/chat",
-        shape=_is_model_chat,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=_OLLAMA_HOSTS,
-        path=r"/api/generate",
-        shape=_is_model_prompt,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=r".*",
-        path=r"/api/chat",
-        shape=_is_own_ollama_chat,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(
-        host=r".*",
-        path=r"/api/generate",
-        shape=_is_own_ollama_prompt,
-        ends=_OLLAMA_ENDS,
-        source=_OLLAMA,
-        streams=True,
-    ),
-    Endpoint(host=r".*", path=r"/generate", shape=_is_tgi, ends=(), source=_TGI),
-    Endpoint(
-        host=r".*",
-        path=r"/generate_stream",
-        shape=_is_tgi,
-        ends=(b'"generated_text":"',),
-        source=_TGI,
-        streams=True,
-    ),
-)

@@ -22,6 +22,7 @@ __all__ = [
     "host_of",
     "is_named",
     "is_named_host",
+    "may_be",
     "path_of",
     "stateful",
 ]
@@ -85,6 +86,12 @@ def is_named_host(host: str, patterns: Sequence[str]) -> bool:
     return any(_host_pattern(p).fullmatch(host) is not None for p in patterns)
 
 
+def may_be(host: str, addresses: re.Pattern[str]) -> bool:
+    """Tell whether some port of *host* may be one of *addresses*, a pattern for `host:port`."""
+    ports = _PORT.findall(addresses.pattern)
+    return not ports or any(addresses.fullmatch(f"{host}:{port}") for port in ports)
+
+
 def stateful(url: str, body: Mapping[str, object]) -> str:
     """Return what the body says about state on the server or a job; empty if nothing."""
     if body.get("background") is True or body.get("deferred") is True:
@@ -104,6 +111,7 @@ _OF_AGENTS = ("agent", "environment", "webhook_config")
 """https://ai.google.dev/api/interactions-api: an agent works in the background, or in a place that it
 changes."""
 
+_PORT = re.compile(r":(\d+)")
 
 _PORTS: Mapping[str, int | str] = MappingProxyType({"http": 80, "https": 443})
 

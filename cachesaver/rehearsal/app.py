@@ -24,10 +24,12 @@ from cachesaver.rehearsal import (
     cohere_v1,
     gemini,
     mistral,
+    ollama,
     openai_chat,
     openai_legacy,
     plain,
     rerank,
+    tgi,
 )
 from cachesaver.rehearsal.anthropic_complete import CompleteApi
 from cachesaver.rehearsal.books import (
@@ -76,6 +78,7 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/agents/completions", "mistral.agents", mistral.AgentsApi(tells_usage=True)),
     (r"/ocr", "mistral.ocr", mistral.OcrApi()),
     (r"/completions", "openai.completions", openai_legacy.CompletionsApi()),
+    (r"/api/embeddings", "ollama.embeddings", ollama.EmbeddingsApi()),
     (r"/embeddings", "openai.embeddings", openai_legacy.EmbeddingsApi()),
     (r"/responses/input_tokens", "openai.input_tokens", InputTokensApi()),
     (r"/moderations", "openai.moderations", ModerationsApi()),
@@ -103,6 +106,11 @@ _ROUTES: tuple[tuple[str, str, Api], ...] = (
     (r"/v1/tokenize", "cohere.tokenize", cohere_embed.TokenizeApi()),
     (r"/v1/detokenize", "cohere.detokenize", cohere_embed.DetokenizeApi()),
     (r"/rerank", "rerank", rerank.RerankApi()),
+    (r"/api/chat", "ollama.chat", ollama.OllamaChatApi()),
+    (r"/api/generate", "ollama.generate", ollama.OllamaGenerateApi()),
+    (r"/api/embed", "ollama.embed", ollama.EmbedApi()),
+    (r"/generate(?:_stream)?", "tgi.generate", tgi.TgiApi()),
+    (r"^/", "tgi.generate", tgi.TgiCompatibleApi()),
     (r"/query", "plain.query", plain.QueryApi()),
     (r"/orders", "orders", plain.OrdersApi()),
 )

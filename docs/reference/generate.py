@@ -18,7 +18,6 @@ from typing import Any
 import cachesaver
 from cachesaver.cli import parser
 from cachesaver.dialects import DIALECTS
-from cachesaver.dialects.generic import SAMPLING
 from cachesaver.dialects.passing import PASSED, UNREAD
 from cachesaver.ports import Dialect
 from cachesaver.settings import Mode
@@ -166,9 +165,7 @@ def modes() -> str:
 
 
 def all_dialects() -> str:
-    rows = [(code(each.path), code(each.host), f"<{each.source}>") for each in SAMPLING]
-    generic = "## generic\n\n" + table(("path ends in", "host", "source"), rows)
-    return "\n\n".join([*map(dialect, DIALECTS), generic, passing()])
+    return "\n\n".join([*map(dialect, DIALECTS), passing()])
 
 
 def passing() -> str:

@@ -186,6 +186,10 @@ def test_all_that_was_recorded_is_looked_at(answers: list[Answer]) -> None:
         ("cohere.chat", "whole"): 28,
         ("cohere.chat", "stream"): 12,
         ("cohere.chat_v1", "stream"): 3,
+        ("ollama.chat", "whole"): 15,
+        ("ollama.chat", "stream"): 16,
+        ("ollama.generate", "whole"): 1,
+        ("ollama.generate", "stream"): 1,
     }
 
 

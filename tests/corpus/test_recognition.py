@@ -116,12 +116,13 @@ RECOGNISED: Mapping[str, Mapping[str, str]] = {
         "/v1/responses": "CompatibleResponses",
     },
     "ollama": {
-        "/api/chat": "Generic",
+        "/api/chat": "OllamaChat",
     },
     "ollama-or-local": {
-        "/api/chat": "Generic",
-        "/api/generate": "Generic",
         "/anthropic/v1/messages": "CompatibleMessages",
+        "/api/chat": "OllamaChat",
+        "/api/embed": "OllamaEmbed",
+        "/api/generate": "OllamaGenerate",
         "/google-vertex/v1beta1/publishers/{x}/models/{m}:generateContent": "Gemini",
         "/groq/openai/v1/chat/completions": "CompatibleChat",
         "/openai/chat/completions": "CompatibleChat",
@@ -206,7 +207,7 @@ DECLINED: Mapping[str, str] = {
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
     r"/guardrail/.*/apply": STATE,
-    r"/(?:v1|v2|api)/embed": SAME,
+    r"/(?:v1|v2)/embed": SAME,
     r"/(?:rerank|tokenize)": SAME,
     r"/agents/.*/text": STATE,
     r"/interactions": STATE,  # with an agent, in the background

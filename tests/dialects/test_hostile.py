@@ -22,6 +22,9 @@ KEYS = st.sampled_from(
         "b64_json", "input_tokens", "audio_data",
         "x_groq", "role", "reasoning_details", "event_type", "embeddings", "texts", "meta",
         "billed_units", "results", "citations", "tool_plan",
+        "x_groq", "role", "reasoning_details", "done", "done_reason", "thinking", "embeddings",
+        "embedding", "eval_count", "total_duration", "generated_text", "details", "tokens", "token",
+        "top_tokens", "prefill",
     ]
 )  # fmt: skip
 LEAVES = (
@@ -74,6 +77,14 @@ def test_any_stream_of_json(values: list[object], done: bool) -> None:  # noqa: 
         exercise(dialect, Response(status=200, chunks=(body,)))
 
 
+@settings(deadline=None)
+@given(st.lists(CHUNKS | VALUES, max_size=4), st.booleans())
+def test_any_lines_of_json(values: list[object], done: bool) -> None:  # noqa: FBT001  # drawn
+    body = b"".join(dumps(value) + b"\n" for value in values) + b'{"done":true}\n' * done
+    for dialect in ALL:
+        exercise(dialect, Response(status=200, chunks=(body,)))
+
+
 @given(st.binary(), st.sampled_from(["application/json", "text/event-stream", "x/y", ""]))
 def test_any_bytes(body: bytes, kind: str) -> None:
     for dialect in ALL:
@@ -93,6 +104,11 @@ DEEP = [
     b'{"data":[{"index":[],"embedding":[1]},{"index":{},"embedding":[1]}]}',
     b'{"text":"x","logprobs":%s}' % NESTED,
     b"[" * 100_000,
+    b'{"message":%s,"done":false}\n{"message":%s,"done":true}\n' % (NESTED, NESTED),
+    b'{"model":%s,"done":false}\n{"model":%s,"done":true,"message":{}}\n' % (NESTED, NESTED),
+    b'{"embeddings":[%s,%s],"prompt_eval_count":1e300}' % (NESTED, NESTED),
+    b'{"generated_text":"","details":{"tokens":[%s]}}' % NESTED,
+    b'data:{"token":%s,"generated_text":"","details":{}}\n\n' % NESTED,
     b'data: {"choices":[{"index":1e99,"delta":{}}]}\n\n',
     b'data: {"choices":[{"delta":{"tool_calls":[{"index":99999999999}]}}]}\n\n',
     b'{"choices":[{"message":{}},{"message":{}}],"usage":{"a":%s}}' % (b"9" * 4000),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cachesaver.dialects.hosts import (
@@ -9,6 +11,7 @@ from cachesaver.dialects.hosts import (
     host_of,
     is_named,
     is_named_host,
+    may_be,
     path_of,
     stateful,
 )
@@ -120,3 +123,17 @@ def test_a_body_tells_of_state_on_the_server(
     path: str, body: dict[str, object], reason: str
 ) -> None:
     assert stateful(f"https://h.test{path}", body) == reason
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "expected"),
+    [
+        ("api.acme.test", r"api\.acme\.test:443", True),
+        ("gpu7", r".*:11434|ollama\.com:443", True),
+        ("ollama.com", r"ollama\.com:443", True),
+        ("example.test", r"api\.acme\.test:443", False),
+        ("example.test", r"api\.acme\.test:.*", True),  # no port to be tried: it may be
+    ],
+)
+def test_a_host_may_be_at_home_on_some_port(host: str, addresses: str, *, expected: bool) -> None:
+    assert may_be(host, re.compile(addresses)) is expected

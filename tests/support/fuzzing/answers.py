@@ -6,7 +6,7 @@ import contextlib
 import json
 
 from cachesaver.dialects import DIALECTS
-from cachesaver.dialects.generic import SAMPLING, Generic
+from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.jsontext import read_exactly
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -14,7 +14,7 @@ from cachesaver.ports import Dialect
 
 __all__ = ["ALL", "answers", "exercise", "hold_together"]
 
-ALL: tuple[Dialect, ...] = (*DIALECTS, Generic(), *map(Generic, SAMPLING))
+ALL: tuple[Dialect, ...] = (*DIALECTS, Generic())
 
 ASK = Request(method="POST", url="https://api.test/v1/chat/completions", body=b"{}")
 COUNTED: dict[str, object] = {"stream": True, "stream_options": {"include_usage": True}}
