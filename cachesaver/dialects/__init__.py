@@ -177,7 +177,7 @@ def dialects() -> tuple[Dialect, ...]:
 
 def forget() -> None:
     """Forget what was found: the dialects of other packages are looked for anew."""
-    for known in (dialects, _wants, _any_endpoint, _by_endpoint):
+    for known in (dialects, _candidates, _wants, _any_endpoint, _by_endpoint):
         known.cache_clear()
 
 
@@ -208,14 +208,23 @@ def recognise(
         return None
     path, named = addresses.path_of(request.url), addresses.is_named(request.url, hosts)
     address = "" if named else addresses.address_of(request.url)
-    for dialect, pattern, home in _by_endpoint():
-        at_home = named or home is None or home.fullmatch(address) is not None
-        if at_home and pattern.search(path) and dialect.recognises(request, body):
+    for dialect in _candidates(path, address):
+        if dialect.recognises(request, body):
             return dialect
     if not named:
         return None
     unsettled = refused(request, body) or is_addressed_by_header(request)
     return None if unsettled or not _is_object(request, body) else _NAMED
+
+
+@lru_cache(maxsize=4096)
+def _candidates(path: str, address: str) -> tuple[Dialect, ...]:
+    """Return the dialects that have an endpoint at *path*, on *address* or (empty) anywhere."""
+    return tuple(
+        dialect
+        for dialect, pattern, home in _by_endpoint()
+        if pattern.search(path) and (not address or home is None or home.fullmatch(address))
+    )
 
 
 @lru_cache(maxsize=4096)
