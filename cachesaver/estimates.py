@@ -81,6 +81,8 @@ _MEDIA = frozenset(
         "inlineData", "inline_data", "fileData",  # Gemini
     }
 )  # fmt: skip
+_MEDIA_ALONE = ({"bytes"}, {"s3Location"})
+"""Bedrock's `source`: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ImageSource.html."""
 _MEDIA_TYPES = frozenset({"base64", "url", "file"})
 """Types of Anthropic's `source`: https://docs.anthropic.com/en/api/messages."""
 
@@ -184,4 +186,4 @@ def _is_medium(members: Mapping[str, object]) -> bool:
     kind = members.get("type")
     if isinstance(kind, str) and kind in _MEDIA_TYPES and ("data" in members or len(members) == 2):  # noqa: PLR2004  # the type and where
         return True
-    return not _MEDIA.isdisjoint(members)
+    return not _MEDIA.isdisjoint(members) or set(members) in _MEDIA_ALONE

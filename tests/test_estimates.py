@@ -104,6 +104,8 @@ MEDIA: dict[str, dict[str, object]] = {
     "gemini": {"inlineData": {"mimeType": "image/png", "data": IMAGE}},
     "gemini, snake": {"inline_data": {"mime_type": "image/png", "data": IMAGE}},
     "gemini by address": {"fileData": {"fileUri": "https://x.test/a"}},
+    "bedrock": {"image": {"format": "png", "source": {"bytes": IMAGE}}},
+    "bedrock by address": {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://a"}}}},
     "data address": {"picture": f"data:image/png;base64,{IMAGE}"},
 }
 

@@ -147,6 +147,8 @@ class InvokeClaude(InvokeOther):
     def whole(self, response: Response) -> Response:
         events = list(_contents(response))
         message = anthropic_whole.message_of(events)
+        if not self.answers(message):
+            raise DialectError("the stream does not tell a message", dialect=self.name)
         metrics = bedrock.object_of(events[-1].get(_METRICS))
         told: Headers = tuple(
             (name, str(metrics[field])) for name, field in _COUNTS.items() if field in metrics

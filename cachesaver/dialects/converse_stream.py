@@ -59,9 +59,12 @@ def response_of(events: Sequence[Event]) -> Object:
         if not event.keys() <= _FIELDS.get(name, frozenset()):
             _refuse("an event says what is not known to be in a whole response")
     (_, start), *middle, (_, stop), (_, metadata) = events
+    role, reason = start.get("role"), stop.get("stopReason")
+    if not isinstance(role, str) or not isinstance(reason, str):
+        _refuse("the stream does not say who speaks, or why it stopped")
     return {
-        "output": {"message": {"role": start.get("role"), "content": list(_blocks(middle))}},
-        "stopReason": stop.get("stopReason"),
+        "output": {"message": {"role": role, "content": list(_blocks(middle))}},
+        "stopReason": reason,
         **{name: metadata[name] for name in _OF_METADATA if name in metadata},
     }
 

@@ -321,6 +321,20 @@ def test_claudes_answer_fits_the_form_it_is_in() -> None:
     assert DIALECT.usage(STREAM) == DIALECT.usage(told) == usage
 
 
+def test_a_stream_that_tells_no_message_is_given_as_it_is() -> None:
+    begun: Any = {**MESSAGE, "content": []}
+    del begun["type"]
+    told = chunks(
+        {"type": "message_start", "message": begun},
+        {"type": "message_delta", "delta": {}, "usage": {}},
+        {"type": "message_stop"},
+    )
+
+    assert DIALECT.sound(told)
+    with pytest.raises(DialectError, match="does not tell a message"):
+        DIALECT.whole(told)
+
+
 @pytest.mark.parametrize(
     "told",
     [
