@@ -37,6 +37,7 @@ def response(body: bytes, kind: str = "") -> Response:
         ("https://production.api.cohere.ai/v2/chat", (), True),
         ("http://api.cohere.com/v2/chat", (), False),
         ("https://api.cohere.com.evil.test/v2/chat", (), False),
+        ("https://notapi.cohere.com/v2/chat", (), False),
         ("https://vault.test/v2/chat", (MARK,), True),
         ("https://vault.test/v2/chat", (("x-fern-sdk-name", "other"),), False),
         ("https://vault.test/v2/chat", (), False),

@@ -134,6 +134,10 @@ REFUSED: dict[str, list[Any]] = {
     "two starts": [START, START, END],
     "more after the end": [START, END, *text("a")],
     "an error in the end": [START, FAILED],
+    "an error of a complete message": [
+        START,
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "error": "x"}},
+    ],
     "it timed out": [START, {"type": "message-end", "delta": {"finish_reason": "TIMEOUT"}}],
     "no finish reason": [START, {"type": "message-end", "delta": {}}],
     "an end that says nothing": [START, {"type": "message-end"}],
