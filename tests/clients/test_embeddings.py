@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-import voyageai
+from voyageai import client, client_async
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
@@ -19,8 +19,8 @@ from cachesaver.rehearsal import Rehearsal
 OpenAI: Any = openai.OpenAI
 AsyncOpenAI: Any = openai.AsyncOpenAI
 AzureOpenAI: Any = openai.AzureOpenAI
-Voyage: Any = voyageai.Client
-AsyncVoyage: Any = voyageai.AsyncClient
+Voyage: Any = client.Client
+AsyncVoyage: Any = client_async.AsyncClient
 
 EMBED: Any = {"model": "text-embedding-3-small"}
 MODERATE: Any = {"model": "omni-moderation-latest"}

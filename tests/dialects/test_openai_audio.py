@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from cachesaver.canonical import parse_body
 from cachesaver.dialects import recognise
 from cachesaver.dialects.openai_audio import CompatibleSpeech, CompatibleTranscriptions
+from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
+from recordings import read_corpus
 
 Body = dict[str, Any]
 
@@ -215,6 +218,24 @@ class TestTranscriptions:
 
     def test_texts_cost_what_nobody_says(self) -> None:
         assert HEARD.usage(response(b"Hello\n", "text/plain")) == ("", {})
+
+
+def test_a_recorded_stream_says_in_pieces_what_its_whole_form_says(corpus: Path) -> None:
+    seen = 0
+
+    for exchange in read_corpus(corpus):
+        stream = exchange.response
+        dialect = recognised(exchange.request) if exchange.request else None
+        if not isinstance(dialect, CompatibleTranscriptions) or not dialect.streamed(stream):
+            continue
+        told = [json.loads(event.data) for event in decode(stream.body) if event.data != "[DONE]"]
+        whole = json.loads(dialect.whole(stream).body)
+        assert whole["text"] == "".join(each.get("delta", "") for each in told), exchange.name
+        assert whole["usage"] == told[-1]["usage"], exchange.name
+        assert dialect.finished(stream.body[-4096:]), exchange.name
+        seen += 1
+
+    assert seen == 3
 
 
 class TestSpeech:
