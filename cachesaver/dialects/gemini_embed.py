@@ -97,7 +97,8 @@ class _Batches(BaseDialect):
         self, like: Response, found: Sequence[dict[str, object]], counted: object
     ) -> Response:
         counts = {} if counted is None else {self.counted: counted}
-        return forms.json_document(like, {self.told: found, **counts}, dialect=self.name)
+        written = forms.write_json({self.told: found, **counts}, dialect=self.name)
+        return forms.rebuilt(like, (written,), like.header("content-type") or "application/json")
 
     def sound(self, response: Response) -> bool:
         try:

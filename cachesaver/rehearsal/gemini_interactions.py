@@ -77,8 +77,7 @@ class InteractionsApi(GeminiApi):
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:
     asked = body.get("input")
-    turns = asked if isinstance(asked, list) else [asked]
-    said = tuple(map(_message, turns)) if asked else ()
+    said = tuple(map(_message, listed(asked) or [asked])) if asked else ()
     if not said and not body.get("previous_interaction_id"):
         raise RejectedError(400, "input must not be empty", "input")
     system = body.get("system_instruction")

@@ -61,7 +61,7 @@ def test_neighbours_are_not(method: str) -> None:
 
 
 def test_what_is_counted_is_the_question() -> None:
-    tools: object = [{"googleSearch": {}}]
+    tools: Any = [{"googleSearch": {}}]
     asked = [
         identify(request(), DIALECT),
         identify(request(body=NESTED), DIALECT),
