@@ -241,7 +241,7 @@ def test_a_stream_that_lacks_an_event_is_refused_or_lacks_a_word(
         ),
         stream(begun({"image": {"format": "png"}}), ended()),
         stream(START),
-        [("messageStart", {}), STOP, META],
+        [("messageStart", dict[str, Any]()), STOP, META],
         [START, ("messageStop", {"stopReason": 5}), META],
         stream(("somethingNew", {})),
         [START, ("messageStop", {"stopReason": "end_turn", "more": 1}), META],
