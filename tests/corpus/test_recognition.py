@@ -207,7 +207,6 @@ DECLINED: Mapping[str, str] = {
     r"/api/show": STATE,
     r"/agents/[^/]+": STATE,  # Bedrock's inline agents
     r"/guardrail/.*/apply": STATE,
-    r"/(?:v1|v2)/embed": SAME,
     r"/(?:rerank|tokenize)": SAME,
     r"/agents/.*/text": STATE,
     r"/interactions": STATE,  # with an agent, in the background
