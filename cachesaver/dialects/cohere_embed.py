@@ -174,12 +174,12 @@ def _metas(answer: Object, weights: Sequence[int]) -> Iterator[Object]:
         yield from ({} for _ in weights)
         return
     shares = {
-        name: sharing.share(_unnamed(counts), weights)
+        name: sharing.cut(counts, weights)
         for name in _COUNTED
         if is_object(counts := meta.get(name))
     }
     for place in range(len(weights)):
-        own = {name: _named(share[place]) for name, share in shares.items()}
+        own = {name: share[place] for name, share in shares.items()}
         yield {"meta": {**meta, **own}}
 
 
@@ -211,7 +211,7 @@ def _total(metas: Sequence[object]) -> Object:
     for name in _COUNTED:
         counts = [counted for meta in found if is_object(counted := meta.get(name))]
         if len(counts) == len(found):
-            total[name] = _named(sharing.add([_unnamed(each) for each in counts]))
+            total[name] = sharing.pile(counts)
         else:
             total.pop(name, None)
     warnings = [each for meta in found if is_list(told := meta.get("warnings")) for each in told]
@@ -220,12 +220,3 @@ def _total(metas: Sequence[object]) -> Object:
 
 def _once(items: Sequence[object]) -> list[object]:
     return [item for place, item in enumerate(items) if item not in items[:place]]
-
-
-def _unnamed(counts: Mapping[str, object]) -> Object:
-    """*counts* under names that do not tell `sharing` of a prompt: here all of it is shared."""
-    return {f"_{name}": count for name, count in counts.items()}
-
-
-def _named(counts: Mapping[str, object]) -> Object:
-    return {name.removeprefix("_"): count for name, count in counts.items()}
