@@ -22,6 +22,7 @@ SESSION = "opens or drives a session"
 CATALOGUE = "says what there is, not what a model answers"
 BOOKS = "the account's own books"
 CONTENT = "fetches a file that is there already"
+UNKNOWN = "in a format that is not read here"
 UNREAD = "the same answer at every draw, in a format that is not read here"
 
 _READS = frozenset({"GET", "HEAD", "DELETE", "PATCH"})
@@ -39,6 +40,7 @@ class Passed:
         why: One clause.
         source: Where the API is documented.
         methods: Upper case.
+        kept_if_named: Whether a store answers all the same where the user names the host.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Passed:
     why: str
     source: str
     methods: frozenset[str] = _ALL
+    kept_if_named: bool = False
 
 
 def _under(name: str, why: str, source: str) -> Passed:
@@ -212,6 +215,39 @@ PASSED: tuple[Passed, ...] = (
     # --- books
     _under("organization", BOOKS, _OPENAI + "usage"),
     _under("account", BOOKS, _REPLICATE + "#account.get"),
+    # --- samples that are not kept, unless the user says so
+    Passed(
+        name="images by link",
+        path=r"/images/(?:generations|edits|variations)",
+        why="the answer points to images that are gone within the hour",
+        source=_OPENAI + "images",
+        methods=_WRITES,
+        kept_if_named=True,
+    ),
+    Passed(
+        name="images",
+        path=r"/image/generate",
+        why=UNKNOWN,
+        source="https://docs.venice.ai/api-reference/endpoint/image/generate",
+        methods=_WRITES,
+        kept_if_named=True,
+    ),
+    Passed(
+        name="speech",
+        path=r"/v1/(?:speak|listen|tts)",
+        why=UNKNOWN,
+        source="https://developers.deepgram.com/reference, https://docs.x.ai/docs/guides/voice",
+        methods=_WRITES,
+        kept_if_named=True,
+    ),
+    Passed(
+        name="text generation that has ended",
+        path=r"/v1/generate",
+        why="retired by Cohere on 2025-09-15",
+        source="https://docs.cohere.com/docs/deprecations",
+        methods=_WRITES,
+        kept_if_named=True,
+    ),
     # --- the same at every draw, where no dialect reads it
     Passed(
         name="embeddings and the like",
@@ -243,7 +279,7 @@ def passed(request: Request) -> Passed | None:
 def refused(request: Request, body: Mapping[str, object]) -> str:
     """Return why no store may answer *request* on a host the user named; empty if one may."""
     known = passed(request)
-    return known.why if known else stateful(request.url, body)
+    return known.why if known and not known.kept_if_named else stateful(request.url, body)
 
 
 @cache

@@ -121,7 +121,9 @@ def question_key(request: Request, dialect: Dialect) -> Hashable:
     query = parse_qsl(parts.query, keep_blank_values=True)
     if dialect.converts:
         path = re.sub(":stream(Generate|Raw)", lambda found: f":{found[1].lower()}", path)
-        path = re.sub("/(converse|invoke)(?:-stream|-with-response-stream)$", r"/\1", path)  # Bedrock
+        path = re.sub(
+            "/(converse|invoke)(?:-stream|-with-response-stream)$", r"/\1", path
+        )  # Bedrock
         query = [pair for pair in query if pair not in (("alt", "sse"), ("$alt", "sse"))]
     headers = {name: request.header(name) for name in dialect.headers}
     return (

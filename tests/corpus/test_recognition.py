@@ -13,8 +13,12 @@ import pytest
 
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
+from cachesaver.dialects.hosts import stateful
+from cachesaver.dialects.jsontext import is_object
 from cachesaver.ports import Dialect
 from recordings import Exchange
+from recordings.dialects import first_object, spoken
+from recordings.provider import plain
 
 pytestmark = pytest.mark.xdist_group("corpus")
 
@@ -397,3 +401,96 @@ def test_every_request_of_a_known_shape_is_recognised(exchanges: tuple[Exchange,
 
     assert found == 1255
     assert sorted(missed - set(DECLINED_ALONE)) == []
+
+
+# --- how much of the traffic is known
+
+ANSWERS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    # What an answer without a request has, a member and what its value begins with, and the API
+    # that says such things. Dotted names lead into objects.
+    ("bedrock.converse", {"output.message": "", "stopReason": ""}),
+    ("bedrock.converse", {"messageStart": ""}),
+    ("bedrock.converse", {"contentBlockStart": ""}),
+    ("bedrock.converse", {"contentBlockDelta": ""}),
+    ("gemini.interactions", {"object": "interaction"}),
+    ("gemini.interactions", {"event_type": "interaction."}),
+    ("gemini.embed", {"predictions": ""}),
+    ("openai.completions", {"object": "text_completion"}),
+    ("openai.chat", {"prompt_filter_results": ""}),
+    ("openai.chat", {"id": "chatcmpl-"}),
+    ("openai.embeddings", {"object": "list", "data": ""}),
+    ("openai.images", {"created": "", "data": ""}),
+    ("openai.transcriptions", {"task": "transcribe"}),
+    ("realtime", {"type": "session."}),
+    ("realtime", {"setupComplete": ""}),
+    ("cohere.embed", {"embeddings": ""}),
+    ("rerank", {"object": "rerank"}),
+    ("bedrock.rerank", {"results": ""}),
+    ("skills", {"object": "skill"}),
+    ("skills", {"type": "skill"}),
+    ("skills", {"latest_version": "", "source": ""}),
+    ("an error", {"error": ""}),
+    ("an error", {"detail": ""}),
+)
+
+REST: Mapping[str, str] = {
+    # What is not known of the traffic of providers, and why.
+    r"/(?:gladia|revai|fal|elevenlabs|cartesia|deepgram)/": "answers alone, of services of speech",
+    r"ruby-openai/spec/fixtures/cassettes/ollama_": "GET /, to see whether a server is there",
+    r"/harness-claude-code/": "a log of a program, not of an API",
+    r"groq-transcription-text": "an answer in plain text, written down in a form of its own",
+    r"/huggingfaceclient/|TestHuggingFaceLLM": "an address that is gone (404), and fields no longer known",
+    r"transcription_usage_matrix|transcription_not_supported|/venice/transcription": (
+        "the form that was sent is left out"
+    ),
+    r"with_invalid_model|invoke_model_with_response_stream_invalid": "the body is left out",
+    r"test_bedrock_model_other_parameters": "the body was cut by who recorded it",
+    r"test_gateway_provider_with_bedrock": "an API that is only told by its host, on another",
+    r"test_multi_response_warns": "two prompts in one request: two questions",
+}
+
+NOT_PROVIDERS = r"/query_client/|test_query_client|/opamp/"
+"""Services beside the models (queries to Logfire, OpenTelemetry's agents), which the index calls local
+models for their ports."""
+
+
+def known_by(exchange: Exchange) -> str:
+    """What *exchange* is known to be: its dialect, or what passes through; empty if it is not."""
+    request = exchange.request
+    if request is not None and not request.url.startswith("https://redacted.invalid/"):
+        if (dialect := recognised(exchange)) is not None:
+            return dialect.name
+        if (row := dialects.passed(request)) is not None:
+            return row.name
+        return stateful(request.url, parse_body(request).members)
+    body = plain(exchange.response)
+    dialect = spoken(exchange, body)
+    return dialect.name if dialect is not None else answered_by(body)
+
+
+def answered_by(body: bytes) -> str:
+    first = first_object(body)
+    for name, members in ANSWERS:
+        if all(begins(first, path.split("."), start) for path, start in members.items()):
+            return name
+    return ""
+
+
+def begins(value: object, path: list[str], start: str) -> bool:
+    for name in path:
+        if not is_object(value) or name not in value:
+            return False
+        value = value[name]
+    return not start or (isinstance(value, str) and value.startswith(start))
+
+
+def test_nearly_all_traffic_of_providers_is_known(exchanges: tuple[Exchange, ...]) -> None:
+    """Given all that was recorded, then the API is known of 99 % at least, and the rest is listed."""
+    traffic = [e for e in exchanges if e.llm and not re.search(NOT_PROVIDERS, e.name)]
+    unknown = [exchange.name for exchange in traffic if not known_by(exchange)]
+    rows = {name: next((row for row in REST if re.search(row, name)), "") for name in unknown}
+
+    assert len(traffic) == 2861
+    assert {name for name, row in rows.items() if not row} == set()
+    assert set(rows.values()) == set(REST)
+    assert len(unknown) / len(traffic) <= 0.01

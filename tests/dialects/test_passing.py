@@ -61,6 +61,10 @@ CALLS = [
     ("GET", "/bucket/film.mp4", "pictures, films and recordings"),
     ("GET", "/v1/organization/costs", "organization"),
     ("GET", "/v1/account", "account"),
+    ("POST", "/v1/images/edits", "images by link"),
+    ("POST", "/api/v1/image/generate", "images"),
+    ("POST", "/v1/speak", "speech"),
+    ("POST", "/v1/generate", "text generation that has ended"),
     ("POST", "/v9/embeddings", "embeddings and the like"),
     ("POST", "/v1beta/models/m:countTokens", "embeddings and the like"),
 ]
@@ -116,6 +120,7 @@ def test_what_is_let_through_is_refused_on_a_host_the_user_named() -> None:
     assert refused(called("POST", "/v1/threads"), {}) == STATE
     assert refused(called("POST", "/v1/batches/1/cancel"), {}) == JOB
     assert refused(called("POST", "/x/rerank"), {}) == UNREAD
+    assert refused(called("POST", "/v1/speak"), {}) == ""  # where the user has the say
     assert refused(called("POST", "/v1/chat"), {"message": "x", "conversation_id": "c"})
     assert not refused(called("POST", "/v1/chat"), {"message": "x"})
     assert refused(called("POST", "/v1/responses"), json.loads('{"background": true}'))

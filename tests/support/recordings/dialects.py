@@ -15,7 +15,7 @@ from cachesaver.dialects.openai_responses import CompatibleResponses
 from cachesaver.ports import Dialect
 from recordings.values import Exchange
 
-__all__ = ["spoken"]
+__all__ = ["first_object", "spoken"]
 
 
 def spoken(exchange: Exchange, body: bytes) -> Dialect | None:
@@ -26,7 +26,7 @@ def spoken(exchange: Exchange, body: bytes) -> Dialect | None:
     """
     request = exchange.request
     if request is None or request.url.startswith("https://redacted.invalid/"):
-        return _looks(_first(body))
+        return _looks(first_object(body))
     return dialects.recognise(request, parse_body(request).members)
 
 
@@ -43,8 +43,8 @@ def _looks(answer: dict[str, object]) -> Dialect | None:
     return Gemini() if "candidates" in answer else None
 
 
-def _first(body: bytes) -> dict[str, object]:
-    """The first JSON object of *body*: it, its first item, or its first event's data."""
+def first_object(body: bytes) -> dict[str, object]:
+    """Return the first JSON object of *body*: it, its first item, or its first event's data."""
     for text in (body, *(line[5:] for line in body.splitlines() if line.startswith(b"data:"))):
         try:
             value: object = json.loads(text)
