@@ -340,12 +340,8 @@ def choices(dialect: Dialect, response: Response) -> list[object]:
     ]
 
 
-_LOGFIRE = "pydantic+logfire/tests/otel_integrations/cassettes/test_openai"
-
 IN_ONE_FORM_ONLY = {
-    # streams that cannot be put together without guessing; tests/corpus/test_conversions.py
-    f"{_LOGFIRE}/test_openrouter_streaming_reasoning.yaml#0",
-    # answers of which no stream is known; the same
+    # answers of which no stream is known; tests/corpus/test_conversions.py
     (
         f"{_RUBY_LLM}/image_edit_functionality_with_openrouter_reference_images_openrouter_google_"
         "gemini-3_1-flash-lite-image_edits_images_passed_via_with.yml#0"
