@@ -39,7 +39,7 @@ APPENDED: Mapping[str, str] = MappingProxyType(
         "token_ids": "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     }
 )
-"""Lists without indices whose pieces follow each other."""
+"""Lists whose items are whole and follow each other, whatever an `index` in them may mean."""
 
 CONTINUED: Mapping[str, str] = MappingProxyType(
     {
@@ -147,7 +147,7 @@ def _add_items(key: str, old: list[object], new: list[object], dialect: str) -> 
     may_follow = not old or key in APPENDED
     may_continue = key in CONTINUED and bool(old)
     for place, item in enumerate(new):
-        if is_object(item) and item.get("index") is not None:
+        if is_object(item) and item.get("index") is not None and key not in APPENDED:
             _add_indexed(key, old, item, dialect)
         elif may_continue and not place and (longer := _continued(old[-1], item)) is not None:
             old[-1] = longer

@@ -66,6 +66,10 @@ def merged(*deltas: dict[str, Any]) -> dict[str, Any]:
             {"reasoning_details": [{"text": "a"}, {"text": "b"}]},
         ),
         ([{"annotations": [{"u": 1}]}, {"annotations": [{"u": 1}]}], {"annotations": [{"u": 1}] * 2}),
+        (
+            [{"annotations": [{"index": 0}, {"index": 0}]}, {"annotations": [{"index": False}]}],
+            {"annotations": [{"index": 0}, {"index": 0}, {"index": False}]},
+        ),
         ([{"c": [{"u": 1}]}, {"c": [{"u": 1}]}], {"c": [{"u": 1}]}),
         ([{"token_ids": [1, 2]}, {"token_ids": [1, 2]}], {"token_ids": [1, 2, 1, 2]}),
         ([{"audio": {"data": "A"}}, {"audio": {"data": "B", "expires_at": 9}}],
