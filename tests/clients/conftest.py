@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -99,7 +99,8 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     only told from others by their host.
     """
     path, store = request.path, tmp_path_factory.mktemp("store") / "samples"
-    hosts = ["127.0.0.1"] if getattr(request.module, "NAMES_HOST", False) else []
+    module: Any = cast("Any", request).module  # pytest does not say of what type
+    hosts = ["127.0.0.1"] if getattr(module, "NAMES_HOST", False) else []
     with Rehearsal(seed=0) as provider:
         (bought,) = perform(path, provider.url, store, hosts, ("first", "cache"))
         again, fresh = perform(

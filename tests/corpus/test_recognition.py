@@ -327,7 +327,7 @@ def test_on_a_host_the_user_named_only_state_and_sameness_still_decline(
         assert exchange.request is not None
         reason = DECLINED.get(row_of(paths[exchange.name]))
         body = parse_body(exchange.request)
-        members = {} if body.parts else body.members
+        members: Mapping[str, object] = {} if body.parts else body.members
         if reason is not None:
             is_job = members.get("background") is True  # some of Gemini's interactions
             taken = bool(members) and not is_job and reason not in (SAME, STATE)

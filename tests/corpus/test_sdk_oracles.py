@@ -117,8 +117,6 @@ CHAT: Mapping[str, str] = {
     r".latency_checkpoint": "the same",
     r".sla_metrics.ts_us": "the same",
     r".choices[].text": "the same",
-    r".prompt": "the same: Together's",
-    r".usage_breakdown": "the same: Groq's",
     r".choices[].seed": "the same",
     r".choices[].native_finish_reason": "the same",
     r".choices[].content_filter_results.*": "the same",

@@ -19,7 +19,7 @@ def merged(*deltas: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("deltas", "whole"),
-    [
+    [  # pyright: ignore[reportUnknownArgumentType]  # it gives the union of so many up
         # Text is appended; null says nothing, first or later.
         ([{"content": "a"}, {"content": None}, {"content": "b"}], {"content": "ab"}),
         ([{"content": None}, {"content": "b"}], {"content": "b"}),
