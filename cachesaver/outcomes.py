@@ -13,7 +13,7 @@ from cachesaver.effects import Send, Steps
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, difference, questions_body
-from cachesaver.ports import Policy
+from cachesaver.ports import Dialect, Policy
 
 __all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "pass_through", "show"]
 
@@ -90,11 +90,24 @@ def _in_form(question: Question, responses: list[Response]) -> Response:
         (response,) = responses
         if dialect.fits(response, request, body):
             return response
-    wholes = [dialect.whole(each) if dialect.streamed(each) else each for each in responses]
+    wholes = [
+        _sound(dialect, dialect.whole(each)) if dialect.streamed(each) else each
+        for each in responses
+    ]
     joined = dialect.join(wholes) if question.count > 1 else wholes[0]
     if dialect.fits(joined, request, body):
         return joined
-    return dialect.stream(joined, request, body)
+    return _sound(dialect, dialect.stream(joined, request, body))
+
+
+def _sound(dialect: Dialect, made: Response) -> Response:
+    """Return *made*, turned from the other form, if it is an answer its dialect would take.
+
+    A recording may be sound in its own form, and odd enough for nothing to be made of it.
+    """
+    if not dialect.sound(made):
+        raise DialectError("what was made of the other form is no answer", dialect=dialect.name)
+    return made
 
 
 def not_recorded(ask: Ask, question: Question, *, wanted: int, free: int) -> NotRecordedError:

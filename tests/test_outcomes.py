@@ -105,3 +105,22 @@ def test_a_miss_says_when_there_is_nothing_near_and_when_all_is_taken() -> None:
         not_recorded(nothing, nothing.question, wanted=1, free=0)
     )
     assert "all its samples are taken" in str(not_recorded(same, same.question, wanted=1, free=0))
+
+
+def test_what_is_made_of_a_sample_is_shown_only_if_it_is_an_answer() -> None:
+    """Given a stream that is sound, when what it becomes is not, then the caller is asked for live."""
+
+    class Odd(CompatibleChat):
+        def whole(self, response: Response) -> Response:
+            return Response(status=200, chunks=(b'{"error": {"message": "no"}}',))
+
+    chunk = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    stream = Response(
+        status=200,
+        headers=(("content-type", "text/event-stream"),),
+        chunks=(chunk, b"data: [DONE]\n\n"),
+    )
+    ask = asked()
+    ask = replace(ask, question=identify(ask.upstream, Odd()))
+
+    assert isinstance(next(show(ask, [Got(0, Sample(response=stream, draw=""), Source.HIT)])), Send)
