@@ -81,6 +81,7 @@ class Gemini(BaseDialect):
             and forms.is_list(contents)
             and bool(contents)
             and all(forms.is_object(each) and forms.is_list(each.get("parts")) for each in contents)
+            and all(isinstance(body.get(name), dict | None) for name in _CONFIG)
         )
 
     def target(self, path: str, query: str) -> tuple[str, str]:

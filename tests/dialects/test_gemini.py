@@ -106,6 +106,7 @@ def test_neighbours_are_not(path: str) -> None:
     [None, [], "hi", {"parts": []}, ["hi"], [{"role": "user"}], [{"parts": "hi"}]],
 )
 def test_another_shape_is_not_recognised(contents: object) -> None:
+    assert not DIALECT.recognises(WHOLE, {**BODY, "generationConfig": [contents]})
     assert not DIALECT.recognises(WHOLE, {"contents": contents})
 
 
