@@ -21,7 +21,7 @@ from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
 from cachesaver.ports import Policy, Run
-from cachesaver.redaction import redact_response
+from cachesaver.redaction import hides_credentials, redact_response
 
 __all__ = [
     "SUCCESS",
@@ -239,6 +239,8 @@ def keep(
     """Store the samples of *response* in the slots of *leads*; None when it holds none for sure."""
     plain = decoded(response)
     parts = None if plain is None else _parts(ask, plain, len(leads))
+    if plain is not None and hides_credentials(plain, ask.upstream):
+        parts = None
     if plain is None or parts is None:
         ask.settle(reply, Purchase(known=False))
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -32,6 +33,34 @@ class Decoder(Protocol):
 class _Identity:
     def decompress(self, data: bytes, /) -> bytes:
         return data
+
+
+class _Members:
+    """A body of several gzip members (RFC 1952, section 2.2) or zstd frames (RFC 8878, section 3.1).
+
+    What follows a member and begins none is padding, and says nothing.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._inner = make()
+        self._has_ended = False
+        self._is_first = True
+
+    def decompress(self, data: bytes, /) -> bytes:
+        pieces = list[bytes]()
+        while data and not self._has_ended:
+            begins = self._inner.eof
+            if begins:
+                self._inner, self._is_first = self._make(), False
+            try:
+                pieces.append(self._inner.decompress(data))
+            except (zlib.error, zstandard.ZstdError):
+                if self._is_first or not begins:
+                    raise
+                self._has_ended = True
+            data = self._inner.unused_data if self._inner.eof else b""
+        return b"".join(pieces)
 
 
 class _Deflate:
@@ -82,11 +111,11 @@ def decoder_for(headers: Headers) -> Decoder | None:
         case "identity" | "":
             return _Identity()
         case "gzip" | "x-gzip":
-            return zlib.decompressobj(zlib.MAX_WBITS | 16)
+            return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16))
         case "deflate":
             return _Deflate()
         case "zstd":
-            return zstandard.ZstdDecompressor().decompressobj()
+            return _Members(lambda: zstandard.ZstdDecompressor().decompressobj())
         case "br":
             try:
                 return _Brotli()

@@ -5,6 +5,7 @@ Tables first; a row is added with its source. Header and query names are lower c
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -18,6 +19,7 @@ __all__ = [
     "TOKEN_SHAPES",
     "account",
     "credentials",
+    "hides_credentials",
     "redact_headers",
     "redact_response",
     "redact_text",
@@ -102,9 +104,10 @@ the second on a credential needs no digit to be one."""
 
 def credentials(request: Request) -> frozenset[bytes]:
     """Return the secrets that *request* carries in headers, query and userinfo, as bytes."""
-    return frozenset(
+    secrets = {
         value.encode("utf-8", "replace") for value in _secrets(request) if _is_no_placeholder(value)
-    )
+    }
+    return frozenset({*secrets, *(secret.replace(b"/", rb"\/") for secret in secrets)})
 
 
 def account(request: Request) -> frozenset[bytes]:
@@ -172,6 +175,28 @@ def redact_response(response: Response, request: Request) -> Response:
         offsets=offsets,
         reason=response.reason,
     )
+
+
+def hides_credentials(response: Response, request: Request) -> bool:
+    """Tell whether *response* holds a credential of *request* where none can be blanked.
+
+    The frames of AWS carry checksums, and the chunks of InvokeModel what a model said as base64.
+    """
+    if response.content_type != _FRAMES:
+        return False
+    told = b"".join(map(_from_base64, _CHUNKS.findall(response.body)))
+    return any(secret in response.body or secret in told for secret in credentials(request))
+
+
+_FRAMES = "application/vnd.amazon.eventstream"
+_CHUNKS = re.compile(rb'"bytes": ?"([A-Za-z0-9+/]+={0,2})"')
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""
 
 
 def _without(text: bytes, secrets: frozenset[bytes]) -> bytes:

@@ -66,3 +66,27 @@ def test_pieces_that_decode_to_nothing_leave_no_seam() -> None:
     assert plain is not None
     assert plain.chunks == (b"x" * 10,)
     assert plain.offsets == (1.0,)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_several_members_is_all_of_them(coding: str, size: int) -> None:
+    """Given a server that ends a member with each event, then no event is lost."""
+    compress = gzip.compress if coding == "gzip" else zstandard.ZstdCompressor().compress
+    body = b"".join(compress(b"data: %d\n\n" % number) for number in range(3))
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+
+    plain = decoded(response(coding, *chunks))
+
+    assert plain is not None
+    assert plain.body == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+
+def test_padding_after_the_last_member_says_nothing_and_damage_in_it_does() -> None:
+    one, other = gzip.compress(b"one"), gzip.compress(b"other")
+
+    padded = decoded(response("gzip", one, b"\0" * 9, b"\0"))
+
+    assert padded is not None
+    assert padded.body == b"one"
+    assert decoded(response("gzip", one + other[:-8], b"\0" * 8)) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from cachesaver.exchange import Request, Response
@@ -10,6 +12,7 @@ from cachesaver.redaction import (
     SECRET_HEADERS,
     SECRET_QUERY,
     credentials,
+    hides_credentials,
     redact_headers,
     redact_response,
     redact_text,
@@ -104,3 +107,29 @@ def test_a_made_up_key_in_an_answer_stays() -> None:
     response = Response(status=200, chunks=(b"OpenAI(api_key='sk-", b"abcdefghij0123456789')"))
 
     assert redact_response(response, request).chunks == response.chunks
+
+
+ECHOED = "abc/def+12345678/xyz"
+SIGNED = Request(method="POST", url="https://a.test", headers=(("x-amz-security-token", ECHOED),))
+FRAMES = (("content-type", "application/vnd.amazon.eventstream"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "hides"),
+    [
+        (b"frame " + ECHOED.encode() + b" frame", True),
+        (b'{"bytes":"' + base64.b64encode(b'{"text":"' + ECHOED.encode() + b'"}') + b'"}', True),
+        (b'{"bytes":"' + base64.b64encode(b'{"text":"nothing"}') + b'"}', False),
+        (b'{"bytes":"AAA"} and "bytes":"%%%"', False),
+    ],
+)
+def test_a_credential_in_a_frame_with_a_checksum_is_seen(body: bytes, *, hides: bool) -> None:
+    """Given frames, in which nothing can be blanked, then it is told that they may not be kept."""
+    assert hides_credentials(Response(status=200, headers=FRAMES, chunks=(body,)), SIGNED) is hides
+    assert not hides_credentials(Response(status=200, chunks=(body,)), SIGNED)
+
+
+def test_a_key_that_json_escapes_is_blanked_too() -> None:
+    told = Response(status=200, chunks=(b'{"echo":"abc\\/def+12345678\\/xyz"}',))
+
+    assert redact_response(told, SIGNED).body == b'{"echo":"[redacted]"}'

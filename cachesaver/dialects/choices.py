@@ -189,7 +189,7 @@ class ChoicesDialect(BaseDialect):
         return (
             bool(ends)
             and "error" not in ends.values()
-            and (all(ends.values()) or events.is_done(response))
+            and (all(ends.values()) or (not any(ends.values()) and events.is_done(response)))
         )
 
     def _indices(self, response: Response) -> set[int]:

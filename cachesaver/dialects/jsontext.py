@@ -8,6 +8,7 @@ in `ValueError`.
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import TypeGuard
 
@@ -28,10 +29,17 @@ def is_list(value: object) -> TypeGuard[list[object]]:
 
 def read_json(text: bytes | str) -> object:
     """Return the JSON value *text* holds; raises ValueError for anything else, however deep."""
+    if (_LONG_TEXT if isinstance(text, str) else _LONG_BYTES).search(text):  # type: ignore[arg-type]
+        return read_exactly(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return read_exactly(text)
+
+
+_LONG_TEXT = re.compile(r"(?<![\d.])\d{19}")
+"""An integer of so many digits may be beyond 64 bits, of which orjson makes a float."""
+_LONG_BYTES = re.compile(rb"(?<![\d.])\d{19}")
 
 
 def read_exactly(text: bytes | str) -> object:

@@ -125,12 +125,17 @@ def _joined(key: str, old: object, new: object, dialect: str) -> object:
         merge(old, new, dialect=dialect)
         return old
     if is_list(old) and is_list(new):
-        if new != old or key in APPENDED:
+        # A list that comes again as it was says nothing new, unless its items say that they are pieces.
+        if new != old or key in APPENDED or key in CONTINUED or any(map(_is_indexed, new)):
             _add_items(key, old, new, dialect)
         return old
     if isinstance(old, bool | int | float) and isinstance(new, bool | int | float):
         return new
     raise DialectError("a field of the stream changes its type", dialect=dialect)
+
+
+def _is_indexed(item: object) -> bool:
+    return is_object(item) and item.get("index") is not None
 
 
 def _text(key: str, old: str, new: str, dialect: str) -> str:
@@ -147,7 +152,7 @@ def _add_items(key: str, old: list[object], new: list[object], dialect: str) -> 
     may_follow = not old or key in APPENDED
     may_continue = key in CONTINUED and bool(old)
     for place, item in enumerate(new):
-        if is_object(item) and item.get("index") is not None and key not in APPENDED:
+        if is_object(item) and _is_indexed(item) and key not in APPENDED:
             _add_indexed(key, old, item, dialect)
         elif may_continue and not place and (longer := _continued(old[-1], item)) is not None:
             old[-1] = longer

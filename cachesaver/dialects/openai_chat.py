@@ -21,6 +21,7 @@ from cachesaver.dialects.counting import asked_n
 from cachesaver.dialects.hosts import NO_MODEL_PATHS, OPENAI, host_of, path_of
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object, merge
+from cachesaver.errors import DialectError
 from cachesaver.exchange import Request
 
 __all__ = [
@@ -159,6 +160,9 @@ class CompatibleChat(ChoicesDialect):
                 message.get("content"), delta.pop("content", None), dialect=self.name
             )
             message["content"] = parts
+        if _ends_padded(message.get("audio")) and is_object(delta.get("audio")):
+            # https://platform.openai.com/docs/guides/audio: each piece is base64 of its own.
+            raise DialectError("sound is told in pieces", dialect=self.name)
         merge(message, delta, dialect=self.name)
 
     def _finish(self, choice: Object) -> Object:
@@ -221,6 +225,11 @@ class OpenAIChat(CompatibleChat):
 
     def __init__(self) -> None:
         super().__init__(ON_OPENAI)
+
+
+def _ends_padded(audio: object) -> bool:
+    sound = audio.get("data") if is_object(audio) else None
+    return isinstance(sound, str) and sound.endswith("=")
 
 
 def is_addressed_by_header(request: Request) -> bool:

@@ -143,6 +143,16 @@ class TestSound:
         assert CHAT.finished(sse(END, "[DONE]").body)
         assert not CHAT.finished(sse(END).body)
 
+    def test_a_choice_that_breaks_off_beside_one_that_ends_is_not(self) -> None:
+        """Given two choices, when one of them never ends, then a `[DONE]` does not make it whole."""
+        both = sse(
+            piece({"content": "a"}), piece({"content": "hal"}, 1), piece({}, 0, "stop"), "[DONE]"
+        )
+        ended = sse(piece({"content": "a"}), piece({"content": "b"}, 1), "[DONE]")
+
+        assert not CHAT.sound(both)
+        assert CHAT.sound(ended)  # some never tell why they end
+
 
 class TestSplitAndJoin:
     def test_one_choice_is_the_response_itself(self) -> None:
@@ -369,6 +379,33 @@ class TestWhole:
     )
     def test_what_cannot_be_put_together_faithfully_is_refused(self, stream: Response) -> None:
         with pytest.raises(DialectError, match=r"openai\.chat"):
+            CHAT.whole(stream)
+
+    def test_pieces_that_are_alike_are_pieces_all_the_same(self) -> None:
+        call = {
+            "index": 0,
+            "id": "a",
+            "type": "function",
+            "function": {"name": "f", "arguments": "1"},
+        }
+        thought = {"index": 0, "type": "reasoning.text", "text": "ha"}
+        pieces = [
+            piece({"role": "assistant", "tool_calls": [call], "reasoning_details": [thought]}),
+            piece({"tool_calls": [call], "reasoning_details": [thought]}),
+            piece({}, 0, "tool_calls"),
+        ]
+
+        message = read(CHAT.whole(sse(*pieces, "[DONE]")))["choices"][0]["message"]
+
+        assert message["tool_calls"][0]["function"]["arguments"] == "11"
+        assert message["reasoning_details"][0]["text"] == "haha"
+
+    def test_sound_in_padded_pieces_is_not_put_together(self) -> None:
+        pieces = [piece({"audio": {"id": "a", "data": data}}) for data in ("YWJjZA==", "ZWZnaA==")]
+        stream = sse(*pieces, piece({}, 0, "stop"), "[DONE]")
+
+        assert CHAT.sound(stream)
+        with pytest.raises(DialectError, match="sound is told in pieces"):
             CHAT.whole(stream)
 
 

@@ -55,3 +55,16 @@ def test_the_kinds_are_told_apart() -> None:
     assert is_list([])
     assert not is_object([])
     assert not is_list({})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id":123456789012345678901234}',
+        "[-9999999999999999999]",
+        '{"a":1e3,"b":[18446744073709551616]}',
+    ],
+)
+def test_an_integer_beyond_64_bits_stays_one(text: str) -> None:
+    assert read_json(text) == read_json(text.encode()) == json.loads(text)
+    assert write_json(read_json(text)) == text.replace("1e3", "1000.0").encode()
