@@ -44,6 +44,9 @@ class BaseDialect(Dialect):
     last_words: ClassVar[tuple[bytes, ...]] = ()
     """A stream has said its last word when its tail holds one of these and ends in a blank line."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return False
 

@@ -58,6 +58,9 @@ class BedrockDialect(BaseDialect):
         self._signed = signed
         self.hosts = "" if signed else HOSTS
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(signed={self._signed})"
+
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (not self._signed or is_signed_for_bedrock(request)) and self.asks(request, body)
 

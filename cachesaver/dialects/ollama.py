@@ -54,6 +54,9 @@ class _Ollama(BaseDialect):
         self._anywhere = anywhere
         self.hosts = "" if anywhere else HOME
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(anywhere={self._anywhere})"
+
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (
             isinstance(body.get("model"), str)
