@@ -191,11 +191,12 @@ def test_the_callers_time_limit_holds(
 
 @pytest.mark.parametrize("ask", STAINLESS)
 def test_no_one_there(installed: cachesaver.Session, ask: Ask) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    """Given a port that is taken and not listened on, so that no server of another test gets it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-
-    with pytest.raises(sdk_of(ask).APIConnectionError) as caught:
-        ask(f"http://127.0.0.1:{port}", {}, max_retries=0)
+        with pytest.raises(sdk_of(ask).APIConnectionError) as caught:
+            ask(f"http://127.0.0.1:{port}", {}, max_retries=0)
 
     assert isinstance(caught.value.__cause__, httpx2.ConnectError)
     assert not isinstance(caught.value, sdk_of(ask).APITimeoutError)
