@@ -114,9 +114,11 @@ class VllmScore(BaseDialect):
 
 
 def _is_tokens(body: Mapping[str, object]) -> bool:
+    """Whether they are vLLM's; llama.cpp's name no model, and might be a vault's numbers."""
     tokens = body.get("tokens")
     return (
-        body.keys() <= {"tokens", "model"}
+        body.keys() == {"tokens", "model"}
+        and isinstance(body["model"], str)
         and is_list(tokens)
         and bool(tokens)
         and all(isinstance(token, int) and not isinstance(token, bool) for token in tokens)
