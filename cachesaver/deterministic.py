@@ -92,9 +92,8 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
     if wanted and (refusal := (yield from _bought(batch, wanted))):
         return refusal
     wanted = list[str]()
-    for (
-        fingerprint
-    ) in flying:  # what is ours is bought by now: nobody waits for us who waits for them
+    # What is ours is bought by now: nobody whom we wait for here waits for us.
+    for fingerprint in flying:
         if (yield from _waited(batch, fingerprint)):
             wanted.append(fingerprint)
     if wanted and (refusal := (yield from _bought(batch, wanted))):
@@ -119,9 +118,8 @@ def _waited(batch: _Batch, fingerprint: str) -> Steps[bool]:
         if not batch.note(fingerprint, grant, Source.COLLAPSED):
             return bool(grant.token)
         turn += 1
-    return (
-        True  # not worth waiting for: bought without a lease, and kept if its slot is still empty
-    )
+    # Not worth waiting for: bought without a lease, and kept if its slot is still empty.
+    return True
 
 
 def _bought(batch: _Batch, wanted: Sequence[str]) -> Steps[Through | None]:

@@ -45,18 +45,17 @@ class _Members:
         self._make = make
         self._inner = make()
         self._has_ended = False
-        self._is_first = True
 
     def decompress(self, data: bytes, /) -> bytes:
         pieces = list[bytes]()
         while data and not self._has_ended:
             begins = self._inner.eof
             if begins:
-                self._inner, self._is_first = self._make(), False
+                self._inner = self._make()
             try:
                 pieces.append(self._inner.decompress(data))
             except (zlib.error, zstandard.ZstdError):
-                if self._is_first or not begins:
+                if not begins:
                     raise
                 self._has_ended = True
             data = self._inner.unused_data if self._inner.eof else b""

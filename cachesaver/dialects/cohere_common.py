@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
 
-from cachesaver.dialects import events
+from cachesaver.dialects import events, ndjson
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.hosts import address_of
 from cachesaver.dialects.jsontext import is_object, read_json
@@ -100,7 +100,7 @@ def read_events(response: Response, *, dialect: str) -> list[dict[str, object]]:
     """
     if events.looks_streamed(response):
         return list(events.data_objects(response, dialect=dialect))
-    return [_object(line, dialect) for line in response.body.splitlines() if line.strip()]
+    return ndjson.read_lines(response, dialect=dialect)
 
 
 def last_event(tail: bytes) -> Mapping[str, object]:
@@ -138,13 +138,3 @@ def _read(text: bytes | str) -> Mapping[str, object]:
     except ValueError:
         return _NOTHING
     return value if is_object(value) else _NOTHING
-
-
-def _object(line: bytes, dialect: str) -> dict[str, object]:
-    try:
-        value = read_json(line)
-    except ValueError as error:
-        raise DialectError("a line of the stream is not JSON", dialect=dialect) from error
-    if not is_object(value):
-        raise DialectError("a line of the stream is not a JSON object", dialect=dialect)
-    return value

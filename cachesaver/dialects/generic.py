@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from cachesaver.dialects import aws_events
 from cachesaver.dialects.base import STREAM_TYPES, BaseDialect
 from cachesaver.dialects.jsontext import is_object, read_json
 from cachesaver.dialects.sse import decode
 from cachesaver.exchange import Request, Response
 
 __all__ = ["Generic"]
-
-_EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 
 class Generic(BaseDialect):
@@ -36,7 +35,7 @@ class Generic(BaseDialect):
         if not body.strip():
             return False
         kind = response.content_type
-        if kind == _EVENT_STREAM:
+        if kind == aws_events.MEDIA_TYPE:
             return b":exception-type" not in body
         if kind == "text/event-stream":
             return not any(map(_is_error, decode_data(body)))
