@@ -117,7 +117,7 @@ def _is_tokens(body: Mapping[str, object]) -> bool:
     """Whether they are vLLM's; llama.cpp's name no model, and might be a vault's numbers."""
     tokens = body.get("tokens")
     return (
-        body.keys() == {"tokens", "model"}
+        set(body) == {"tokens", "model"}
         and isinstance(body["model"], str)
         and is_list(tokens)
         and bool(tokens)
