@@ -47,18 +47,25 @@ HOSTS: Mapping[str, str] = MappingProxyType(
         r"api\.replicate\.com": "https://replicate.com/docs/reference/http",
         r"api\.deepgram\.com": "https://developers.deepgram.com/reference",
         r"api\.(?:[a-z.]+\.)?elevenlabs\.io": "genai-prices 0.2.3, its table of providers",
-        r"api\.ai21\.com": "https://docs.ai21.com/reference",
-        r"api\.writer\.com": "https://dev.writer.com/api-reference",
-        r"api\.jina\.ai": "https://jina.ai/embeddings",
-        r"api\.stability\.ai": "https://platform.stability.ai/docs/api-reference",
-        r"[a-z0-9-]+\.ml\.cloud\.ibm\.com": "https://cloud.ibm.com/apidocs/watsonx-ai",
+        r"api\.ai21\.com": "litellm 1.110, get_llm_provider_logic.py",
+        r"api\.writer\.com": "https://dev.writer.com/home/introduction",
+        r"api\.jina\.ai": "litellm 1.110, its table of prices",
+        r"api\.stability\.ai": "litellm 1.110, llms/stability",
+        r"[a-z0-9-]+\.ml\.cloud\.ibm\.com": "https://cloud.ibm.com/apidocs/watsonx-ai#endpoint-url",
         r"dashscope(?:-[a-z]+)?\.aliyuncs\.com": (
             "https://help.aliyun.com/zh/model-studio/compatibility-of-openai-with-dashscope"
         ),
         r"api\.minimaxi?\.(?:com|io)": "genai-prices 0.2.3, its table of providers",
         r"api\.(?:arcee|meta|doubleword|typesafe)\.ai": "genai-prices 0.2.3, its table of providers",
         r"api\.avian\.io": "genai-prices 0.2.3, its table of providers",
-        r"api\.(?:sambanova\.ai|deepinfra\.com|lambda\.ai)": "litellm 1.106, its table of providers",
+        (
+            r"api\.(?:sambanova\.ai|deepinfra\.com|lambda\.ai|clarifai\.com|cortecs\.ai|edenai\.run"
+            r"|endpoints\.anyscale\.com|featherless\.ai|friendli\.ai|galadriel\.ai|inceptionlabs\.ai"
+            r"|inference\.wandb\.ai|llama\.com|morphllm\.com|poe\.com|publicai\.co|reka\.ai"
+            r"|synthetic\.new|v0\.dev)"
+            r"|ai-gateway\.(?:helicone\.ai|vercel\.sh)|inference\.api\.nscale\.com|llm\.chutes\.ai"
+            r"|api-inference\.modelscope\.cn|gigachat\.devices\.sberbank\.ru"
+        ): "litellm 1.110, constants.py, openai_compatible_endpoints",
         r"inference\.baseten\.co": "genai-prices 0.2.3, its table of providers",
         r"oai\.endpoints\.kepler\.ai\.cloud\.ovh\.net": "genai-prices 0.2.3, its table of providers",
     }

@@ -16,6 +16,9 @@ __all__ = ["START", "Sent", "State", "may_begin", "step"]
 _LINE: Final = re.compile(rb"([A-Z]{3,20}) (\S+) HTTP/1\.[01]\r?\n")
 """https://www.rfc-editor.org/rfc/rfc9112#section-3: a request line, to its end."""
 
+_TARGET: Final = re.compile(rb"([A-Z]{3,20}) (\S+) H")
+"""As much of one as tells what is asked for: lenient servers do not wait for the rest."""
+
 _PART: Final = re.compile(
     rb"[A-Z]{1,20}(?: \S*(?: (?:H(?:T(?:T(?:P(?:/(?:1(?:\.[01]?\r?)?)?)?)?)?)?)?)?)?"
 )
@@ -40,12 +43,14 @@ class Sent:
         target: As it stands on the request line (RFC 9112, section 3.2).
         headers: In order, as they stand.
         start: Of the body, `BODY` bytes at the most, as it goes out (chunk framing included).
+        is_whole: Whether the head has come to its end, so that no header is missing.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     start: bytes = b""
+    is_whole: bool = True
 
     def header(self, name: str) -> str:
         """Return the first value of the header *name*, given in lower case; else empty."""
@@ -78,7 +83,7 @@ def may_begin(data: memoryview) -> bool:
 def step(state: State, data: memoryview) -> tuple[State, tuple[Sent, ...]]:
     """Return the state after the bytes *data* of one write, and what of each request it holds.
 
-    A request comes up once its head is complete, and again whenever `start` has grown.
+    A request comes up as soon as its target is complete, and again whenever more of it is there.
     """
     found: list[Sent] = []
     if state.sent is not None and _LINE.match(bytes(data[:HEAD])):
@@ -87,6 +92,7 @@ def step(state: State, data: memoryview) -> tuple[State, tuple[Sent, ...]]:
         if state.sent is None:
             state, data = _head(state, data)
             if state.sent is None:
+                found += _begun(state)
                 break
             found.append(state.sent)
         state, data, grown = _body(state, data)
@@ -112,15 +118,22 @@ def _head(state: State, data: memoryview) -> tuple[State, memoryview]:
     return _opened(line, head[line.end() : stop]), data[stop - held :]
 
 
-def _opened(line: re.Match[bytes], fields: bytes) -> State:
+def _begun(state: State) -> Iterator[Sent]:
+    """What is known of a request whose head is on its way."""
+    head = state.head.lstrip(b"\r\n")
+    if line := _TARGET.match(head):
+        yield replace(_sent(line, head.partition(b"\n")[2]), is_whole=False)
+
+
+def _sent(line: re.Match[bytes], fields: bytes) -> Sent:
     headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in _FIELD.findall(fields)
     )
-    sent = Sent(
-        method=line[1].decode(),
-        target=line[2].decode("latin-1"),
-        headers=headers,
-    )
+    return Sent(method=line[1].decode(), target=line[2].decode("latin-1"), headers=headers)
+
+
+def _opened(line: re.Match[bytes], fields: bytes) -> State:
+    sent = _sent(line, fields)
     length = sent.header("content-length")
     if sent.header("transfer-encoding"):
         return State(sent=sent, left=None)

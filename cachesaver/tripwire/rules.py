@@ -97,7 +97,9 @@ class Replaying:
         return self.of_name(address, port) or (found[0] if found and all(found) else "")
 
     def of_request(self, sent: Sent, url: str) -> str:
-        """See `Rule.of_request`."""
+        """See `Rule.of_request`. The user's `match` is to see all headers: it waits for them."""
+        if self._match is not None and not sent.is_whole:
+            return ""
         if sent.method == "CONNECT":
             host, _, port = sent.target.rpartition(":")
             return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
