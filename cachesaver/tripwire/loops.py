@@ -28,10 +28,14 @@ def hook_asyncio(module: ModuleType, wire: Wire) -> Callable[[], None]:
     rows: tuple[Row, ...] = (
         ("BaseEventLoop", "getaddrinfo", functools.partial(_looking_up, wire)),
         ("StreamWriter", "write", functools.partial(_streaming, wire)),
+        ("StreamWriter", "writelines", functools.partial(_streaming, wire)),
     )
     undoings = [patch_all(module, rows)]
     undoings += [
-        patch(kind, "write", functools.partial(_transporting, wire)) for kind in _transports()
+        patch(kind, name, functools.partial(_transporting, wire))
+        for kind in _transports()
+        for name in ("write", "writelines")
+        if name in vars(kind)
     ]
 
     def undo() -> None:
@@ -49,7 +53,7 @@ def _transports() -> list[type]:
         "asyncio.sslproto": "_SSLProtocolTransport",
     }
     found = (getattr(sys.modules.get(module), name, None) for module, name in names.items())
-    return [kind for kind in found if isinstance(kind, type) and "write" in vars(kind)]
+    return [kind for kind in found if isinstance(kind, type)]
 
 
 def hook_proactor(module: ModuleType, wire: Wire) -> Callable[[], None]:
@@ -157,28 +161,41 @@ def _sending(wire: Wire, original: _Function, active: _Active) -> _Function:
 def _transporting(wire: Wire, original: _Function, active: _Active) -> _Function:
     @functools.wraps(original)
     def write(self: Any, data: Any) -> None:
-        if active() and isinstance(data, bytes | bytearray | memoryview):
-            tls = self.get_extra_info("ssl_object")
-            sock = self.get_extra_info("socket")
-            if tls is not None and not tls.server_side:
-                wire.destination(tls, tls.server_hostname)
-            if getattr(sock, "family", None) in INTERNET:
-                _written(wire, self, data, under=tls or getattr(self, "_sock", None))
+        if active():
+            data, whole = _whole(data)
+            _ask_transport(wire, self, whole)
         original(self, data)
 
     return write
 
 
+def _whole(data: Any) -> tuple[Any, Any]:
+    """Return *data* of `write` or `writelines`, to be read once more, and as one."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return data, data
+    lines = list(data)
+    return lines, b"".join(lines)
+
+
+def _ask_transport(wire: Wire, transport: Any, data: Any) -> None:
+    """Ask about writing *data* to *transport*, one of asyncio's: to whom it is, and what it says."""
+    tls, sock = transport.get_extra_info("ssl_object"), transport.get_extra_info("socket")
+    if tls is not None and not tls.server_side:
+        wire.destination(tls, tls.server_hostname)
+    if getattr(sock, "family", None) in INTERNET:
+        _written(wire, transport, data, under=tls or getattr(transport, "_sock", None))
+
+
 def _streaming(wire: Wire, original: _Function, active: _Active) -> _Function:
-    """Of other loops' transports: asyncio's own are watched themselves."""
+    """Of other loops' transports: asyncio's own are watched themselves, and so is all TLS."""
 
     @functools.wraps(original)
     def write(self: Any, data: Any) -> None:
-        transport = self.transport
-        if active() and type(transport).__module__.partition(".")[0] != "asyncio":
-            is_plain = transport.get_extra_info("sslcontext") is None  # else its TLS is seen
-            if is_plain and isinstance(transport.get_extra_info("peername"), tuple):
-                _written(wire, self, data)
+        if active() and type(self.transport).__module__.partition(".")[0] != "asyncio":
+            data, whole = _whole(data)
+            is_plain = self.get_extra_info("sslcontext") is None
+            if is_plain and isinstance(self.get_extra_info("peername"), tuple):
+                _written(wire, self, whole)
         original(self, data)
 
     return write

@@ -14,7 +14,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from cachesaver.transports.patches import patch_all
+from cachesaver.transports.patches import patch, patch_all
 from cachesaver.tripwire.heads import Sent
 from cachesaver.tripwire.wire import Wire
 
@@ -87,47 +87,42 @@ def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]
     """Return what watches methods called as HTTP's, of *classes*, and functions of the module."""
 
     def hook(module: ModuleType, wire: Wire) -> Callable[[], None]:
-        undoings: list[Callable[[], None]] = []
         owners = [getattr(module, name) for name in classes if hasattr(module, name)]
-        for owner in (module, *owners):
-            for name in ("request", *_VERBS):
-                if callable(function := vars(owner).get(name)):
-                    place = int(owner is not module) + int(name == "request")
-                    undoings.append(
-                        _replaced(
-                            owner, name, _calling(wire, module.__name__, name, place, function)
-                        )
-                    )
-        return lambda: [undo() for undo in undoings] and None
+        undoings = [
+            patch(
+                owner,
+                name,
+                functools.partial(_calling, wire, module.__name__, name, int(owner is not module)),
+            )
+            for owner in (module, *owners)
+            for name in ("request", *_VERBS)
+            if callable(vars(owner).get(name))
+        ]
+
+        def undo() -> None:
+            for each in undoings:
+                each()
+
+        return undo
 
     return hook
 
 
-def _calling(wire: Wire, client: str, verb: str, place: int, original: _Function) -> _Function:
+def _calling(  # noqa: PLR0913  # what is called, and on whose behalf
+    wire: Wire, client: str, verb: str, place: int, original: _Function, active: _Active
+) -> _Function:
+    """*place*: where the first argument stands that is the call's own, after `self`."""
+    names = ("method", "url") if verb == "request" else ("url",)
+
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        url = args[place] if len(args) > place else kwargs.get("url")
-        method = kwargs.get("method", args[place - 1] if verb == "request" and args else verb)
-        _ask(
-            wire,
-            client,
-            "GET" if verb == "websocket" else str(method).rpartition(".")[2].upper(),
-            url,
-        )
+        if active():
+            given = {**dict(zip(names, args[place:], strict=False)), **kwargs}
+            method = str(given.get("method", "get" if verb == "websocket" else verb))
+            _ask(wire, client, method.rpartition(".")[2].upper(), given.get("url"))
         return original(*args, **kwargs)
 
     return call
-
-
-def _replaced(owner: Any, name: str, ours: _Function) -> Callable[[], None]:
-    original = vars(owner)[name]
-    setattr(owner, name, ours)
-
-    def undo() -> None:
-        if vars(owner).get(name) is ours:
-            setattr(owner, name, original)
-
-    return undo
 
 
 # --- gRPC

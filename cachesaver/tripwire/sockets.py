@@ -37,7 +37,7 @@ def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
         ),
     )
     undoings = [
-        patch(cast("type", module), name, functools.partial(layer, wire))
+        patch(module, name, functools.partial(layer, wire))
         for name, layer in (
             ("getaddrinfo", _looking_up),
             ("gethostbyname", _looking_up),
