@@ -52,12 +52,20 @@ def replaying(**options: Any) -> Session:
         ("GET", f"{OPENAI}/models", b""),
         ("POST", f"{OPENAI}/files?key=secret", b"--b\r\n"),
         ("GET", f"{OPENAI}/batches/b", b""),
-        ("POST", f"{OPENAI}/images/generations", b'{"model":"m","prompt":"p","response_format":"url"}'),
+        (
+            "POST",
+            f"{OPENAI}/images/generations",
+            b'{"model":"m","prompt":"p","response_format":"url"}',
+        ),
         ("POST", f"{OPENAI}/chat/completions", b'{"model":"m"}'),
         ("POST", f"{OPENAI}/traces/ingest", b"{}"),
         ("PUT", f"{OPENAI}/whatever", b""),
         ("GET", "http://127.0.0.1:8000/v1/models", b""),
-        ("POST", "http://127.0.0.1:8000/v1/responses", b'{"model":"m","input":"i","background":true}'),
+        (
+            "POST",
+            "http://127.0.0.1:8000/v1/responses",
+            b'{"model":"m","input":"i","background":true}',
+        ),
         ("POST", "http://127.0.0.1:8000/v1/chat/completions", b'{"shop":"tea"}'),
     ],
 )

@@ -108,7 +108,7 @@ def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]
     return hook
 
 
-def _calling(  # noqa: PLR0913  # what is called, and on whose behalf
+def _calling(  # what is called, and on whose behalf
     wire: Wire, client: str, verb: str, place: int, original: _Function, active: _Active
 ) -> _Function:
     """*place*: where the first argument stands that is the call's own, after `self`."""

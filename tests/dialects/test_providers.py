@@ -7,8 +7,8 @@ import re
 import pytest
 
 from cachesaver.dialects.chat_hosts import CHAT_HOSTS
-from cachesaver.dialects.providers import HOSTS, PATHS, SHARED, Telling
 from cachesaver.dialects.passing import PASSED
+from cachesaver.dialects.providers import HOSTS, PATHS, SHARED, Telling
 
 
 @pytest.mark.parametrize("pattern", HOSTS)

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from escaping import BODY, WAYS, by_tls, by_tls_streams, message, outcome
 
 import cachesaver
 from cachesaver import tripwire
 from cachesaver.errors import EscapeError, NotRecordedError, ReplayError
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.transports.loopback import LoopbackServer
+from escaping import BODY, WAYS, by_tls, by_tls_streams, message, outcome
 
 PATH = "/v1/chat/completions"
 CHAT: Any = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say something."}]}
@@ -170,7 +170,10 @@ def test_a_websocket_is_not_opened(server: LoopbackServer, replaying: Callable[.
     import aiohttp
 
     async def connect() -> None:
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"{server.url}/v1/realtime"):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{server.url}/v1/realtime"),
+        ):
             pass
 
     with replaying(), pytest.raises(ReplayError):
@@ -254,7 +257,12 @@ class TestWhatPasses:
             with socket.create_connection(listening.getsockname()) as client:
                 server, _ = listening.accept()
                 with server:
-                    for said in (b"*1\r\n$4\r\nPING\r\n", b"GET key\r\n", b"Q\x00SELECT 1;", b"\x00"):
+                    for said in (
+                        b"*1\r\n$4\r\nPING\r\n",
+                        b"GET key\r\n",
+                        b"Q\x00SELECT 1;",
+                        b"\x00",
+                    ):
                         client.sendall(said)
                         assert server.recv(100) == said
                         assert client.sendto(b"", listening.getsockname()) == 0
@@ -286,9 +294,10 @@ class TestWhatPasses:
             with one, other:
                 one.sendall(message(f"http://x{PATH}"))
                 assert other.recv(4) == b"POST"
-            with socket.socket(type=socket.SOCK_DGRAM) as inbox, socket.socket(
-                type=socket.SOCK_DGRAM
-            ) as sender:
+            with (
+                socket.socket(type=socket.SOCK_DGRAM) as inbox,
+                socket.socket(type=socket.SOCK_DGRAM) as sender,
+            ):
                 inbox.bind(("127.0.0.1", 0))
                 assert sender.sendto(b"hello", inbox.getsockname()) == 5
                 assert inbox.recv(10) == b"hello"

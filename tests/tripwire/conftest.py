@@ -23,9 +23,7 @@ def watching() -> Iterator[Callable[..., Wire]]:
     """What watches a module, as by replay, until the test is over."""
     undoings: list[Callable[[], None]] = []
 
-    def watch(
-        hook: Callable[[ModuleType, Wire], Callable[[], None]], *modules: ModuleType
-    ) -> Wire:
+    def watch(hook: Callable[[ModuleType, Wire], Callable[[], None]], *modules: ModuleType) -> Wire:
         wire = Wire()
         wire.rules = (Replaying(),)
         undoings.extend(hook(module, wire) for module in modules)

@@ -43,8 +43,12 @@ def test_libraries_on_the_way_are_passed_over() -> None:
 
 
 def test_the_standard_library_is_told_by_its_module() -> None:
-    client = written("/usr/lib/python3/http/client.py", "http.client", "def request(): return culprit()")
-    loop = written("/usr/lib/python3/asyncio/base.py", "asyncio.base", "def request(): return culprit()")
+    client = written(
+        "/usr/lib/python3/http/client.py", "http.client", "def request(): return culprit()"
+    )
+    loop = written(
+        "/usr/lib/python3/asyncio/base.py", "asyncio.base", "def request(): return culprit()"
+    )
 
     assert client["request"]()[0] == "http.client"
     assert loop["request"]()[0] == "asyncio"

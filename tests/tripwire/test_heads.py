@@ -16,9 +16,7 @@ POST = (
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY_TEXT), BODY_TEXT)
 )
 GET = b"GET /health HTTP/1.1\r\nHost: h.test\r\n\r\n"
-CHUNKED = (
-    b"PUT /x HTTP/1.0\nHost: h.test\nTransfer-Encoding: chunked\n\n3\r\nabc\r\n0\r\n\r\n"
-)
+CHUNKED = b"PUT /x HTTP/1.0\nHost: h.test\nTransfer-Encoding: chunked\n\n3\r\nabc\r\n0\r\n\r\n"
 
 
 def sent_in(writes: Iterable[bytes]) -> list[Sent]:
@@ -42,7 +40,9 @@ def test_a_request_is_found_wherever_it_is_cut(places: list[int]) -> None:
     """Given a request in pieces, then its head and body come up as from one piece."""
     found = sent_in(cut(POST, places))
 
-    assert {(each.method, each.target) for each in found} == {("POST", "/v1/chat/completions?key=1")}
+    assert {(each.method, each.target) for each in found} == {
+        ("POST", "/v1/chat/completions?key=1")
+    }
     assert found[-1].start == BODY_TEXT
     assert found[-1].header("host") == "h.test"
     assert found[-1].is_whole
@@ -126,7 +126,13 @@ def test_a_head_without_end_is_judged_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("data", "may"),
-    [(b"POST", True), (b"\r\nGET", True), (b"*1\r\n$4", False), (b"\x16\x03\x01", False), (b"", False)],
+    [
+        (b"POST", True),
+        (b"\r\nGET", True),
+        (b"*1\r\n$4", False),
+        (b"\x16\x03\x01", False),
+        (b"", False),
+    ],
 )
 def test_most_of_what_is_no_http_is_told_by_its_first_byte(data: bytes, *, may: bool) -> None:
     assert may_begin(memoryview(data)) is may

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import trio
 import uvloop
-from escaping import message
 
 from cachesaver.contexts import inside
 from cachesaver.errors import EscapeError
@@ -21,6 +20,7 @@ from cachesaver.transports.loopback import LoopbackServer
 from cachesaver.tripwire.loops import hook_asyncio, hook_proactor, hook_trio, hook_uvloop
 from cachesaver.tripwire.sockets import hook_socket
 from cachesaver.tripwire.wire import Wire
+from escaping import message
 
 Watching = Callable[..., Wire]
 RUNS = [asyncio.run, uvloop.run]

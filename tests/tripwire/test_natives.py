@@ -199,9 +199,17 @@ class TestGrpc:
 
     @pytest.mark.parametrize(
         "target",
-        ["api.x.ai:443", "api.x.ai", "dns:api.x.ai:443", "dns:///api.x.ai", "dns://8.8.8.8/api.x.ai:443"],
+        [
+            "api.x.ai:443",
+            "api.x.ai",
+            "dns:api.x.ai:443",
+            "dns:///api.x.ai",
+            "dns://8.8.8.8/api.x.ai:443",
+        ],
     )
-    def test_no_channel_to_a_provider_is_made_or_used(self, watching: Watching, target: str) -> None:
+    def test_no_channel_to_a_provider_is_made_or_used(
+        self, watching: Watching, target: str
+    ) -> None:
         fake = self.fake()
         kept = fake._UnaryUnaryMultiCallable(target.encode())
         watching(hook_native, fake)

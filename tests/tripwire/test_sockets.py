@@ -10,13 +10,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from escaping import message
 
 from cachesaver.contexts import inside
 from cachesaver.errors import EscapeError
 from cachesaver.transports.loopback import LoopbackServer
 from cachesaver.tripwire.sockets import hook_socket, hook_ssl
 from cachesaver.tripwire.wire import Wire
+from escaping import message
 
 Watching = Callable[..., Wire]
 
@@ -45,7 +45,8 @@ def test_nothing_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(socket, "getaddrinfo"), (socket.socket, "connect"), (socket.socket, "send")]
+    ("owner", "name"),
+    [(socket, "getaddrinfo"), (socket.socket, "connect"), (socket.socket, "send")],
 )
 def test_what_lies_on_top_stays_and_ours_lets_pass(
     owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
@@ -65,9 +66,10 @@ def test_what_lies_on_top_stays_and_ours_lets_pass(
         wire.rules = (Refusing(),)
 
         assert getattr(owner, name) is theirs
-        with LoopbackServer() as server, socket.create_connection(
-            (server.host, server.port)
-        ) as sock:
+        with (
+            LoopbackServer() as server,
+            socket.create_connection((server.host, server.port)) as sock,
+        ):
             assert sock.send(b"GET / HTTP/1.1\r\n\r\n") > 0
     # What the patch put back is our layer, which does nothing any more: away with it here.
     if own is None:

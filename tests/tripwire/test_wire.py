@@ -21,7 +21,9 @@ class Fake(Rule):
     advice = "Do something else."
     is_strict = False
 
-    def __init__(self, *, names: tuple[str, ...] = ("bad.test",), paths: tuple[str, ...] = ("/bad",)) -> None:
+    def __init__(
+        self, *, names: tuple[str, ...] = ("bad.test",), paths: tuple[str, ...] = ("/bad",)
+    ) -> None:
         self.names = names
         self.paths = paths
         self.out = False
@@ -72,7 +74,9 @@ def test_the_error_says_what_who_where_and_what_to_do(wire: Wire) -> None:
     assert not isinstance(error, OSError)
     assert (error.destination, error.library, error.reason) == ("bad.test:443", "", "it is bad")
     assert "test_wire.py" in error.place
-    assert str(error).startswith("bad.test:443 was not reached, by the program itself: it is bad.\n")
+    assert str(error).startswith(
+        "bad.test:443 was not reached, by the program itself: it is bad.\n"
+    )
     assert str(error).endswith("\nDo something else.")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own
 
