@@ -78,6 +78,8 @@ _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 _JOINED: set[str] = set()
 """Runs that were joined, not started."""
+_ARMED: list[Callable[[], None]] = []
+"""What disarms the tripwire, while the innermost session replays."""
 
 
 def install(  # noqa: PLR0913  # the options of the one call that users make
@@ -173,6 +175,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     )
     with _lock:
         _DOOR.sessions.append(session)
+        _guard()
         _tell_children()
         if len(_DOOR.sessions) == 1:
             _hook_all()
@@ -200,12 +203,29 @@ def _leave(session: Session) -> None:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
+        _guard()
         _tell_children()
         if not _DOOR.sessions:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
     session.close()
+
+
+def _guard() -> None:
+    """Let nothing out beneath the hooks while the innermost session replays (law 8)."""
+    before, innermost = _ARMED.copy(), current_session()
+    _ARMED.clear()
+    if innermost is not None and innermost.settings.mode is Mode.REPLAY:
+        from cachesaver import tripwire
+
+        chosen = innermost.settings
+        rule = tripwire.Replaying(
+            hosts=chosen.hosts, match=chosen.match, through_mocks=chosen.through_mocks
+        )
+        _ARMED.append(tripwire.arm(rule))
+    for disarm in before:
+        disarm()
 
 
 def _tell_children() -> None:

@@ -55,12 +55,12 @@ _gone: WeakKeyDictionary[object, object] = WeakKeyDictionary()
 
 
 def patch(
-    owner: type, name: str, layer: Callable[[_F, Callable[[], bool]], _F]
+    owner: type | ModuleType, name: str, layer: Callable[[_F, Callable[[], bool]], _F]
 ) -> Callable[[], None]:
     """Put *layer(original, active)* in place of *owner*'s own attribute *name*; return the undoing.
 
     Args:
-        owner: Has *name* itself, not by inheritance.
+        owner: A class that has *name* itself, not by inheritance; or a module.
         name: Of a function.
         layer: Makes what is put there. When *active()* is false, what it makes must be *original*
             in all but identity: somebody has patched on top, and we were asked to leave.
