@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "author",
     "is_mock",
+    "is_patched",
     "network_is_mocked",
     "patch",
     "patch_all",
@@ -146,6 +147,19 @@ def is_mock(function: object, own: frozenset[str] | None) -> bool:
             return own is not None and by not in own and by not in TRACERS
         layer = beneath
     return True
+
+
+def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
+    """Tell whether a mock has put itself in the place of *instance*'s method *name*.
+
+    *own*: The packages whose classes have that method by themselves. Somebody's own class may do
+    as it likes: there, only a mock by name is one.
+    """
+    function: object = getattr(instance, name)
+    owner = next((kind for kind in type(instance).__mro__ if name in vars(kind)), type(instance))
+    if name not in vars(instance) and owner.__module__.partition(".")[0] in own:
+        return is_mock(function, own)
+    return author(function) in MOCKS
 
 
 def network_is_mocked() -> bool:

@@ -16,9 +16,17 @@ from urllib.parse import urlsplit
 
 from cachesaver.exchange import Reply, Request
 from cachesaver.ports import Gate
-from cachesaver.transports.patches import MOCKS, author, is_mock, network_is_mocked, patch
+from cachesaver.transports.patches import (
+    MOCKS,
+    is_mock,
+    is_patched,
+    network_is_mocked,
+    patch,
+)
+from cachesaver.transports.sights import is_let_through, let_through
 from cachesaver.transports.urllib3_messages import (
     Call,
+    absolute,
     call_of,
     ours,
     read,
@@ -61,8 +69,11 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
         if not active() or not _wants(gate, self, method, url):
             return live(method, url, *args, **kwargs)
         call = call_of(method, url, *args, **kwargs)
-        if _is_left_alone(self, call) or (not gate.through_mocks and (mocked or _is_mocked(self))):
+        if is_let_through(method, lambda: absolute(lib, self, url)):
             return live(**call)
+        if _is_left_alone(self, call) or (not gate.through_mocks and (mocked or _is_mocked(self))):
+            with let_through(method, absolute(lib, self, url)):
+                return live(**call)
         return _Opening(lib, gate, self, live, call).run()
 
     return urlopen
@@ -111,18 +122,8 @@ def _is_mocked(pool: Any) -> bool:
     return (
         network_is_mocked()
         or any(kind.__module__.partition(".")[0] in MOCKS for kind in kinds)
-        or any(_is_patched(pool, name) for name in _SEAMS)
+        or any(is_patched(pool, name, _OWN) for name in _SEAMS)
     )
-
-
-def _is_patched(pool: Any, name: str) -> bool:
-    function: object = getattr(pool, name)
-    kinds: tuple[type, ...] = type(pool).__mro__
-    owner = next(kind for kind in kinds if name in vars(kind))
-    if name not in vars(pool) and owner.__module__.partition(".")[0] in _OWN:
-        return is_mock(function, _OWN)
-    # Somebody's own pool connects as it likes; only a mock by name is one.
-    return author(function) in MOCKS
 
 
 # --- answering
@@ -144,9 +145,9 @@ class _Opening:
         asked = ours(self._lib, self._pool, self._call, body.content or b"")
         if body.content is None:
             self._gate.passed(asked.summary, body.reason)
-            return cast(
-                "urllib3.BaseHTTPResponse", self._live(**{**self._call, "body": body.source})
-            )
+            with let_through(asked.method, asked.url):
+                made = self._live(**{**self._call, "body": body.source})
+            return cast("urllib3.BaseHTTPResponse", made)
         if not self._call.get("preload_content", True):
             return self._answer(asked)
         errors = self._lib.exceptions

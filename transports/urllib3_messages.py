@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Call",
+    "absolute",
     "call_of",
     "ours",
     "read",
@@ -74,13 +75,13 @@ def ours(lib: Any, pool: Any, call: Call, body: bytes) -> Request:
     headers: Any = pool.headers if call.get("headers") is None else call["headers"]
     return Request(
         method=cast("str", call["method"]).upper(),
-        url=_absolute(lib, pool, call["url"]),
+        url=absolute(lib, pool, call["url"]),
         headers=tuple((_text(n), _text(v)) for n, v in headers.items() if v != skip),
         body=body,
     )
 
 
-def _absolute(lib: Any, pool: Any, url: str) -> str:
+def absolute(lib: Any, pool: Any, url: str) -> str:
     """Return *url* as it goes out; one that begins with a slash is relative to *pool*."""
     if url.startswith("/"):
         host = f"[{pool.host}]" if ":" in pool.host else pool.host
