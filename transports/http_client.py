@@ -21,6 +21,7 @@ from cachesaver.transports.http_client_socket import StandIn
 from cachesaver.transports.patches import (
     MOCKS,
     author,
+    bound,
     is_mock,
     is_patched,
     network_is_mocked,
@@ -59,7 +60,8 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
     def endheaders(
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
-        live = functools.partial(original, self, message_body, encode_chunked=encode_chunked)
+        own = bound(original, self)
+        live = functools.partial(own, message_body, encode_chunked=encode_chunked)
         if not active() or not _wants(gate, self):
             return live()
         head = Head.of(lib, self)
@@ -98,10 +100,10 @@ def _wants(gate: Gate, connection: Any) -> bool:
 
 def _is_mocked(lib: Any, connection: Any) -> bool:
     """Tell whether a mock has the network, or has put itself into *connection*."""
-    kinds = (*type(connection).__mro__, lib.HTTPConnection)
+    kinds = (*type(connection).__mro__, lib.HTTPConnection, type(connection.sock))
     return (
         network_is_mocked()
         or any(getattr(kind, "__module__", "").partition(".")[0] in MOCKS for kind in kinds)
-        or any(author(vars(connection).get(n)) in MOCKS for n in ("sock", "_create_connection"))
+        or author(vars(connection).get("_create_connection")) in MOCKS
         or any(is_patched(connection, name, _OWN) for name in _SEAMS)
     )

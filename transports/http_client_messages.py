@@ -164,16 +164,21 @@ class Exchange(Iterator[bytes]):
         if self.native.isclosed():
             raise StopIteration
         try:
-            if piece := self.native.read1(_BLOCK):
-                self._seen.append(piece)
-                return bytes(piece)
-            if self.native.length:
-                raise self._lib.IncompleteRead(b"", self.native.length)
+            piece = self._read()
         except BaseException as error:
             self._note(error)
             raise
-        self.native.close()
-        raise StopIteration
+        if not piece:
+            self.native.close()
+            raise StopIteration
+        self._seen.append(piece)
+        return piece
+
+    def _read(self) -> bytes:
+        piece: bytes = self.native.read1(_BLOCK)
+        if not piece and self.native.length:
+            raise self._lib.IncompleteRead(b"", self.native.length)
+        return piece
 
     def failure(self, error: BaseException) -> io.RawIOBase | None:
         """Return what a client reads that meets *error* where it was met; None if it was not here."""
@@ -209,13 +214,18 @@ class Played(Stream):
     def __init__(self, lib: Any, reply: Reply) -> None:
         super().__init__(reply)
         self._breaks: type[Exception] = lib.IncompleteRead
+        self._native: Any = reply.native
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """See `Stream.readinto`."""
         try:
             return super().readinto(buffer)
         except self._breaks:
-            return 0
+            native = self._native
+            is_within_a_chunk = native is not None and native.chunked and native.chunk_left
+            # Between chunks, a reader of lines takes the end of the connection for that of the body.
+            self.unread(b"1\r\n" if is_within_a_chunk else b"")
+            return super().readinto(buffer)
 
 
 class _Broken(io.RawIOBase):

@@ -92,6 +92,8 @@ class StandIn:
 
     def __getattr__(self, name: str) -> Any:
         """Let a real socket do what else sockets can."""
+        if name.startswith("__"):
+            raise AttributeError(name)  # somebody looks what this is; nobody uses it
         if self._answer is None:
             self._go_live("its socket is used directly")
             return getattr(self._connection.sock, name)

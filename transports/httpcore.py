@@ -27,6 +27,7 @@ from cachesaver.transports.httpcore_messages import (
 from cachesaver.transports.patches import (
     MOCKS,
     author,
+    bound,
     is_patched,
     network_is_mocked,
     patch_all,
@@ -65,17 +66,18 @@ _AHANDLE: Final = "handle_async_request"
 def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
     @functools.wraps(original)
     def handle_request(self: Any, request: httpcore.Request) -> httpcore.Response:
+        live = bound(original, self)
         if not active() or not _wants(gate, request) or not isinstance(request.stream, Iterable):
-            return cast("httpcore.Response", original(self, request))
+            return cast("httpcore.Response", live(request))
         going = request
         if not _is_mocked(lib, gate, self, _HANDLE):
             body = read(request)
             if body.content is not None:
-                return _answer(lib, gate, request, body.content, functools.partial(original, self))
+                return _answer(lib, gate, request, body.content, live)
             gate.passed(ours(request, b"").summary, body.reason)
             going = with_content(lib, request, body.source)
         with let_through(request.method.decode("latin-1"), _url(request)):
-            return cast("httpcore.Response", original(self, going))
+            return cast("httpcore.Response", live(going))
 
     return handle_request
 
@@ -83,22 +85,22 @@ def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool
 def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: httpcore.Request) -> httpcore.Response:
+        live = bound(original, self)
         if (
             not active()
             or not _wants(gate, request)
             or not isinstance(request.stream, AsyncIterable)
         ):
-            return cast("httpcore.Response", await original(self, request))
+            return cast("httpcore.Response", await live(request))
         going = request
         if not _is_mocked(lib, gate, self, _AHANDLE):
             body = await aread(request)
             if body.content is not None:
-                handle = functools.partial(original, self)
-                return await _aanswer(lib, gate, request, body.content, handle)
+                return await _aanswer(lib, gate, request, body.content, live)
             gate.passed(ours(request, b"").summary, body.reason)
             going = with_content(lib, request, body.source)
         with let_through(request.method.decode("latin-1"), _url(request)):
-            return cast("httpcore.Response", await original(self, going))
+            return cast("httpcore.Response", await live(going))
 
     return handle_async_request
 

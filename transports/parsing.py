@@ -46,6 +46,7 @@ class Stream(io.RawIOBase):
         self._unread = memoryview(b"")
 
     def readable(self) -> bool:
+        """See `io.RawIOBase`."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -58,7 +59,12 @@ class Stream(io.RawIOBase):
         self._unread = self._unread[count:]
         return count
 
+    def unread(self, piece: bytes) -> None:
+        """Let *piece* be what is read next."""
+        self._unread = memoryview(piece)
+
     def close(self) -> None:
+        """Close *reply*; nothing more comes."""
         super().close()
         self._pieces = iter(())
         self._close_reply()

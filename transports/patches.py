@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType, ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TRACERS",
     "Row",
     "author",
+    "bound",
     "is_mock",
     "is_patched",
     "network_is_mocked",
@@ -117,6 +118,15 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
             delattr(owner, name)
 
     return undo
+
+
+def bound(function: Callable[..., Any], instance: object) -> Callable[..., Any]:
+    """Return the method of *instance* that *function*, found in its class, is.
+
+    A tracer's layer may be no function, and know whose it is only when it is bound.
+    """
+    bind: Any = getattr(function, "__get__", None)
+    return function if bind is None else cast("Callable[..., Any]", bind(instance, type(instance)))
 
 
 def author(function: object) -> str:

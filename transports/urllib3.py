@@ -18,6 +18,7 @@ from cachesaver.exchange import Reply, Request
 from cachesaver.ports import Gate
 from cachesaver.transports.patches import (
     MOCKS,
+    bound,
     is_mock,
     is_patched,
     network_is_mocked,
@@ -65,7 +66,7 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
     @functools.wraps(original)
     def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         # Bound, not called with a pool in front: a tracer's layer may be no function.
-        live = _bound(original, self)
+        live = bound(original, self)
         if not active() or not _wants(gate, self, method, url):
             return live(method, url, *args, **kwargs)
         call = call_of(method, url, *args, **kwargs)
@@ -77,12 +78,6 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
         return _Opening(lib, gate, self, live, call).run()
 
     return urlopen
-
-
-def _bound(function: _Urlopen, pool: object) -> _Urlopen:
-    """Return the method of *pool* that *function*, found in its class, is."""
-    bind: Any = getattr(function, "__get__", None)
-    return function if bind is None else cast("_Urlopen", bind(pool, type(pool)))
 
 
 # --- whose call it is

@@ -1,4 +1,4 @@
-"""Connections of http.client, by the contract, and who of its users is hooked."""
+"""Connections of http.client, by the contract."""
 
 from __future__ import annotations
 
@@ -10,33 +10,16 @@ from types import ModuleType
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
-import pytest
-
-from cachesaver.exchange import Headers, Response, get_header
-from cachesaver.ports import Gate, Transport
+from cachesaver.exchange import Headers, get_header
+from cachesaver.ports import Transport
 from cachesaver.transports import http_client as adapter
 from cachesaver.transports.testing import (
     PATIENCE,
     Answer,
     Body,
     Caller,
-    FakeGate,
-    HitGate,
-    LoopbackServer,
-    TeeGate,
     TransportContract,
 )
-
-KEPT = Response(status=200, chunks=(b"kept",))
-
-
-@contextmanager
-def hooked(gate: Gate) -> Generator[None]:
-    unhook = adapter.hook(http.client, gate)
-    try:
-        yield
-    finally:
-        unhook()
 
 
 class HttpClientCaller(Caller):
