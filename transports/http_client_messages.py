@@ -121,11 +121,14 @@ def _framed(request: Request) -> bytes:
 
 
 def _unchunked(sent: bytes) -> bytes | None:
-    """Return the body that *sent* frames in chunks; None where it does not end."""
+    """Return the body that *sent* frames in chunks; None where it does not end, or is not framed."""
     body, rest = bytearray(), sent
     while b"\r\n" in rest:
         size, _, rest = rest.partition(b"\r\n")
-        length = int(size.partition(b";")[0], 16)
+        try:
+            length = int(size.partition(b";")[0], 16)
+        except ValueError:
+            return None
         if not length:
             return bytes(body) if rest == b"\r\n" or rest.endswith(END) else None
         body += rest[:length]
