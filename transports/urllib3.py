@@ -16,15 +16,18 @@ from urllib.parse import urlsplit
 
 from cachesaver.exchange import Reply, Request
 from cachesaver.ports import Gate
+from cachesaver.transports.parsing import parsed
 from cachesaver.transports.patches import (
     MOCKS,
+    Row,
     bound,
     is_mock,
     is_patched,
     network_is_mocked,
-    patch,
+    patch_all,
 )
 from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.urllib3_future import asynchronous, is_fork, low_level
 from cachesaver.transports.urllib3_messages import (
     Call,
     absolute,
@@ -44,10 +47,10 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "NAME", "hook"]
 
 NAME: str = "urllib3"
-MODULES: tuple[str, ...] = ("urllib3",)
+MODULES: tuple[str, ...] = ("urllib3", "urllib3_future")
 
 _UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
-_OWN: Final = frozenset({"urllib3"})
+_OWN: Final = frozenset({"urllib3", "urllib3_future"})
 _SEAMS: Final = ("_get_conn", "_make_request", "_new_conn")
 """Methods of a pool that somebody who owns the network may have replaced."""
 
@@ -57,7 +60,12 @@ _Urlopen = Callable[..., Any]
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
     """Hook *gate* into all pools of *module*; see `cachesaver.ports.Transport.hook`."""
     lib = cast("Any", module)
-    return patch(lib.HTTPConnectionPool, "urlopen", functools.partial(_layer, lib, gate))
+    rows: list[Row] = [("HTTPConnectionPool", "urlopen", functools.partial(_layer, lib, gate))]
+    if is_fork(lib):
+        wants, is_left = functools.partial(_wants, gate), functools.partial(_is_left, lib, gate)
+        layer = functools.partial(asynchronous, lib, gate, wants, is_left)
+        rows.append(("AsyncHTTPConnectionPool", "urlopen", layer))
+    return patch_all(module, rows)
 
 
 def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool]) -> _Urlopen:
@@ -72,7 +80,7 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
         call = call_of(method, url, *args, **kwargs)
         if is_let_through(method, lambda: absolute(lib, self, url)):
             return live(**call)
-        if _is_left_alone(self, call) or (not gate.through_mocks and (mocked or _is_mocked(self))):
+        if _is_left(lib, gate, self, call, mocked=mocked):
             with let_through(method, absolute(lib, self, url)):
                 return live(**call)
         return _Opening(lib, gate, self, live, call).run()
@@ -94,6 +102,14 @@ def _wants(gate: Gate, pool: Any, method: str, url: str) -> bool:
     except ValueError:
         return False
     return bool(host) and gate.wants(method, host or "", parts.path)
+
+
+def _is_left(lib: Any, gate: Gate, pool: Any, call: Call, *, mocked: bool) -> bool:
+    """Tell whether *call* is to go out as it is; report what *gate* wants and cannot have."""
+    if call.get("extension") is not None:  # of the fork: a WebSocket, and its like
+        gate.passed(ours(lib, pool, call, b"").summary, "an extension takes over its connection")
+        return True
+    return _is_left_alone(pool, call) or (not gate.through_mocks and (mocked or _is_mocked(pool)))
 
 
 def _is_left_alone(pool: Any, call: Call) -> bool:
@@ -134,6 +150,7 @@ class _Opening:
         self._live = live
         self._call = call
         self._retries = retries(lib, pool, call)
+        self._parse = functools.partial(low_level, lib) if is_fork(lib) else parsed
 
     def run(self) -> urllib3.BaseHTTPResponse:
         body = read(self._lib, self._call)
@@ -162,7 +179,7 @@ class _Opening:
             return reply(self._lib, native)
 
         shown = self._gate.answer(asked, send)
-        made = theirs(self._lib, self._pool, self._call, asked, shown)
+        made = theirs(self._lib, self._pool, self._call, asked, shown, self._parse)
         return made if sent else self._judged(asked, made)
 
     def _judged(self, asked: Request, made: Any) -> urllib3.BaseHTTPResponse:

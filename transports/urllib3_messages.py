@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from cachesaver.exchange import Headers, Reply, Request, get_header
 from cachesaver.transports.bodies import Body, is_content, read_body
-from cachesaver.transports.parsing import parsed
 
 if TYPE_CHECKING:
     import urllib3
@@ -37,6 +36,8 @@ _VERSIONS: Final = {10: "HTTP/1.0", 20: "HTTP/2"}
 _PARAMETERS: Final = (
     *("method", "url", "body", "headers", "retries", "redirect", "assert_same_host", "timeout"),
     *("pool_timeout", "release_conn", "chunked", "body_pos", "preload_content", "decode_content"),
+    # Of a fork of it (see urllib3_future):
+    *("on_post_connection", "on_upload_body", "on_early_response", "extension", "multiplexed"),
 )
 """Of `HTTPConnectionPool.urlopen`, in order: those that callers may give by position."""
 
@@ -108,6 +109,7 @@ def sending(lib: Any, call: Call, asked: Request, wanted: Request) -> Call:
         "preload_content": False,
         "decode_content": False,
         "release_conn": False,
+        **({"multiplexed": False} if "multiplexed" in call else {}),
     }
     return call | sent | _content(call, wanted, same_headers=same_headers)
 
@@ -198,9 +200,16 @@ def _arrived(native: Any) -> bytes:
 
 
 def theirs(
-    lib: Any, pool: Any, call: Call, asked: Request, shown: Reply
+    lib: Any,
+    pool: Any,
+    call: Call,
+    asked: Request,
+    shown: Reply,
+    parse: Callable[[Reply, str], Any],
 ) -> urllib3.BaseHTTPResponse:
     """Return *shown* as the response to *call* of *pool*, which is *asked*, over no connection.
+
+    *parse* makes what it reads from, of a reply and the method it answers.
 
     Raises:
         urllib3.exceptions.HTTPError: The body was to be read at once, and broke off.
@@ -208,7 +217,7 @@ def theirs(
     native: Any = shown.native
     if native is not None and shown.status == _SWITCHING_PROTOCOLS:
         return cast("urllib3.HTTPResponse", native)
-    original = parsed(shown, call["method"])
+    original = parse(shown, call["method"])
     try:
         made = lib.HTTPResponse(
             body=original,
