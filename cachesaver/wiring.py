@@ -45,6 +45,7 @@ TRANSPORTS: Mapping[str, str] = {
     "http.client": "cachesaver.transports.http_client",
     "aiohttp": "cachesaver.transports.aiohttp",
     "urllib3": "cachesaver.transports.urllib3",
+    "urllib3_future": "cachesaver.transports.urllib3",
 }
 
 

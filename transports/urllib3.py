@@ -27,11 +27,12 @@ from cachesaver.transports.patches import (
     patch_all,
 )
 from cachesaver.transports.sights import is_let_through, let_through
-from cachesaver.transports.urllib3_future import asynchronous, is_fork, low_level
+from cachesaver.transports.urllib3_future import asynchronous, low_level
 from cachesaver.transports.urllib3_messages import (
     Call,
     absolute,
     call_of,
+    is_fork,
     ours,
     read,
     repeating,

@@ -8,7 +8,7 @@ urllib3 where it has taken that one's place. Not imported; *lib* is the one in q
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, cast
 
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -26,7 +26,7 @@ from cachesaver.transports.urllib3_messages import (
     sending,
 )
 
-__all__ = ["asynchronous", "is_fork", "low_level"]
+__all__ = ["asynchronous", "low_level"]
 
 _BLOCK: Final = 65536
 _READING: Final = ("decode_content", "enforce_content_length")
@@ -35,11 +35,6 @@ _VERSIONS: Final = {"HTTP/1.0": 10, "HTTP/2": 20, "HTTP/3": 30}
 _Urlopen = Callable[..., Any]
 _Fed = tuple[list[bytes], bool, None]
 """Chunks, whether they are the last, and trailers."""
-
-
-def is_fork(lib: Any) -> bool:
-    """Tell whether *lib*, imported as urllib3, is this fork of it."""
-    return hasattr(lib, "AsyncHTTPConnectionPool")
 
 
 # --- responses
@@ -97,49 +92,49 @@ class _Length:
 
 
 class _Feed:
-    """What a blocking low-level response reads from."""
+    """What a blocking low-level response reads from: of a size, a chunk; of none, all there is."""
 
     def __init__(self, shown: Reply) -> None:
         self._shown = shown
         self._length = _Length(shown)
 
-    def __call__(self, _size: int | None, _stream: int | None) -> _Fed:
-        chunks = _next(self._shown.chunks)
-        if chunks and self._length.is_over_with(chunks[0]):
-            chunks += (more := _next(self._shown.chunks))
+    def __call__(self, size: int | None, _stream: int | None) -> _Fed:
+        chunks = [*self._shown.chunks] if size is None else self._next()
+        is_last = size is None or not chunks
+        if not is_last and self._length.is_over_with(chunks[0]):
+            chunks += (more := self._next())
             is_last = not more
-        else:
-            is_last = not chunks
         if is_last:
             self._shown.close()
         return chunks, is_last, None
 
-
-def _next(chunks: Iterator[bytes]) -> list[bytes]:
-    return [chunk] if (chunk := next(chunks, None)) is not None else []
+    def _next(self) -> list[bytes]:
+        return [chunk] if (chunk := next(self._shown.chunks, None)) is not None else []
 
 
 class _AsyncFeed:
-    """What an async low-level response reads from."""
+    """What an async low-level response reads from; as `_Feed`."""
 
     def __init__(self, shown: AsyncReply) -> None:
         self._shown = shown
         self._length = _Length(shown)
 
-    async def __call__(self, _size: int | None, _stream: int | None) -> _Fed:
-        chunks = await _anext(self._shown.chunks)
-        if chunks and self._length.is_over_with(chunks[0]):
-            chunks += (more := await _anext(self._shown.chunks))
-            is_last = not more
+    async def __call__(self, size: int | None, _stream: int | None) -> _Fed:
+        if size is None:
+            chunks = [chunk async for chunk in self._shown.chunks]
         else:
-            is_last = not chunks
+            chunks = await self._next()
+        is_last = size is None or not chunks
+        if not is_last and self._length.is_over_with(chunks[0]):
+            chunks += (more := await self._next())
+            is_last = not more
         if is_last:
             await self._shown.close()
         return chunks, is_last, None
 
-
-async def _anext(chunks: AsyncIterator[bytes]) -> list[bytes]:
-    return [chunk] if (chunk := await anext(chunks, None)) is not None else []
+    async def _next(self) -> list[bytes]:
+        chunk = await anext(self._shown.chunks, None)
+        return [] if chunk is None else [chunk]
 
 
 @functools.cache
@@ -185,7 +180,7 @@ async def _theirs(lib: Any, pool: Any, call: Call, asked: Request, shown: AsyncR
 # --- hooking
 
 
-def asynchronous(  # noqa: PLR0913  # what its row gives, and what `patch` gives
+def asynchronous(
     lib: Any,
     gate: Gate,
     wants: Callable[[Any, str, str], bool],

@@ -19,6 +19,7 @@ __all__ = [
     "Call",
     "absolute",
     "call_of",
+    "is_fork",
     "ours",
     "read",
     "repeating",
@@ -108,8 +109,8 @@ def sending(lib: Any, call: Call, asked: Request, wanted: Request) -> Call:
         "headers": call.get("headers") if same_headers else _headers(lib, call, wanted.headers),
         "preload_content": False,
         "decode_content": False,
-        "release_conn": False,
-        **({"multiplexed": False} if "multiplexed" in call else {}),
+        # The fork finds a response's connection by itself; a promise has no response to show.
+        **({"multiplexed": False} if is_fork(lib) else {"release_conn": False}),
     }
     return call | sent | _content(call, wanted, same_headers=same_headers)
 
@@ -176,12 +177,12 @@ def _body(lib: Any, native: Any) -> tuple[Iterator[bytes], Callable[[], None]]:
         native.close()
         native.release_conn()
 
-    return _chunks(native), close
+    return _chunks(lib, native), close
 
 
-def _chunks(native: Any) -> Iterator[bytes]:
+def _chunks(lib: Any, native: Any) -> Iterator[bytes]:
     """Iterate the body as it arrives, each HTTP chunk as one; then the connection is given back."""
-    if native.chunked and native.supports_chunked_reads():
+    if native.chunked and native.supports_chunked_reads() and not is_fork(lib):
         yield from native.read_chunked(decode_content=False)
         return
     while chunk := _arrived(native):
@@ -253,6 +254,11 @@ def retries(lib: Any, pool: Any, call: Call) -> Any:
     return lib.Retry.from_int(
         call.get("retries"), redirect=call.get("redirect", True), default=pool.retries
     )
+
+
+def is_fork(lib: Any) -> bool:
+    """Tell whether *lib* is urllib3.future, which may be imported as urllib3."""
+    return hasattr(lib, "AsyncHTTPConnectionPool")
 
 
 def _is_old(lib: Any) -> bool:
