@@ -40,8 +40,12 @@ TRANSPORTS: Mapping[str, str] = {
     # the import name of a client library: the module that hooks it
     "httpx": "cachesaver.transports.httpx",
     "httpx2": "cachesaver.transports.httpx",
+    "httpcore": "cachesaver.transports.httpcore",
+    "httpcore2": "cachesaver.transports.httpcore",
+    "http.client": "cachesaver.transports.http_client",
     "aiohttp": "cachesaver.transports.aiohttp",
     "urllib3": "cachesaver.transports.urllib3",
+    "urllib3_future": "cachesaver.transports.urllib3",
 }
 
 
