@@ -65,7 +65,9 @@ def _fault(provider: _Provider, probe: Probe, model: str) -> str:
     if (stats.requests, provider.asked) != (2, 1):
         return f"it was seen {stats.requests} times in 2 calls, and {provider.asked} went out"
     provider.asked = 0
-    return "" if "hit" in status else f"its answer says {status or 'nothing'}, not that it was stored"
+    return (
+        "" if "hit" in status else f"its answer says {status or 'nothing'}, not that it was stored"
+    )
 
 
 class _Provider(ThreadingHTTPServer):

@@ -4,7 +4,7 @@ Each takes a URL and a JSON body, POSTs it, and returns the `Cache-Status` of th
 has none. Clients are imported in the function that needs them.
 """
 
-# ruff: noqa: S310, ASYNC210, S113 - our own loopback URL, asked from a loop of its own, without haste
+# ruff: noqa: S310 - our own loopback URL, asked from a loop of its own, without haste
 
 from __future__ import annotations
 
