@@ -1,7 +1,7 @@
 """An API that we do not read, on a host the user named: kept whole, answered word for word.
 
 One sample a request, and nothing is dropped from the question: not `stream`, for we cannot turn
-one form into the other.
+one form into the other; no header but what is transport, no field of the query but credentials.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Generic(BaseDialect):
     """One sample a request, word for word; recognised by nothing but its host."""
 
     name = "generic"
+    unread = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return True

@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
     told = Server()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802  # the name that http.server looks for
+        def do_POST(self) -> None:  # the name that http.server looks for
             told.bodies.append(self.rfile.read(int(self.headers["content-length"])))
             message = {"role": "assistant", "content": f"answer {len(told.bodies)}"}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}

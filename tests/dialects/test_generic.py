@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,29 @@ def test_nothing_is_dropped_from_the_question(extra: Body) -> None:
     more = Request(method="POST", url=ASK.url, body=json.dumps({"q": "hi", **extra}).encode())
 
     assert identify(more, PLAIN).fingerprint != identify(ASK, PLAIN).fingerprint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("X-Acme-Model", "big"),
+        ("X-Amzn-SageMaker-Target-Model", "a.tar.gz"),
+        ("Accept", "image/png"),
+        ("Helicone-Target-Url", "https://api.acme.test"),
+    ],
+)
+def test_no_header_is_dropped_that_may_shape_the_answer(header: tuple[str, str]) -> None:
+    more = replace(ASK, headers=(*ASK.headers, header))
+
+    assert identify(more, PLAIN).fingerprint != identify(ASK, PLAIN).fingerprint
+
+
+@pytest.mark.parametrize("name", ["key", "token", "auth", "sig", "signature", "code"])
+def test_no_word_of_the_query_is_dropped_that_is_a_credential_elsewhere(name: str) -> None:
+    """Given `?token=cat` and `?token=dog`, then the one is never answered with the other's."""
+    one, other = (replace(ASK, url=f"{ASK.url}?{name}={word}") for word in ("cat", "dog"))
+
+    assert identify(one, PLAIN).fingerprint != identify(other, PLAIN).fingerprint
 
 
 def test_one_sample_a_request_as_it_came() -> None:
