@@ -253,8 +253,7 @@ def _kept(
         elif "." not in path or not _without(members, path.split(".")):
             continue
         _note(dropped, f"body.{path}", why)
-    if not _is_unread(dialect):
-        _forget_credentials(members, dropped)
+    _forget_credentials(members, dialect, dropped)
     for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
@@ -347,8 +346,11 @@ def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequenc
     return _without(copy, rest)
 
 
-def _forget_credentials(members: dict[str, object], dropped: list[Dropped] | None) -> None:
-    for path in [path for path, _ in body_secrets(members)]:
+def _forget_credentials(
+    members: dict[str, object], dialect: Dialect, dropped: list[Dropped] | None
+) -> None:
+    """Remove what an API we know takes for credentials in its body."""
+    for path in () if _is_unread(dialect) else [path for path, _ in body_secrets(members)]:
         _forget(members, path)
         _note(dropped, f"body.{'.'.join(map(str, path))}", "a credential")
 

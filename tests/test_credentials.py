@@ -93,7 +93,7 @@ def test_every_row_has_its_source_or_its_hosts() -> None:
 def holding(path: str, value: str) -> Any:
     """A body with *value* where *path* leads to."""
     name, _, rest = path.partition(".")
-    inner = holding(rest, value) if rest else value
+    inner: Any = holding(rest, value) if rest else value
     if rest.startswith("*."):
         inner = [inner["*"]]
     return {"Authorization" if name == "*" and not rest else name: inner}

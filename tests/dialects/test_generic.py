@@ -109,6 +109,15 @@ def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> N
     assert not dialect.sound(answer)
 
 
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token", "client_secret"])
+def test_an_answer_that_is_a_credential_is_never_kept(name: str) -> None:
+    assert not PLAIN.sound(response(b'{"%s":"made-up"}' % name.encode()))
+    assert not PLAIN.sound(response(b'{"%s":{"value":"made-up"}}' % name.encode()))
+    assert PLAIN.sound(response(b'{"%s":null}' % name.encode()))
+    assert PLAIN.sound(response(b'{"text":"\\"%s\\":1","of":["%s"]}' % ((name.encode(),) * 2)))
+    assert PLAIN.sound(response(b'"%s"' % name.encode(), "text/plain"))
+
+
 def test_only_the_end_of_the_body_is_its_end() -> None:
     assert not PLAIN.finished(b"data: [DONE]\n\n")
     assert not PLAIN.finished(b"")
