@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from cachesaver.dialects.jsontext import is_object, read_json, write_json
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
@@ -38,7 +39,7 @@ class BaseDialect(Dialect):
     volatile: Mapping[str, str] = MappingProxyType({})
     defaults: Mapping[str, object] = MappingProxyType({})
     null_is_absent: bool = False
-    headers: frozenset[str] = frozenset()
+    headers: frozenset[str] = ROUTED
     max_count: int | None = 1
     converts: bool = False
     last_words: ClassVar[tuple[bytes, ...]] = ()
