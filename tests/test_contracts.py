@@ -25,6 +25,7 @@ OUTER_ROOMS = {
         "importing",
         "jobs",
         "nearest",
+        "relaying",
         "replies",
         "runs",
         "scopes",
