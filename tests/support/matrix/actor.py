@@ -1,7 +1,8 @@
-"""Performs the rows of one SDK in a process of its own: `python -m matrix.actor`.
+"""Performs the rows of one SDK in processes of their own: `python -m matrix.actor`.
 
-Standard input says which, against which provider, and whether it is the second process, which finds
-everything in the store; standard output gets what was seen, as JSON.
+Standard input says which, against which provider, and in which processes: the `first` buys, the
+`second` finds everything in the store. They are forks of one that has imported the SDK and no more.
+Standard output gets what was seen, a line of JSON a process.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -45,17 +47,35 @@ class Heard(logging.Handler):
 def main() -> None:
     told = json.load(sys.stdin)
     ways: dict[str, Way] = importlib.import_module(f"matrix.sdks.{told['module']}").WAYS
+    *forks, here = told["processes"]
+    for process in forks:
+        if child := os.fork():
+            os.waitpid(child, 0)
+            continue
+        status = 1
+        try:
+            _tell(process, ways, told)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _tell(here, ways, told)
+
+
+def _tell(process: str, ways: Mapping[str, Way], told: dict[str, Any]) -> None:
     provider, store, hosts = Provider(told["url"]), Path(told["store"]), told["hosts"]
-    answers = list[dict[str, Any]]()
+    acts = list[dict[str, Any]]()
     for place, name in enumerate(told["ways"]):
         where = (ways[name], provider, store / str(place), hosts)
-        if told["again"]:
-            answers.append({"second": _with_us(*where, AGAIN)})
+        if process == "first":
+            live = _without(*where[:2])
+            acts.append({"live": live, "first": _with_us(*where, tuple(PROGRAMS))})
         else:
-            answers.append(
-                {"live": _without(*where[:2]), "first": _with_us(*where, tuple(PROGRAMS))}
-            )
-    json.dump(answers, sys.stdout)
+            acts.append({process: _with_us(*where, AGAIN)})
+    print(json.dumps(acts), flush=True)
 
 
 def _without(way: Way, provider: Provider) -> dict[str, Any]:

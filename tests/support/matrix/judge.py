@@ -22,7 +22,30 @@ def judge(row: Row, acts: Mapping[str, Act]) -> dict[str, str]:
         acts: What `matrix.play` returned for it.
     """
     columns = [column for column in COLUMNS if column not in row.apart]
+    if row.passes:
+        return {column: "; ".join(_passing(column, acts)) for column in columns}
     return {column: "; ".join(_FAULTS[column](acts)) for column in columns}
+
+
+def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
+    """Tell where what is none of our business is not as it is without us."""
+    live, first = acts["live"][column], acts["first"][column]
+    yield from _broken(live, first)
+    if "broken" not in live and "broken" not in first:
+        yield from _differing("", _unseen(live["said"]), _unseen(first["said"]))
+    if first.get("stored"):
+        yield f"{first['stored']} stored"
+
+
+def _unseen(said: Any) -> Any:
+    """Return *said* without what only who is seen can say."""
+    if isinstance(said, dict):
+        kept: dict[str, Any] = {k: v for k, v in said.items() if k not in _OURS}
+        return {name: _unseen(each) for name, each in kept.items()}
+    return _unnumbered(said)
+
+
+_OURS = frozenset({"crossed", "first", "once", "whole"})
 
 
 def _cold(acts: Mapping[str, Act]) -> Iterator[str]:
@@ -101,8 +124,8 @@ def _again(acts: Mapping[str, Act], program: str) -> Iterator[str]:
         yield f"{second['calls']} calls by a second process"
 
 
-_SERIAL = re.compile(r"req_[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The number of a request, which no two have in common."""
+_SERIAL = re.compile(r"req_[0-9a-f]+|\b[0-9a-f]{32}\b|'date': '[^']*'|, 'cache-status': '[^']*'")
+"""The number of a request, when it was, and the header that we add."""
 
 
 def _as_live(live: Act, ours: Act) -> Iterator[str]:
@@ -112,7 +135,7 @@ def _as_live(live: Act, ours: Act) -> Iterator[str]:
 
 
 def _unnumbered(said: Any) -> Any:
-    return json.loads(_SERIAL.sub("the request", json.dumps(said)))
+    return json.loads(_SERIAL.sub("", json.dumps(said)))
 
 
 def _broken(*told: Act) -> Iterator[str]:

@@ -20,9 +20,21 @@ Acts = dict[str, dict[str, Any]]
 
 
 def play(
-    sdk: Sdk, rows: Sequence[Row], store: Path, python: Path | str = sys.executable
+    sdk: Sdk,
+    rows: Sequence[Row],
+    store: Path,
+    *,
+    python: Path | str = sys.executable,
+    path: Sequence[str] | None = None,
 ) -> list[Acts]:
-    """Return what was seen of each row of *sdk*, by the interpreter *python*.
+    """Return what was seen of each row of *sdk*.
+
+    Args:
+        sdk: Of which
+        rows: some are played.
+        store: A folder for their stores.
+        python: The interpreter that has the SDK,
+        path: and where it finds what it has not; None: where this one does.
 
     Raises:
         RuntimeError: A process did not end as it should; with what it said.
@@ -33,17 +45,21 @@ def play(
         "store": str(store),
         "hosts": ["127.0.0.1"] if sdk.named else [],
     }
-    with Rehearsal(seed=0) as provider:
-        first, second = (
-            _acted(python, {**told, "url": provider.url, "again": again}) for again in (False, True)
-        )
-    return [{**one, **other} for one, other in zip(first, second, strict=True)]
+    # Where there are no forks, each process imports the SDK for itself.
+    runs = (("first", "second"),) if hasattr(os, "fork") else (("first",), ("second",))
+    with Rehearsal(seed=0, tail=1) as provider:
+        told["url"] = provider.url
+        acts = [act for processes in runs for act in _acted(python, path, {**told, "processes": processes})]
+    return [{**first, **second} for first, second in zip(*acts, strict=True)]
 
 
-def _acted(python: Path | str, told: dict[str, Any]) -> list[Acts]:
+def _acted(
+    python: Path | str, path: Sequence[str] | None, told: dict[str, Any]
+) -> list[list[Acts]]:
+    found = filter(None, sys.path) if path is None else path
     ran = subprocess.run(
         [python, "-m", "matrix.actor"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(found)},
         input=json.dumps(told),
         capture_output=True,
         text=True,
@@ -52,5 +68,4 @@ def _acted(python: Path | str, told: dict[str, Any]) -> list[Acts]:
     )
     if ran.returncode or ran.stderr:
         raise RuntimeError(f"{told['module']} ended with {ran.returncode}:\n{ran.stderr}")
-    answers: list[Acts] = json.loads(ran.stdout)
-    return answers
+    return [json.loads(line) for line in ran.stdout.splitlines()]

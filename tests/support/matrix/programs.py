@@ -125,7 +125,7 @@ def timeout(stage: Stage) -> Any:
         stage.provider.fault("hang;times=1")
         told = {"timeout": stage.met("timeout", lambda: hasty.ask("late"))}
         if stage.way.stream is not None:
-            stage.provider.fault("hang;after=3;times=1")
+            stage.provider.fault(f"hang;after={stage.way.after};times=1")
             kind = "stalled" if "stalled" in stage.way.raises else "timeout"
             told["stalled"] = stage.met(kind, lambda: hasty.stream("stalled"))
     told["timeout, retried"] = stage.redrawn("late")
@@ -156,7 +156,7 @@ def _cancelled(stage: Stage) -> Any:
 
 def _left(stage: Stage) -> Any:
     stored, begun = stage.stored(), time.perf_counter()
-    stage.provider.fault("hang;after=3;times=1")
+    stage.provider.fault(f"hang;after={stage.way.after};times=1")
     stage.calls.leave("left")
     gc.collect()
     return {"stored": stage.stored() - stored, "hasty": time.perf_counter() - begun < 2}

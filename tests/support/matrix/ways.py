@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -12,6 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 
 __all__ = ["Calls", "Way", "about", "opened"]
+
+
+_TURNS = 20
+"""Of the event loop, in which what is left behind is closed: generators are, by the loop itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,7 @@ class Way:
         raises: The SDK's own exceptions: for "400", "500", "timeout", and "stalled" where a stream
             that falls silent raises another.
         dumped: All that an answer or a piece tells, as JSON.
+        after: Pieces of a stream that the provider sends until the SDK has the first of its own.
     """
 
     make: Callable[[str, float], Any]
@@ -36,6 +42,7 @@ class Way:
     texts: Callable[[Sequence[Any]], str]
     raises: Mapping[str, type[BaseException] | tuple[type[BaseException], ...]]
     dumped: Callable[[Any], Any] = lambda told: told.model_dump(mode="json", warnings=False)
+    after: int = 1
 
     @property
     def waits(self) -> bool:
@@ -134,6 +141,10 @@ class AsyncCalls(Calls):
         pieces = self.way.stream(self._client, topic)
         await anext(pieces)
         await pieces.aclose()
+        del pieces
+        gc.collect()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def cancel(self, topic: str, begun: Callable[[], bool]) -> str:
         raised: str = self._run(self._cancelled(self.way.ask(self._client, topic), begun))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fireworks
 
-from matrix.sdks.stainless import aiohttp, chats
+from matrix.sdks.stainless import STALLED, aiohttp, chats
 
-WAYS = chats(fireworks, fireworks.Fireworks, fireworks.AsyncFireworks) | aiohttp(
-    fireworks, fireworks.AsyncFireworks
-)
+WAYS = chats(fireworks, fireworks.Fireworks, fireworks.AsyncFireworks, **STALLED) | aiohttp(fireworks, fireworks.AsyncFireworks, **STALLED)

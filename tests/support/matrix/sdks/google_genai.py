@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from typing import Any
 
-import aiohttp
 import httpx
 import httpx2
 from google import genai
@@ -17,7 +16,7 @@ from matrix.ways import Way
 
 Client: Any = genai.Client
 
-_OF_THE_HOP = {"cache-status", "content-length", "transfer-encoding"}
+_OF_THE_HOP = {"cache-status", "content-length", "date", "transfer-encoding"}
 _KEY = "GOOGLE_GENAI_HTTP_CLIENT"
 
 
@@ -30,12 +29,10 @@ def _made(url: str, limit: float) -> Generator[Any]:
 
 @contextlib.contextmanager
 def _over_httpx(url: str, limit: float) -> Generator[Any]:
-    os.environ[_KEY] = "httpx"
-    try:
-        with _made(url, limit) as client:
-            yield client
-    finally:
+    os.environ[_KEY] = "httpx"  # read when the client is made
+    with _made(url, limit) as client:
         del os.environ[_KEY]
+        yield client
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +116,7 @@ WAYS = {
         make=_async_made,
         ask=_aask,
         stream=_astream,
-        raises=_raises(aiohttp.ServerTimeoutError),
+        raises=_raises(TimeoutError),
         **_OWN,
     ),
 }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import asdict
 from typing import Any
 
+import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
 
@@ -49,7 +50,12 @@ async def _astream(client: Any, topic: str) -> AsyncIterator[Any]:
 _OWN: Any = {
     "text": text,
     "texts": chunk_texts,
-    "raises": {"400": HfHubHTTPError, "500": HfHubHTTPError, "timeout": InferenceTimeoutError},
+    "raises": {
+        "400": HfHubHTTPError,
+        "500": HfHubHTTPError,
+        "timeout": InferenceTimeoutError,
+        "stalled": httpx2.ReadTimeout,
+    },
     "dumped": asdict,
 }
 

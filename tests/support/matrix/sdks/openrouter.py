@@ -44,6 +44,7 @@ _OWN: Any = {
     "make": _make,
     "text": text,
     "texts": chunk_texts,
+    "after": 2,  # the first is a comment: it is being worked on
     "raises": {
         "400": errors.BadRequestResponseError,
         "500": errors.InternalServerResponseError,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
+
+import httpx
 
 from matrix.ways import Way, about
 
-__all__ = ["aiohttp", "chats", "chunk_texts", "maker", "raises", "text"]
+__all__ = ["STALLED", "aiohttp", "chats", "chunk_texts", "maker", "raises", "text"]
+
+STALLED: Mapping[str, Any] = MappingProxyType({"stalled": httpx.ReadTimeout})
+"""In the middle of a stream, most let the client's own exception through; OpenAI's does not."""
 
 
 def raises(lib: ModuleType, **others: Any) -> Mapping[str, Any]:
@@ -51,9 +56,18 @@ def chats(
     client: Callable[..., AbstractContextManager[Any]],
     aclient: Callable[..., AbstractAsyncContextManager[Any]],
     prefix: str = "",
+    **others: Any,
 ) -> dict[str, Way]:
-    """Return the blocking way and the async one to ask for chat completions."""
-    own: Any = {"text": text, "texts": chunk_texts, "raises": raises(lib)}
+    """Return the blocking way and the async one to ask for chat completions.
+
+    Args:
+        lib: The package, with its exceptions.
+        client: The blocking client.
+        aclient: The async one.
+        prefix: Of the paths, as a part of the base URL.
+        others: Exceptions that are not named as OpenAI's.
+    """
+    own: Any = {"text": text, "texts": chunk_texts, "raises": raises(lib, **others)}
     return {
         "sync": Way(make=maker(client, prefix), ask=_ask, stream=_stream, **own),
         "async": Way(make=maker(aclient, prefix), ask=_aask, stream=_astream, **own),
@@ -64,11 +78,12 @@ def aiohttp(
     lib: ModuleType,
     aclient: Callable[..., AbstractAsyncContextManager[Any]],
     prefix: str = "",
+    **others: Any,
 ) -> dict[str, Way]:
     """Return the async way over the aiohttp client that *lib* brings."""
     found: Any = lib
     make = maker(aclient, prefix, http_client=found.DefaultAioHttpClient)
-    own: Any = {"text": text, "texts": chunk_texts, "raises": raises(lib)}
+    own: Any = {"text": text, "texts": chunk_texts, "raises": raises(lib, **others)}
     return {"async, aiohttp": Way(make=make, ask=_aask, stream=_astream, **own)}
 
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import together
 
-from matrix.sdks.stainless import aiohttp, chats
+from matrix.sdks.stainless import STALLED, aiohttp, chats
 
-WAYS = chats(together, together.Together, together.AsyncTogether) | aiohttp(together, together.AsyncTogether)
+WAYS = chats(together, together.Together, together.AsyncTogether, **STALLED) | aiohttp(together, together.AsyncTogether, **STALLED)

@@ -42,7 +42,7 @@ _OWN: Any = {
     "texts": str,
     "dumped": lambda told: [[list(result) for result in told.results], told.total_tokens],
     "raises": {
-        "400": error.InvalidRequestError,
+        "400": error.APIError,
         "500": error.ServerError,
         "timeout": error.Timeout,
     },
