@@ -48,6 +48,24 @@ def made(method: str, url: str, headers: Headers, body: bytes, timeout: float) -
     )
 
 
+def answered(response: Any, body: bytes) -> Answer:
+    return Answer(status=response.status, headers=tuple(response.headers), body=body)
+
+
+def onward(sent: Any, answer: Answer) -> Any:
+    """Return the request that *answer* to *sent* redirects to, or None."""
+    if answer.status not in REDIRECTS:
+        return None
+    method = REDIRECTS[answer.status]
+    return transports.TransportRequest(
+        method=method or sent.method,
+        url=urljoin(sent.url, answer.header("location")),
+        headers=sent.headers,
+        body=b"" if method else sent.body,
+        read_timeout=sent.read_timeout,
+    )
+
+
 def pool(connections: int | None) -> dict[str, Any]:
     return {} if connections is None else {"max_connections": connections, "pool_timeout": PATIENCE}
 
@@ -67,14 +85,12 @@ class Lm15Caller(Caller):
         body: Body = b"",
         timeout: float = PATIENCE,
     ) -> Answer:
-        content = whole(body)
+        sent = made(method, url, headers, whole(body), timeout)
         while True:
-            with self.transport.stream(made(method, url, headers, content, timeout)) as response:
-                status, head, said = response.status, tuple(response.headers), response.read()
-            if status not in REDIRECTS:
-                return Answer(status=status, headers=head, body=said)
-            url = urljoin(url, dict((n.lower(), v) for n, v in head)["location"])
-            method, content = (REDIRECTS[status], b"") if REDIRECTS[status] else (method, content)
+            with self.transport.stream(sent) as response:
+                answer = answered(response, response.read())
+            if (sent := onward(sent, answer)) is None:
+                return answer
 
     @contextmanager
     def stream(
@@ -102,19 +118,14 @@ class AsyncLm15Caller(Caller):
         body: Body = b"",
         timeout: float = PATIENCE,
     ) -> Answer:
-        return self.runner.run(self._request(method, url, headers, whole(body), timeout))
+        return self.runner.run(self._request(made(method, url, headers, whole(body), timeout)))
 
-    async def _request(
-        self, method: str, url: str, headers: Headers, body: bytes, timeout: float
-    ) -> Answer:
+    async def _request(self, sent: Any) -> Answer:
         while True:
-            sent = made(method, url, headers, body, timeout)
             async with self.transport.stream(sent) as response:
-                status, head, said = response.status, tuple(response.headers), await response.read()
-            if status not in REDIRECTS:
-                return Answer(status=status, headers=head, body=said)
-            url = urljoin(url, dict((n.lower(), v) for n, v in head)["location"])
-            method, body = (REDIRECTS[status], b"") if REDIRECTS[status] else (method, body)
+                answer = answered(response, await response.read())
+            if (sent := onward(sent, answer)) is None:
+                return answer
 
     @contextmanager
     def stream(
@@ -211,7 +222,11 @@ def test_an_answer_that_cannot_be_decoded_is_an_error_of_the_protocol(
 def test_a_mock_below_us_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a test that has put a function of its own there, then that is what answers."""
     answer = object()
-    monkeypatch.setattr(transports.StdlibTransport, "stream", lambda *_: answer)
+
+    def stream(*_: object) -> object:
+        return answer
+
+    monkeypatch.setattr(transports.StdlibTransport, "stream", stream)
     undo = adapter.hook(transports, gate := FakeGate())
     try:
         transport = transports.StdlibTransport()

@@ -25,7 +25,9 @@ class Framework:
         name: As it calls itself.
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
+        page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
+        without: Variables of the environment that it is to run without.
         remarks: What to know; Markdown, one line.
     """
 
@@ -33,15 +35,17 @@ class Framework:
     name: str
     packages: tuple[str, ...]
     streams: bool = True
+    page: str = ""
     gateway: bool = False
+    without: tuple[str, ...] = ()
     remarks: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Framework:
         """Return what *folder* holds."""
         told: dict[str, Any] = tomllib.loads((folder / "about.toml").read_text(encoding="utf-8"))
-        packages = tuple(told.pop("packages"))
-        return cls(folder=folder, packages=packages, **told)
+        packages, without = (tuple(told.pop(name, ())) for name in ("packages", "without"))
+        return cls(folder=folder, packages=packages, without=without, **told)
 
     @property
     def key(self) -> str:
@@ -59,9 +63,9 @@ class Framework:
         return self.folder / "requirements.txt"
 
     @property
-    def page(self) -> Path:
+    def how_to(self) -> Path:
         """What users read."""
-        return ROOT / "docs" / "how-to" / f"framework-{self.key}.md"
+        return ROOT / "docs" / "how-to" / f"framework-{self.page or self.key}.md"
 
     @property
     def installs(self) -> bool:
@@ -69,14 +73,19 @@ class Framework:
         return "cachesaver.install(" in self.agent.read_text(encoding="utf-8")
 
     @property
+    def found(self) -> Path:
+        """Where the result is kept."""
+        return self.folder / "result.json"
+
+    @property
     def result(self) -> Result:
         """What was found the last time."""
-        return Result(**json.loads((self.folder / "result.json").read_text(encoding="utf-8")))
+        return Result(**json.loads(self.found.read_text(encoding="utf-8")))
 
     def keep(self, result: Result) -> None:
         """Write *result* into the folder."""
         text = json.dumps(asdict(result), indent=2)
-        (self.folder / "result.json").write_text(f"{text}\n", encoding="utf-8")
+        self.found.write_text(f"{text}\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
