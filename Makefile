@@ -7,6 +7,7 @@
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
+#     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
 #
 # PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
@@ -15,7 +16,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -56,6 +57,9 @@ apart: .venv/ready-test
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
+
+frameworks: .venv/ready-test
+	$(BIN)/python tests/frameworks/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

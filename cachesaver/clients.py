@@ -112,6 +112,14 @@ CLIENTS: Final[tuple[Client, ...]] = (
         source="connectionpool.py, _async/connectionpool.py: urlopen",
     ),
     Client(
+        package="lm15",
+        imports=("lm15.transports", "dspy._vendor.lm15.transports"),
+        reach=Reach.HOOK,
+        by="cachesaver.transports.lm15",
+        note="DSPy carries it inside",
+        source="lm15 1.5, dspy 3.4, transports/_sync.py, _async.py: StdlibTransport.stream",
+    ),
+    Client(
         package="",
         imports=("http.client",),
         reach=Reach.HOOK,

@@ -66,6 +66,13 @@ def by_urllib3_future(url: str) -> bytes:
     return bytes(manager.request("POST", url, body=BODY, headers=JSON).data)
 
 
+def by_lm15(url: str) -> bytes:
+    lib = module("lm15.transports")
+    request = lib.TransportRequest(method="POST", url=url, headers=[*JSON.items()], body=BODY)
+    with lib.StdlibTransport() as transport, transport.stream(request) as response:
+        return bytes(response.read())
+
+
 def by_http_client(url: str) -> bytes:
     host, _, path = url.removeprefix("http://").partition("/")
     connection = module("http.client").HTTPConnection(host)
@@ -143,6 +150,7 @@ WAYS: dict[str, Callable[[str], Any]] = {
     "aiohttp": by_aiohttp,
     "urllib3": by_urllib3,
     "urllib3_future": by_urllib3_future,
+    "lm15.transports": by_lm15,
     "http.client": by_http_client,
     "urllib.request": by_urllib_request,
     "requests": by_requests,
@@ -159,6 +167,7 @@ WAYS: dict[str, Callable[[str], Any]] = {
 ELSEWHERE = {
     "botocore": "tests/clients/test_boto3.py",
     "aiobotocore": "tests/clients/test_aiobotocore.py",
+    "dspy._vendor.lm15.transports": "tests/frameworks/dspy",
     "grpc": "speaks no HTTP that a program writes",
     "h2": "is no client",
     "treq": "has a reactor, which runs once in a process",
