@@ -6,6 +6,7 @@
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
+#     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
 #
 # PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
@@ -14,7 +15,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench fuzz clean
+.PHONY: demo test check lint format types mypy pyright contracts bench fuzz frameworks clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -52,6 +53,9 @@ bench: .venv/ready-bench
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
+
+frameworks: .venv/ready-test
+	$(BIN)/python tests/frameworks/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

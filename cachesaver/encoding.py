@@ -35,31 +35,46 @@ class _Identity:
         return data
 
 
+_GZIP = (b"\x1f\x8b\x08",)
+"""How a gzip member begins: its two identifiers and the one method there is (RFC 1952, 2.3.1)."""
+
+_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60)))
+"""How a zstd frame and a skippable one begin (RFC 8878, sections 3.1.1 and 3.1.2)."""
+
+
 class _Members:
     """A body of several gzip members (RFC 1952, section 2.2) or zstd frames (RFC 8878, section 3.1).
 
-    What follows a member and begins none is padding, and says nothing.
+    What follows a member and begins none is padding, and says nothing. Seams make no difference.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], starts: tuple[bytes, ...]) -> None:
         self._make = make
         self._inner = make()
+        self._starts = starts
+        self._held = b""
         self._has_ended = False
 
     def decompress(self, data: bytes, /) -> bytes:
         pieces = list[bytes]()
         while data and not self._has_ended:
-            begins = self._inner.eof
-            if begins:
-                self._inner = self._make()
-            try:
-                pieces.append(self._inner.decompress(data))
-            except (zlib.error, zstandard.ZstdError):
-                if not begins:
-                    raise
-                self._has_ended = True
+            if self._inner.eof and not (data := self._begun(data)):
+                break
+            pieces.append(self._inner.decompress(data))
             data = self._inner.unused_data if self._inner.eof else b""
         return b"".join(pieces)
+
+    def _begun(self, data: bytes) -> bytes:
+        """Return the start of the next member; nothing while it is too short to tell, or is none."""
+        start, self._held = self._held + data, b""
+        if len(start) < len(self._starts[0]):
+            self._held = start
+            return b""
+        if not start.startswith(self._starts):
+            self._has_ended = True
+            return b""
+        self._inner = self._make()
+        return start
 
 
 class _Deflate:
@@ -110,11 +125,11 @@ def decoder_for(headers: Headers) -> Decoder | None:
         case "identity" | "":
             return _Identity()
         case "gzip" | "x-gzip":
-            return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16))
+            return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), _GZIP)
         case "deflate":
             return _Deflate()
         case "zstd":
-            return _Members(lambda: zstandard.ZstdDecompressor().decompressobj())
+            return _Members(lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD)
         case "br":
             try:
                 return _Brotli()

@@ -42,6 +42,9 @@ TRANSPORTS: Mapping[str, str] = {
     "httpx2": "cachesaver.transports.httpx",
     "aiohttp": "cachesaver.transports.aiohttp",
     "urllib3": "cachesaver.transports.urllib3",
+    # the HTTP stack of DSPy, which carries it inside; and by itself
+    "dspy._vendor.lm15.transports": "cachesaver.transports.lm15",
+    "lm15.transports": "cachesaver.transports.lm15",
 }
 
 
