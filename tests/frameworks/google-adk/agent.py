@@ -5,12 +5,13 @@ import json
 import sys
 from typing import Any
 
-import cachesaver
 from google.adk.agents import Agent
 from google.adk.agents.run_config import RunConfig, StreamingMode
 from google.adk.models.lite_llm import LiteLlm
 from google.adk.runners import InMemoryRunner
 from google.genai import types
+
+import cachesaver
 
 cachesaver.install()
 
@@ -34,7 +35,7 @@ async def main() -> None:
     streams = sys.argv[1:] == ["stream"]
     mode = StreamingMode.SSE if streams else StreamingMode.NONE
     config = RunConfig(streaming_mode=mode)
-    models = ("gemini-2.5-flash", LiteLlm(model="openai/gpt-5-mini"))
+    models = ("gemini-3.5-flash", LiteLlm(model="openai/gpt-5-mini"))
     events = [event for model in models for event in await run(weather_agent(model), config)]
     messages = [shown(event) for event in events if not event.partial]
     pieces = sum(1 for event in events if event.partial)

@@ -4,11 +4,12 @@ import json
 import sys
 from typing import Annotated, Any
 
-import cachesaver
 from haystack.components.agents import Agent
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.dataclasses import ChatMessage
 from haystack.tools import tool
+
+import cachesaver
 
 cachesaver.install()
 

@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
-import cachesaver
 from inspect_ai import Task, eval
 from inspect_ai.agent import react
 from inspect_ai.dataset import Sample
 from inspect_ai.scorer import includes
 from inspect_ai.tool import Tool, tool
+
+import cachesaver
 
 cachesaver.install()
 

@@ -5,9 +5,10 @@ import json
 import sys
 from typing import Annotated, Any
 
-import cachesaver
 import instructor
 from pydantic import AfterValidator, BaseModel
+
+import cachesaver
 
 cachesaver.install()
 

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cachesaver
 from lm_eval import simple_evaluate
+
+import cachesaver
 
 cachesaver.install()
 

@@ -5,8 +5,9 @@ import os
 import sys
 from typing import Any
 
-import cachesaver
 from smolagents import InferenceClientModel, LogLevel, OpenAIModel, ToolCallingAgent, tool
+
+import cachesaver
 
 cachesaver.install()
 

@@ -5,10 +5,11 @@ import json
 import sys
 from typing import Any
 
-import cachesaver
 from strands import Agent, tool
 from strands.models import BedrockModel
 from strands.models.openai import OpenAIModel
+
+import cachesaver
 
 cachesaver.install()
 

@@ -25,6 +25,7 @@ class Framework:
         name: As it calls itself.
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
+        tools: Whether the program has tools to be called.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
         remarks: What to know; Markdown, one line.
     """
@@ -33,6 +34,7 @@ class Framework:
     name: str
     packages: tuple[str, ...]
     streams: bool = True
+    tools: bool = True
     gateway: bool = False
     remarks: str = ""
 
