@@ -26,6 +26,7 @@ class Framework:
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
         page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
+        tools: Whether the program has tools to be called.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
         without: Variables of the environment that it is to run without.
         remarks: What to know; Markdown, one line.
@@ -36,6 +37,7 @@ class Framework:
     packages: tuple[str, ...]
     streams: bool = True
     page: str = ""
+    tools: bool = True
     gateway: bool = False
     without: tuple[str, ...] = ()
     remarks: str = ""
