@@ -113,11 +113,20 @@ CLIENTS: Final[tuple[Client, ...]] = (
     ),
     Client(
         package="lm15",
-        imports=("lm15.transports", "dspy._vendor.lm15.transports"),
+        imports=("lm15.transports",),
         reach=Reach.HOOK,
         by="cachesaver.transports.lm15",
-        note="DSPy carries it inside",
-        source="lm15 1.5, dspy 3.4, transports/_sync.py, _async.py: StdlibTransport.stream",
+        tested="1.5",
+        source="transports/_sync.py, _async.py: StdlibTransport.stream",
+    ),
+    Client(
+        package="dspy",
+        imports=("dspy._vendor.lm15.transports",),
+        reach=Reach.HOOK,
+        by="cachesaver.transports.lm15",
+        tested="3.4",
+        note="it carries lm15 inside",
+        source="_vendor/lm15/transports/_sync.py, _async.py: StdlibTransport.stream",
     ),
     Client(
         package="",

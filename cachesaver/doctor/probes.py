@@ -113,6 +113,23 @@ def _botocore(url: str, body: bytes) -> str:
     return str(answer.headers.get(_STATUS, ""))
 
 
+def _lm15(name: str) -> Callable[[str, bytes], str]:
+    def probe(url: str, body: bytes) -> str:
+        lib, transport = _module(name), _module(name).StdlibTransport()
+        request = lib.TransportRequest(
+            method="POST", url=url, headers=list(_JSON.items()), body=body, read_timeout=10
+        )
+        try:
+            with transport.stream(request) as answer:
+                answer.read()
+                named = {key.lower(): value for key, value in answer.headers}
+            return str(named.get(_STATUS, ""))
+        finally:
+            transport.close()
+
+    return probe
+
+
 def _module(name: str) -> Any:
     import importlib
 
@@ -134,5 +151,7 @@ PROBES: Final[Mapping[str, Mapping[str, Callable[[str, bytes], str]]]] = Mapping
         "requests": {"blocking": _requests("requests")},
         "niquests": {"blocking": _requests("niquests")},
         "botocore": {"blocking": _botocore},
+        "lm15.transports": {"blocking": _lm15("lm15.transports")},
+        "dspy._vendor.lm15.transports": {"blocking": _lm15("dspy._vendor.lm15.transports")},
     }
 )
