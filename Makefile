@@ -54,6 +54,7 @@ bench: .venv/ready-bench
 
 apart: .venv/ready-test
 	$(BIN)/python tests/transports/apart.py $(ARGS)
+	$(BIN)/python tests/laws/escapes.py
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
