@@ -86,17 +86,17 @@ class RequestsSDK:
 
 class Urllib3SDK:
     def ask(self, url: str, body: bytes, headers: Headers, timeout: float) -> Told:
-        manager = module("urllib3").PoolManager(retries=False)
-        answer = manager.request("POST", url, body=body, headers=headers, timeout=timeout)
-        return answer.status, answer.data
+        with module("urllib3").PoolManager(retries=False) as manager:
+            answer = manager.request("POST", url, body=body, headers=headers, timeout=timeout)
+            return answer.status, answer.data
 
     def begin(self, url: str, body: bytes, headers: Headers) -> Iterator[bytes]:
-        manager = module("urllib3").PoolManager(retries=False)
-        answer = manager.request("POST", url, body=body, headers=headers, preload_content=False)
-        try:
-            yield from answer.stream()
-        finally:
-            answer.close()
+        with module("urllib3").PoolManager(retries=False) as manager:
+            answer = manager.request("POST", url, body=body, headers=headers, preload_content=False)
+            try:
+                yield from answer.stream()
+            finally:
+                answer.close()
 
 
 class HttpClientSDK:
