@@ -237,7 +237,11 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         hosts=r"[\w-]+\.(?:openai|cognitiveservices)\.azure\.com",
         source="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
         known="OpenAI's models; whether all its defaults hold is not documented",
-        noise=_labels("user", "metadata", source="the same reference"),
+        noise=_labels(
+            "user",
+            "metadata",
+            source="https://learn.microsoft.com/azure/ai-foundry/openai/reference-preview",
+        ),
     ),
     ChatHost(
         name="Azure AI inference",
