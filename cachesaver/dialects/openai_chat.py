@@ -5,8 +5,8 @@ where the path names a deployment) and holds messages with roles, on any host. A
 table below only with a source; where one API of the many that share this format differs, the field
 stays in the question. What a host has to itself stands in `chat_hosts`.
 
-What passes through: xAI's `deferred` (the answer is a job, not a sample), beam search and `best_of`
-(the choices of one such answer are not independent draws), gateways told by header where to go.
+What passes through: xAI's `deferred` and Zhipu's `/async/` (the answer is a job, not a sample), beam
+search and `best_of` (the choices of one such answer are not independent draws).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class CompatibleChat(ChoicesDialect):
     """
 
     name = "openai.chat"
-    endpoints = (r"/chat/completions",)
+    endpoints: tuple[str, ...] = (r"(?<!/async)/chat/completions",)
     volatile: Mapping[str, str] = MappingProxyType(
         {
             **OPENAI_VOLATILE,

@@ -249,6 +249,10 @@ ORDINARY: list[tuple[str, Body]] = [
     (f"{OPENAI}/completions", {"model": "m", "prompt": ["a", "b"]}),
     (f"{OPENAI}/completions", {"model": "m", "prompt": [[1], [2]]}),
     # Jobs and state on the server.
+    ("https://open.bigmodel.cn/api/paas/v4/async/chat/completions", CHAT),
+    ("https://open.bigmodel.cn/api/paas/v4/async/images/generations", {"model": "m", "prompt": "x"}),
+    ("https://api.anthropic.com/v1/messages", {**CHAT, "max_tokens": 5, "container": "container_01"}),
+    ("https://api.anthropic.com/v1/messages", {**CHAT, "max_tokens": 5, "container": {"id": "c"}}),
     ("https://api.x.ai/v1/chat/completions", {**CHAT, "deferred": True}),
     (f"{OPENAI}/responses", {**RESPONSES, "background": True}),
     (f"{OPENAI}/responses", {**RESPONSES, "conversation": "conv_1"}),
@@ -355,6 +359,12 @@ class TestNamedHosts:
             ("https://api.acme.test/v1/batches", {"input_file_id": "f"}),
             ("https://api.acme.test/v1/responses", {**RESPONSES, "background": True}),
             ("https://api.acme.test/v1/responses", {**RESPONSES, "conversation": "c"}),
+            (
+                "https://api.acme.test/v1/messages",
+                {**CHAT, "max_tokens": 5, "container": "container_01"},
+            ),
+            ("https://api.acme.test/v4/async/chat/completions", CHAT),
+            ("https://api.acme.test/oauth/token", {"grant_type": "client_credentials"}),
         ],
     )
     def test_not_elsewhere_and_nothing_deterministic_or_stateful(
@@ -396,7 +406,7 @@ FIELDS = st.sampled_from(
     [
         "model", "messages", "n", "input", "prompt", "tools", "conversation",
         "previous_response_id", "stream", "options", "inputs", "parameters", "keep_alive",
-        "best_of", "deferred", "background", "message", "store", "text",
+        "best_of", "deferred", "background", "message", "store", "text", "input_type", "container",
     ]
 )  # fmt: skip
 
