@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from cachesaver.dialects import anthropic_stream, anthropic_whole, forms
 from cachesaver.dialects.base import BaseDialect
-from cachesaver.dialects.hosts import host_of, path_of
+from cachesaver.dialects.hosts import host_of, path_of, stateful
 from cachesaver.dialects.routing import ROUTED
 from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
@@ -115,6 +115,7 @@ class CompatibleMessages(BaseDialect):
             and forms.is_list(messages)
             and bool(messages)
             and all(map(is_turn, messages))
+            and not stateful(request.url, body)
             and _is_addressed(request, body)
             and self._serves(request)
         )
