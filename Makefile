@@ -5,6 +5,7 @@
 #     make test      the tests, with branch coverage (ARGS="-k stores" for some of them)
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
+#     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make clean     back to a fresh checkout
 #
@@ -14,7 +15,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench fuzz clean
+.PHONY: demo test check lint format types mypy pyright contracts bench matrix fuzz clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -49,6 +50,9 @@ contracts: .venv/ready-dev
 
 bench: .venv/ready-bench
 	$(RUN) tests.bench $(ARGS)
+
+matrix: .venv/ready-test
+	$(RUN) tests.clients.matrix $(ARGS)
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cachesaver.rehearsal import Rehearsal
+from matrix.predictions import Predictions
 from matrix.table import Row, Sdk
 
 __all__ = ["play"]
@@ -47,7 +48,7 @@ def play(
     }
     # Where there are no forks, each process imports the SDK for itself.
     runs = (("first", "second"),) if hasattr(os, "fork") else (("first",), ("second",))
-    with Rehearsal(seed=0, tail=1) as provider:
+    with Predictions() if sdk.predicts else Rehearsal(seed=0, tail=1) as provider:
         told["url"] = provider.url
         acts = [act for processes in runs for act in _acted(python, path, {**told, "processes": processes})]
     return [{**first, **second} for first, second in zip(*acts, strict=True)]
