@@ -6,6 +6,7 @@
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
+#     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
@@ -16,7 +17,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -55,6 +56,9 @@ bench: .venv/ready-bench
 apart: .venv/ready-test
 	$(BIN)/python tests/transports/apart.py $(ARGS)
 	$(BIN)/python tests/laws/escapes.py
+
+matrix: .venv/ready-test
+	$(RUN) tests.clients.matrix $(ARGS)
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
