@@ -5,6 +5,7 @@
 #     make test      the tests, with branch coverage (ARGS="-k stores" for some of them)
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
+#     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make clean     back to a fresh checkout
 #
@@ -14,7 +15,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench fuzz clean
+.PHONY: demo test check lint format types mypy pyright contracts bench fuzz suites clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -52,6 +53,9 @@ bench: .venv/ready-bench
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
+
+suites: .venv/ready-test
+	$(RUN) tests.clients.suites.run $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

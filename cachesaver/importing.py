@@ -86,7 +86,9 @@ class _Told:
     def exec_module(self, module: ModuleType) -> None:
         """Do as the inner loader does; then the module is there and gets its own loader back."""
         self._inner.exec_module(module)
-        if module.__spec__ is not None:
+        # Only what is ours: an alias (httpx2 has one for httpx) shows the module of another name.
+        if module.__spec__ is not None and cast("object", module.__spec__.loader) is self:
             module.__spec__.loader = self._inner
-        module.__loader__ = self._inner
+        if cast("object", module.__loader__) is self:
+            module.__loader__ = self._inner
         self._watch.seen(module)

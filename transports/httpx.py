@@ -17,11 +17,13 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.ports import Gate
 from cachesaver.transports.httpx_messages import (
     LARGEST_BODY,
+    TOO_LARGE,
     AsyncBody,
     AsyncRest,
     Body,
     Rest,
     async_reply,
+    finish,
     obstacle,
     of,
     ours,
@@ -41,7 +43,6 @@ NAME: str = "httpx"
 MODULES: tuple[str, ...] = ("httpx", "httpx2")
 
 _UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
-_TOO_LARGE: Final = "its body is too large to be read first"
 
 
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
@@ -213,7 +214,7 @@ class _Answering:
             body += chunk
             if len(body) > LARGEST_BODY:
                 rest = of(Rest, self._lib.SyncByteStream)(bytes(body), arriving)
-                return self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+                return self._pass(request, with_stream(self._lib, request, rest), TOO_LARGE)
         return self._answer(request, ours(request, bytes(body)))
 
     def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:
@@ -245,7 +246,12 @@ class _AsyncAnswering:
             body += chunk
             if len(body) > LARGEST_BODY:
                 rest = of(AsyncRest, self._lib.AsyncByteStream)(bytes(body), arriving)
-                return await self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+                going = with_stream(self._lib, request, rest)
+                try:
+                    return await self._pass(request, going, TOO_LARGE)
+                except BaseException:
+                    await finish(arriving)  # the rest of it may not have been begun
+                    raise
         return await self._answer(request, ours(request, bytes(body)))
 
     async def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:

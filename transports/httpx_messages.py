@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST_BODY",
+    "TOO_LARGE",
     "AsyncBody",
     "AsyncRest",
     "Body",
     "Rest",
     "async_reply",
+    "finish",
     "obstacle",
     "of",
     "ours",
@@ -34,6 +36,8 @@ __all__ = [
 
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
+
+TOO_LARGE: Final = "its body is too large to be read first"
 
 _BODILESS: Final = frozenset({204, 304})
 _FRAMING: Final = ("content-length", "transfer-encoding")
@@ -55,8 +59,9 @@ def obstacle(request: httpx.Request) -> str:
     A pipe or socket may block for as long as its other end likes. What says its length ends; an
     iterator ends, or outgrows `LARGEST_BODY`.
     """
-    if hasattr(request, "_content"):
-        return ""
+    content: bytes | None = getattr(request, "_content", None)
+    if content is not None:
+        return TOO_LARGE if len(content) > LARGEST_BODY else ""
     source: object = getattr(request.stream, "_stream", None)
     seekable: Callable[[], bool] | None = getattr(source, "seekable", None)
     if hasattr(source, "read") and not (seekable and seekable()):
@@ -64,7 +69,7 @@ def obstacle(request: httpx.Request) -> str:
     length = request.headers.get("content-length")
     if length is not None:
         fits = length.isdecimal() and int(length) <= LARGEST_BODY
-        return "" if fits else "its body is too large to be read first"
+        return "" if fits else TOO_LARGE
     unknown = hasattr(source, "aread") or hasattr(request.stream, "fields")  # async file, multipart
     return "its body is a file of unknown length" if unknown else ""
 
@@ -127,9 +132,12 @@ class AsyncRest:
         self._unread = unread
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._read
-        async for chunk in self._unread:
-            yield chunk
+        try:
+            yield self._read
+            async for chunk in self._unread:
+                yield chunk
+        finally:
+            await finish(self._unread)
 
 
 # --- responses
@@ -153,7 +161,7 @@ def async_reply(native: httpx.Response) -> AsyncReply:
     chunks = aiter(cast("httpx.AsyncByteStream", native.stream))
 
     async def close() -> None:
-        await _finish(chunks)
+        await finish(chunks)
         await native.aclose()
 
     return AsyncReply(
@@ -209,11 +217,11 @@ class AsyncBody:
         import anyio  # httpx's own dependency for it: at hand wherever an AsyncClient can run
 
         with anyio.CancelScope(shield=True):
-            await _finish(self._reply.chunks)
+            await finish(self._reply.chunks)
             await self._reply.close()
 
 
-async def _finish(chunks: AsyncIterator[bytes]) -> None:
+async def finish(chunks: AsyncIterator[bytes]) -> None:
     """Finish *chunks* if it is a generator that stands still: trio and asyncio insist on it."""
     if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
         await chunks.aclose()
