@@ -7,6 +7,7 @@
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
+#     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
@@ -17,7 +18,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -65,6 +66,8 @@ fuzz: .venv/ready-fuzz
 
 frameworks: .venv/ready-test
 	$(BIN)/python tests/frameworks/run.py $(ARGS)
+suites: .venv/ready-test
+	$(RUN) tests.clients.suites.run $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
