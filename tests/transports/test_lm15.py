@@ -26,9 +26,12 @@ from cachesaver.transports.testing import (
     LoopbackServer,
     RecordingGate,
     Script,
+    TeeGate,
     TransportContract,
 )
 
+EVENTS = (b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n")
+SSE = (("Content-Type", "text/event-stream"),)
 KEPT = Response(status=200, chunks=(b"kept",))
 REDIRECTS = {301: "GET", 302: "GET", 303: "GET", 307: "", 308: ""}
 """And the method one goes on with; empty where it stays."""
@@ -178,6 +181,25 @@ class TestLm15(Lm15Contract):
 class TestAsyncLm15(Lm15Contract):
     def caller(self, *, connections: int | None = None) -> Caller:
         return AsyncLm15Caller(connections)
+
+    def test_a_body_that_breaks_off_is_the_clients_own(self) -> None:
+        """Given that asyncio drops what it holds when a connection is reset, a piece is read first."""
+        gate = TeeGate()
+        with LoopbackServer() as server, self.caller() as caller:
+            script = Script(headers=SSE, chunks=EVENTS, breaks=True, holds_chunks=True)
+            url = server.script("/v1/x", script)
+
+            def call() -> None:
+                with caller.stream("POST", url, body=b"{}") as chunks:
+                    next(chunks)
+                    server.release(len(EVENTS) - 1)
+                    list(chunks)
+
+            plain, hooked = self._errors(call, gate)
+
+        assert type(hooked) is type(plain)
+        assert gate.tees[0].error is not None
+        assert not gate.tees[0].finished
 
 
 # --- which calls are ours
