@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -73,6 +74,12 @@ class Framework:
         return "cachesaver.install(" in self.agent.read_text(encoding="utf-8")
 
     @property
+    def program(self) -> str:
+        """Digest of the program and of what is installed for it: 16 hex digits."""
+        files = (self.agent, self.requirements)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+    @property
     def found(self) -> Path:
         """Where the result is kept."""
         return self.folder / "result.json"
@@ -106,6 +113,7 @@ class Result:
         pieces: Pieces the stream came in.
         elsewhere: Hosts other than the provider that the program tried to reach: telemetry.
         faults: What went wrong, in sentences. None, and the framework is fine.
+        program: Of what it was found; see `Framework.program`.
     """
 
     date: str
@@ -118,6 +126,7 @@ class Result:
     pieces: int
     elsewhere: list[str]
     faults: list[str]
+    program: str = ""
 
 
 def frameworks(*names: str) -> list[Framework]:
