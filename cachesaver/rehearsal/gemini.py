@@ -57,6 +57,9 @@ _STATUSES = MappingProxyType(
 # Protocol buffers read either spelling of a field; the SDK sends both.
 _PARAMETERS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
 
+_NO_IDS = re.compile(r"gemini-[12]\b")
+"""Models whose calls have no id: recorded exchanges of gemini-2.0 and 2.5; 3.1 and 3.5 give ids."""
+
 _ROLES = MappingProxyType({"model": "assistant", "function": "tool"})
 
 
@@ -75,7 +78,7 @@ class GeminiApi:
     def whole(self, ask: Ask, takes: tuple[Take, ...]) -> Mapping[str, Any]:
         """Return a `GenerateContentResponse` with all candidates."""
         candidates = [
-            _candidate(index, _parts(take), _FINISH_REASONS[take.finish])
+            _candidate(index, _parts(take, ask), _FINISH_REASONS[take.finish])
             for index, take in enumerate(takes)
         ]
         return _response(ask, takes, candidates, sum(take.tokens for take in takes))
@@ -232,20 +235,15 @@ def _schema(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return mapped(pick(config, "responseJsonSchema", "_responseJsonSchema", "responseSchema"))
 
 
-def _parts(take: Take) -> list[dict[str, Any]]:
-    calls = [_function_call(take, place) for place in range(len(take.calls))]
+def _parts(take: Take, ask: Ask) -> list[dict[str, Any]]:
+    calls = [_function_call(take, place, ask) for place in range(len(take.calls))]
     return [{"text": take.text}, *calls] if take.text or not calls else calls
 
 
-def _function_call(take: Take, place: int) -> dict[str, Any]:
+def _function_call(take: Take, place: int, ask: Ask) -> dict[str, Any]:
     call = take.calls[place]
-    return {
-        "functionCall": {
-            # No `id`, as often: https://github.com/apache/flink-agents/issues/947
-            "name": call.name,
-            "args": dict(call.arguments),
-        }
-    }
+    named = {} if _NO_IDS.match(ask.model) else {"id": take.id("", "call", place)[:8]}
+    return {"functionCall": {**named, "name": call.name, "args": dict(call.arguments)}}
 
 
 def _candidate(index: int, parts: list[dict[str, Any]], finish: str | None) -> dict[str, Any]:
@@ -273,13 +271,13 @@ def _response(
 
 def _chunks(ask: Ask, takes: tuple[Take, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
     said = [0] * len(takes)
-    for step, index, parts, finish in _bursts(takes):
+    for step, index, parts, finish in _bursts(ask, takes):
         said[index] = takes[index].tokens if finish else min(step, takes[index].tokens)
         yield step, _response(ask, takes, [_candidate(index, parts, finish)], sum(said))
 
 
 def _bursts(
-    takes: tuple[Take, ...],
+    ask: Ask, takes: tuple[Take, ...]
 ) -> Iterator[tuple[int, int, list[dict[str, Any]], str | None]]:
     longest = max(len(take.pieces) for take in takes)
     for start in range(0, longest or 1, _BURST):
@@ -293,4 +291,4 @@ def _bursts(
         for place in range(len(take.calls)):
             last = place == len(take.calls) - 1
             finish = _FINISH_REASONS[take.finish] if last else None
-            yield take.tokens, index, [_function_call(take, place)], finish
+            yield take.tokens, index, [_function_call(take, place, ask)], finish

@@ -130,6 +130,21 @@ def test_a_forced_function_is_called(gemini_client: Any, config: dict[str, Any])
         assert answer.candidates[0].finish_reason == types.FinishReason.STOP
 
 
+def test_a_call_has_an_id_where_the_model_gives_one(
+    rehearsal: Rehearsal, http: httpx2.Client
+) -> None:
+    def calls(model: str, method: str) -> str:
+        url = f"{rehearsal.gemini_url}/v1beta/models/{model}:{method}"
+        return http.post(url, json={**BODY, **forced()}).text
+
+    for method in ("generateContent", "streamGenerateContent?alt=sse"):
+        unnamed, named = calls("gemini-2.5-flash", method), calls("gemini-3.5-flash", method)
+
+        assert "functionCall" in unnamed
+        assert '"id"' not in unnamed
+        assert '"id"' in named
+
+
 def test_a_function_is_called_when_named_unless_forbidden(gemini_client: Any) -> None:
     ask = ASK | {"contents": "get_weather!"}
     none = {"function_calling_config": {"mode": "NONE"}}
