@@ -26,6 +26,7 @@ class Framework:
         name: As it calls itself.
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
+        tools: Whether the program has tools to be called.
         page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
         without: Variables of the environment that it is to run without.
@@ -36,6 +37,7 @@ class Framework:
     name: str
     packages: tuple[str, ...]
     streams: bool = True
+    tools: bool = True
     page: str = ""
     gateway: bool = False
     without: tuple[str, ...] = ()
