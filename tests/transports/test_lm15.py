@@ -215,6 +215,8 @@ def test_what_the_gate_does_not_want_is_sent_as_it_was() -> None:
                 assert head.status == 200
             with pytest.raises(ValueError, match="missing host"):
                 transport.stream(made("POST", "http:///v1/x", (), b"", PATIENCE))
+            with pytest.raises(ValueError, match="IPv6"):
+                transport.stream(made("POST", "http://[::1/v1/x", (), b"", PATIENCE))
             transport.close()
             with pytest.raises(transports.TransportError, match="closed"):
                 transport.stream(made("POST", server.url, (), b"", PATIENCE))
