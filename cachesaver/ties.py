@@ -50,10 +50,10 @@ def _replaced(value: object, path: Sequence[str], places: dict[str, int]) -> obj
         is_made_up = isinstance(value, str) and _MADE_UP.fullmatch(value)
         return [places.setdefault(str(value), len(places))] if is_made_up else value
     head, rest = path[0], path[1:]
-    if isinstance(value, list) and head == "*":
+    if isinstance(value, list):
         items = cast("list[object]", value)
-        return [_replaced(item, rest, places) for item in items]
-    if isinstance(value, Mapping) and head in value:
+        return [_replaced(item, rest, places) for item in items] if head == "*" else items
+    if isinstance(value, Mapping):
         inner = cast("Mapping[str, object]", value)
-        return {**inner, head: _replaced(inner[head], rest, places)}
+        return {**inner, head: _replaced(inner[head], rest, places)} if head in inner else inner
     return value
