@@ -222,7 +222,7 @@ def _kept(
         return spell_parts(_kept_parts(parsed.parts, dialect, rules, dropped))
     if not parsed.is_json:
         return parsed.canonical
-    members = _plain(parsed.members, dialect, dropped)
+    members = dict(parsed.members)
     for path, why in dialect.volatile.items():
         if path in ("stream", "stream_options") and streams and not dialect.converts:
             continue  # the two forms cannot be turned into each other: they are two questions
@@ -239,15 +239,6 @@ def _kept(
             _note(dropped, f"body.{path}", "ignored by your rules")
     blanked = _blank(members, rules.blank) if rules.blank else members
     return parsed.spell(blanked)
-
-
-def _plain(
-    given: Mapping[str, object], dialect: Dialect, dropped: list[Dropped] | None
-) -> dict[str, object]:
-    plain = dialect.plain(given)
-    if plain is not given:
-        _note(dropped, "body, made-up ids", "they tie its parts together, which is kept")
-    return dict(plain)
 
 
 def _kept_parts(

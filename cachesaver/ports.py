@@ -147,14 +147,6 @@ class Dialect(Protocol):
         """Return path and query with what only selects stream or whole taken out."""
         ...
 
-    def plain(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        """Return *body* with what callers have to make up said in one way; itself if nothing is.
-
-        Such as ids that tie the parts of a conversation together: a new one each time, and which
-        one does not matter. What they tie stays tied.
-        """
-        ...
-
     def wants_stream(self, request: Request, body: Mapping[str, object]) -> bool:
         """Tell whether the caller asks for a stream."""
         ...

@@ -53,9 +53,6 @@ class BaseDialect(Dialect):
     def target(self, path: str, query: str) -> tuple[str, str]:
         return path, query
 
-    def plain(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        return body
-
     def wants_stream(self, request: Request, body: Mapping[str, object]) -> bool:
         return body.get("stream") is True
 

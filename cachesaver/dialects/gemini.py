@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import unquote
 
-from cachesaver.dialects import forms, gemini_candidates, gemini_ids, gemini_stream
+from cachesaver.dialects import forms, gemini_candidates, gemini_stream
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
@@ -87,9 +87,6 @@ class Gemini(BaseDialect):
     def target(self, path: str, query: str) -> tuple[str, str]:
         kept = [pair for pair in query.split("&") if _alt(pair) not in ("sse", "json")]
         return _METHOD.sub(":generateContent", path), "&".join(kept)
-
-    def plain(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        return gemini_ids.with_numbered_ids(body)
 
     def wants_stream(self, request: Request, body: Mapping[str, object]) -> bool:
         method = _METHOD.search(_path(request))
