@@ -5,6 +5,7 @@
 #     make test      the tests, with branch coverage (ARGS="-k stores" for some of them)
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
+#     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
@@ -15,7 +16,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench fuzz frameworks clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -50,6 +51,9 @@ contracts: .venv/ready-dev
 
 bench: .venv/ready-bench
 	$(RUN) tests.bench $(ARGS)
+
+apart: .venv/ready-test
+	$(BIN)/python tests/transports/apart.py $(ARGS)
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)

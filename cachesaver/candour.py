@@ -21,6 +21,9 @@ ROOTS: Mapping[str, str] = MappingProxyType(
         # anthropic 2.12, _base_client.py, _attempt_request(): `except Exception` makes everything
         # else an APIConnectionError, which is retried with seconds of back-off.
         "anthropic": "AnthropicError",
+        # dspy 3.4, clients/errors.py, wrap_error(): what is no LMError of its own becomes one, an
+        # LMUnexpectedError, in which ours is a cause that nobody catches.
+        "dspy": "LMError",
     }
 )
 

@@ -2,7 +2,10 @@
 
 CachesaverError
 ├── ConfigurationError          install(), a command line or an environment variable asks for the impossible
-├── NotRecordedError            mode="replay" and no stored sample is free
+├── ReplayError                 mode="replay", and something may not leave the process
+│   ├── NotRecordedError        no stored sample is free
+│   ├── NotReplayableError      it looks like a provider call, and no store answers it
+│   └── EscapeError             a connection that no hook of ours saw
 ├── BudgetError                 a call that would cost something may not go out
 │   ├── BudgetExceededError     it might cost more than the budget has left
 │   └── UnknownPriceError       nobody knows what it costs, and the budget is in dollars
@@ -27,7 +30,10 @@ __all__ = [
     "CachesaverError",
     "ConfigurationError",
     "DialectError",
+    "EscapeError",
     "NotRecordedError",
+    "NotReplayableError",
+    "ReplayError",
     "StoreDamagedError",
     "StoreError",
     "StoreUnavailableError",
@@ -79,7 +85,14 @@ class StoreDamagedError(StoreError):
     """Something in the store does not read back as it was written."""
 
 
-class NotRecordedError(CachesaverError):
+class ReplayError(CachesaverError):
+    """Something was about to leave the process that may not, with `mode="replay"`.
+
+    No `OSError`: clients take those for the network's, wrap them, and retry with seconds of back-off.
+    """
+
+
+class NotRecordedError(ReplayError):
     """Replay was asked for a sample that is not stored.
 
     Attributes:
@@ -98,6 +111,48 @@ class NotRecordedError(CachesaverError):
             f"Buy what is missing by running once with mode='cache', or see what is stored with:\n"
             f"    cachesaver stats"
         )
+
+
+class NotReplayableError(ReplayError):
+    """A request that looks like a provider call, and that no store can answer, was not sent.
+
+    Attributes:
+        summary: Method and URL, without userinfo and query.
+        reason: Why no store answers it, one clause.
+    """
+
+    def __init__(self, summary: str, reason: str) -> None:
+        self.summary = summary
+        self.reason = reason
+        super().__init__(
+            f"{summary} may not go out in mode='replay', and cannot be answered: {reason}.\n"
+            f"Leave it out of the replayed program, or run that part with mode='cache'. If it is no "
+            f"provider call, say so, as in\n"
+            f"    match=lambda request: False if '/path/of/it' in request.url else None\n"
+            f"If it asks a model in a format of its own, name its host (hosts=[...]) and record it."
+        )
+
+
+class EscapeError(ReplayError):
+    """A connection or request that no hook of ours saw was about to leave the process.
+
+    Attributes:
+        destination: `host:port`, or method and URL without userinfo and query.
+        library: Of the client that made it; empty where the program itself did.
+        place: The line of the program, as `file:line in function`; empty where nobody can tell.
+        reason: Why it may not leave, one clause.
+    """
+
+    def __init__(
+        self, destination: str, *, reason: str, advice: str, library: str = "", place: str = ""
+    ) -> None:
+        self.destination = destination
+        self.library = library
+        self.place = place
+        self.reason = reason
+        by = f", by {library or 'the program itself'}"
+        at = f"\n  at {place}" if place else ""
+        super().__init__(f"{destination} was not reached{by}: {reason}.{at}\n{advice}")
 
 
 class BudgetError(CachesaverError):

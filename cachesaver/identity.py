@@ -24,6 +24,7 @@ from cachesaver.exchange import Request
 from cachesaver.multipart import Part
 from cachesaver.ports import Dialect
 from cachesaver.redaction import SECRET_QUERY, redact_text
+from cachesaver.ties import counted
 
 __all__ = [
     "VERSION",
@@ -234,11 +235,20 @@ def _kept(
     for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
+    return parsed.spell(_by_rules(members, dialect, rules, dropped))
+
+
+def _by_rules(
+    members: dict[str, object], dialect: Dialect, rules: Rules, dropped: list[Dropped] | None
+) -> object:
+    """*members* with made-up ties counted, and less what the user's rules take out."""
+    left, found = counted(members, dialect.ties) if dialect.ties else (members, False)
+    if found:
+        _note(dropped, "body: ids made up by the client", "they count by their place")
     for path in rules.ignore:
-        if _without(members, path.split(".")):
+        if _without(left, path.split(".")):
             _note(dropped, f"body.{path}", "ignored by your rules")
-    blanked = _blank(members, rules.blank) if rules.blank else members
-    return parsed.spell(blanked)
+    return _blank(left, rules.blank) if rules.blank else left
 
 
 def _kept_parts(

@@ -73,20 +73,23 @@ class _Told:
     """A loader that does what *inner* does, and then tells *watch*."""
 
     def __init__(self, inner: Any, watch: ImportWatch) -> None:
-        self._inner = inner
+        self.inner = inner
         self._watch = watch
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Do as the inner loader does."""
-        return cast("ModuleType | None", self._inner.create_module(spec))
+        return cast("ModuleType | None", self.inner.create_module(spec))
 
     def exec_module(self, module: ModuleType) -> None:
         """Do as the inner loader does; then the module is there and gets its own loader back."""
-        self._inner.exec_module(module)
+        self.inner.exec_module(module)
+        own: Any = self.inner
+        while isinstance(own, _Told):  # another watch wants the same module
+            own = own.inner
         if module.__spec__ is not None:
-            module.__spec__.loader = self._inner
-        module.__loader__ = self._inner
+            module.__spec__.loader = own
+        module.__loader__ = own
         self._watch.seen(module)

@@ -122,6 +122,8 @@ class Dialect(Protocol):
             is the same as leaving the field out. None is a default of every field listed here
             or not, where `null_is_absent`.
         null_is_absent: Whether an explicit top-level `null` means the same as no field.
+        ties: Dotted paths (`*`: each item) of names that do no more than tie one part of the body
+            to another, as a function call to its result: see `cachesaver.ties`.
         headers: Answer-shaping headers, lower case.
         max_count: The most samples one request can ask for; None if there is no documented limit.
         converts: Whether `whole` and `stream` turn either form of a sample into the other, so
@@ -135,6 +137,7 @@ class Dialect(Protocol):
     volatile: Mapping[str, str]
     defaults: Mapping[str, object]
     null_is_absent: bool
+    ties: tuple[str, ...]
     headers: frozenset[str]
     max_count: int | None
     converts: bool

@@ -7,6 +7,7 @@ the engine; which clients are hooked is `wiring`'s business.
 from __future__ import annotations
 
 import contextlib
+import enum
 import importlib
 import logging
 import sys
@@ -16,15 +17,22 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cachesaver import dialects
+from cachesaver import dialects, suspicion
 from cachesaver.buying import Ask, Purchase
 from cachesaver.candour import let_through
 from cachesaver.canonical import parse_body
-from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, is_inside
+from cachesaver.contexts import (
+    NAMESPACE,
+    REPLICATE,
+    Family,
+    current_context,
+    inside,
+    is_inside,
+)
 from cachesaver.contexts import here as place
 from cachesaver.effects import Send as SendEffect
 from cachesaver.engine import Engine
-from cachesaver.errors import BudgetError, CachesaverError, StoreError
+from cachesaver.errors import BudgetError, CachesaverError, NotReplayableError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
 from cachesaver.guards import guards
@@ -92,6 +100,7 @@ class Session:
         self._sees = chosen.mode is not Mode.LIVE
         self._asks_match = chosen.match is not None
         self._hosts = chosen.hosts
+        self._replays = chosen.mode is Mode.REPLAY
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -188,25 +197,26 @@ class Session:
 
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
-        if not self._sees or method not in _POST or is_inside():
+        if not self._sees or is_inside():
+            return False
+        if self._replays and suspicion.may_be_asked(method, host, path, self._hosts):
+            return True  # to be refused, where it cannot be answered
+        if method not in _POST:
             return False
         return self._asks_match or dialects.wants(host, path, hosts=self._hosts)
 
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
-        if self.settings.mode is Mode.REPLAY:
-            raise let_through(
-                CachesaverError(
-                    f"{summary} may not go out in mode='replay', and cannot be read: {reason}"
-                )
-            )
+        if self._replays:
+            raise let_through(NotReplayableError(summary, f"it cannot be read: {reason}"))
         self._warn(f"{summary} went out live, unseen: {reason}")
 
     def answer(self, request: Request, send: Send) -> Reply:
         """See `Gate.answer`."""
         ask = self._ask(request, blocking=True)
-        if ask is None:
-            return send(without_ours(request))
+        if isinstance(ask, _Left):
+            with ask.going():
+                return send(without_ours(request))
         line = Line(send)
         try:
             outcome = self._engine.run(answer(ask), line)
@@ -220,8 +230,9 @@ class Session:
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """See `Gate.aanswer`."""
         ask = self._ask(request, blocking=False)
-        if ask is None:
-            return await send(without_ours(request))
+        if isinstance(ask, _Left):
+            with ask.going():
+                return await send(without_ours(request))
         line = Line(
             send,
             # What is half read is of no use to anybody: a stream ends with its reader.
@@ -240,27 +251,47 @@ class Session:
 
     def explain(self, request: Request) -> Question | None:
         """Return the question *request* asks; None if it is no provider call."""
+        return (
+            None if (verdict := self._verdict(request)) is False else self._read(request, verdict)
+        )
+
+    def _verdict(self, request: Request) -> bool | None:
+        return self.settings.match(request) if self.settings.match is not None else None
+
+    def _read(self, request: Request, verdict: bool | None) -> Question | None:  # noqa: FBT001
         body = parse_body(request)
-        verdict = self.settings.match(request) if self.settings.match is not None else None
-        if verdict is False:
-            return None
         hosts = ("*",) if verdict else self.settings.hosts
         dialect = dialects.recognise(request, body.members, hosts=hosts)
         if dialect is None:
             return None
         return identify(request, dialect, body, rules=self.settings.rules)
 
-    def _ask(self, request: Request, *, blocking: bool) -> Ask | None:
-        """Return what to ask the pipeline; None if *request* is none of our business."""
+    def _ask(self, request: Request, *, blocking: bool) -> Ask | _Left:
+        """Return what to ask the pipeline, or why *request* is left to its client."""
         try:
-            question = self.explain(request)
+            if (verdict := self._verdict(request)) is False:
+                return _Left.OUT
+            question = self._read(request, verdict)
             if question is not None and question.count > 1 and not question.exact:
                 self.passed(request.summary, "its body says something twice, or beyond JSON")
                 question = None
-            return None if question is None else self._asking(request, question, blocking=blocking)
+            if question is not None:
+                return self._asking(request, question, blocking=blocking)
+            if self._replays:
+                self._refuse(request, is_ours=bool(verdict))
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)
-            return None
+        return _Left.ALONE
+
+    def _refuse(self, request: Request, *, is_ours: bool) -> None:
+        """Raise if *request*, which nothing here answers, looks like a provider call."""
+        body = parse_body(request)
+        asks = suspicion.asks_model(request, body.members)
+        if is_ours or suspicion.of_request(
+            request.method, request.url, asks=asks, hosts=self._hosts
+        ):
+            why = suspicion.why_unanswered(request, body.members)
+            raise NotReplayableError(request.summary, why)
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         run, family = self._run()
@@ -347,6 +378,16 @@ class Session:
         from cachesaver.transports import httpx as adapter
 
         return adapter.async_transport(_client_module(inner), self, inner)
+
+
+class _Left(enum.Enum):
+    """A request that is left to its client."""
+
+    ALONE = "it is none of our business"
+    OUT = "the user keeps us out, and whatever sees it further down"
+
+    def going(self) -> contextlib.AbstractContextManager[None]:
+        return inside() if self is _Left.OUT else contextlib.nullcontext()
 
 
 def _drawn(family: Family, request: Request, question: Question) -> Drawn:

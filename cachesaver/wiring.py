@@ -40,8 +40,12 @@ TRANSPORTS: Mapping[str, str] = {
     # the import name of a client library: the module that hooks it
     "httpx": "cachesaver.transports.httpx",
     "httpx2": "cachesaver.transports.httpx",
+    "httpcore": "cachesaver.transports.httpcore",
+    "httpcore2": "cachesaver.transports.httpcore",
+    "http.client": "cachesaver.transports.http_client",
     "aiohttp": "cachesaver.transports.aiohttp",
     "urllib3": "cachesaver.transports.urllib3",
+    "urllib3_future": "cachesaver.transports.urllib3",
     # the HTTP stack of DSPy, which carries it inside; and by itself
     "dspy._vendor.lm15.transports": "cachesaver.transports.lm15",
     "lm15.transports": "cachesaver.transports.lm15",
@@ -81,6 +85,8 @@ _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 _JOINED: set[str] = set()
 """Runs that were joined, not started."""
+_ARMED: list[Callable[[], None]] = []
+"""What disarms the tripwire, while the innermost session replays."""
 
 
 def install(  # noqa: PLR0913  # the options of the one call that users make
@@ -176,6 +182,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     )
     with _lock:
         _DOOR.sessions.append(session)
+        _guard()
         _tell_children()
         if len(_DOOR.sessions) == 1:
             _hook_all()
@@ -203,12 +210,29 @@ def _leave(session: Session) -> None:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
+        _guard()
         _tell_children()
         if not _DOOR.sessions:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
     session.close()
+
+
+def _guard() -> None:
+    """Let nothing out beneath the hooks while the innermost session replays (law 8)."""
+    before, innermost = _ARMED.copy(), current_session()
+    _ARMED.clear()
+    if innermost is not None and innermost.settings.mode is Mode.REPLAY:
+        from cachesaver import tripwire
+
+        chosen = innermost.settings
+        rule = tripwire.Replaying(
+            hosts=chosen.hosts, match=chosen.match, through_mocks=chosen.through_mocks
+        )
+        _ARMED.append(tripwire.arm(rule))
+    for disarm in before:
+        disarm()
 
 
 def _tell_children() -> None:

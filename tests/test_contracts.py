@@ -31,6 +31,7 @@ OUTER_ROOMS = {
         "settings",
         "session",
         "tasks",
+        "tripwire",
         "plugins",
         "wiring",
     ),

@@ -110,3 +110,20 @@ def test_threads_that_import_together_are_told_once(module: str, watch: ImportWa
         thread.join()
 
     assert len(seen) == 1
+
+
+def test_two_watches_of_one_module_leave_it_its_own_loader(module: str, watch: ImportWatch) -> None:
+    """Given another watch for the same module, then both are told and neither stays behind."""
+    other, seen = ImportWatch(), list[str]()
+    try:
+        watch.start({module: lambda each: seen.append("first")})
+        other.start({module: lambda each: seen.append("second")})
+
+        imported = importlib.import_module(module)
+    finally:
+        other.stop()
+
+    assert sorted(seen) == ["first", "second"]
+    assert imported.__spec__ is not None
+    for loader in (imported.__loader__, imported.__spec__.loader):
+        assert type(loader).__module__ != "cachesaver.importing"

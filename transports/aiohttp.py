@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cachesaver.exchange import Request
 from cachesaver.ports import Gate
 from cachesaver.transports.patches import is_mock, network_is_mocked, patch
+from cachesaver.transports.sights import is_let_through
 
 if TYPE_CHECKING:
     from aiohttp import BaseConnector, ClientRequest, ClientTimeout
@@ -67,7 +68,9 @@ def _wants(gate: Gate, request: ClientRequest, original: _Connect) -> bool:
         return False
     if not gate.wants(request.method, url.raw_host or "", url.raw_path_qs):
         return False
-    if "upgrade" in request.headers or (not gate.through_mocks and _is_mocked(original)):
+    if "upgrade" in request.headers or is_let_through(request.method, lambda: str(url)):
+        return False
+    if not gate.through_mocks and _is_mocked(original):
         return False
     if reason := obstacle(request):
         gate.passed(Request(method=request.method, url=str(url)).summary, reason)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-__all__ = ["LARGEST_BODY", "Body", "is_content", "read_body"]
+__all__ = ["LARGEST_BODY", "TOO_LARGE", "Body", "is_content", "may_not_end", "read_body"]
 
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
 
 _BLOCK: Final = 65536
+TOO_LARGE: Final = "its body is too large to be read first"
+_UNKNOWN_LENGTH: Final = "its body is a file of unknown length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,19 @@ class Body:
 def is_content(body: object) -> bool:
     """Tell whether *body* is all there, and no file or iterable."""
     return body is None or isinstance(body, str | bytes | bytearray | memoryview)
+
+
+def may_not_end(body: object, *, length: int = -1) -> str:
+    """Return why *body* must not be waited for; empty where it ends, or outgrows what is read.
+
+    Args:
+        body: A file is left where it stands, an iterable is not begun.
+        length: As for `read_body`.
+    """
+    if length > LARGEST_BODY:
+        return TOO_LARGE
+    is_open = hasattr(body, "read") and length < 0 and _rewound(body, None) is None
+    return _UNKNOWN_LENGTH if is_open else ""
 
 
 def read_body(
@@ -69,7 +84,7 @@ def read_body(
 def _read_file(file: Any, charset: str, length: int, position: object) -> Body:
     start = _rewound(file, position)
     if start is None and (position is not None or not 0 <= length <= LARGEST_BODY):
-        return Body(source=file, reason="its body is a file of unknown length")
+        return Body(source=file, reason=_UNKNOWN_LENGTH)
     found = _read_iterable(iter(lambda: file.read(_BLOCK) or None, None), charset)
     if found.content is None and start is not None:
         file.seek(start)
@@ -102,8 +117,7 @@ def _read_iterable(body: object, charset: str) -> Body:
         else:
             return _unread(cast("object", body), parts, arriving, "its body is not made of bytes")
         if len(content) > LARGEST_BODY:
-            reason = "its body is too large to be read first"
-            return _unread(cast("object", body), parts, arriving, reason)
+            return _unread(cast("object", body), parts, arriving, TOO_LARGE)
     return Body(content=bytes(content))
 
 

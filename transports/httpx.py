@@ -31,6 +31,7 @@ from cachesaver.transports.httpx_messages import (
     with_stream,
 )
 from cachesaver.transports.patches import MOCKS, is_mock, network_is_mocked, patch
+from cachesaver.transports.sights import is_let_through, let_through
 
 if TYPE_CHECKING:
     import httpx
@@ -88,10 +89,12 @@ _SendOne = Callable[..., Any]
 def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
     @functools.wraps(original)
     def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
-        if active() and _wants(gate, request):
+        if active() and _wants(gate, request) and _is_new(request):
             inner = self._transport_for_url(request.url)
-            if not _is_left_to(lib, gate, inner):
-                self = _View(self, _Answering(lib, gate, inner))
+            if _is_left_to(lib, gate, inner):
+                with let_through(request.method, _url(request)):
+                    return cast("httpx.Response", original(self, request))
+            self = _View(self, _Answering(lib, gate, inner))
         return cast("httpx.Response", original(self, request))
 
     return _send_single_request
@@ -100,10 +103,12 @@ def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], boo
 def _async(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
     @functools.wraps(original)
     async def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
-        if active() and _wants(gate, request):
+        if active() and _wants(gate, request) and _is_new(request):
             inner = self._transport_for_url(request.url)
-            if not _is_left_to(lib, gate, inner):
-                self = _View(self, _AsyncAnswering(lib, gate, inner))
+            if _is_left_to(lib, gate, inner):
+                with let_through(request.method, _url(request)):
+                    return cast("httpx.Response", await original(self, request))
+            self = _View(self, _AsyncAnswering(lib, gate, inner))
         return cast("httpx.Response", await original(self, request))
 
     return _send_single_request
@@ -117,6 +122,14 @@ def _wants(gate: Gate, request: httpx.Request) -> bool:
         return False
     # A switch of protocols is no exchange of messages; "target" overrides what the URL says.
     return "upgrade" not in request.headers and "target" not in request.extensions
+
+
+def _is_new(request: httpx.Request) -> bool:
+    return not is_let_through(request.method, lambda: _url(request))
+
+
+def _url(request: httpx.Request) -> str:
+    return ours(request, b"").url
 
 
 class _View:
@@ -224,8 +237,10 @@ class _Answering:
         return theirs(self._lib, shown, of(Body, self._lib.SyncByteStream))
 
     def _pass(self, request: httpx.Request, going: httpx.Request, reason: str) -> httpx.Response:
-        self._gate.passed(ours(request, b"").summary, reason)
-        return cast("httpx.Response", self._inner.handle_request(going))
+        asked = ours(request, b"")
+        self._gate.passed(asked.summary, reason)
+        with let_through(asked.method, asked.url):
+            return cast("httpx.Response", self._inner.handle_request(going))
 
 
 class _AsyncAnswering:
@@ -259,8 +274,10 @@ class _AsyncAnswering:
     async def _pass(
         self, request: httpx.Request, going: httpx.Request, reason: str
     ) -> httpx.Response:
-        self._gate.passed(ours(request, b"").summary, reason)
-        return cast("httpx.Response", await self._inner.handle_async_request(going))
+        asked = ours(request, b"")
+        self._gate.passed(asked.summary, reason)
+        with let_through(asked.method, asked.url):
+            return cast("httpx.Response", await self._inner.handle_async_request(going))
 
 
 class CachesaverTransport(_Answering):
@@ -268,9 +285,12 @@ class CachesaverTransport(_Answering):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer *request*, or send it through *inner* as it is."""
-        if _wants(self._gate, request) and not self._is_mocked():
+        if not _wants(self._gate, request):
+            return cast("httpx.Response", self._inner.handle_request(request))
+        if not self._is_mocked():
             return super().handle_request(request)
-        return cast("httpx.Response", self._inner.handle_request(request))
+        with let_through(request.method, _url(request)):
+            return cast("httpx.Response", self._inner.handle_request(request))
 
     def _is_mocked(self) -> bool:
         return not self._gate.through_mocks and _mocked(self._lib, self._inner)
@@ -292,9 +312,12 @@ class AsyncCachesaverTransport(_AsyncAnswering):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer *request*, or send it through *inner* as it is."""
-        if _wants(self._gate, request) and not self._is_mocked():
+        if not _wants(self._gate, request):
+            return cast("httpx.Response", await self._inner.handle_async_request(request))
+        if not self._is_mocked():
             return await super().handle_async_request(request)
-        return cast("httpx.Response", await self._inner.handle_async_request(request))
+        with let_through(request.method, _url(request)):
+            return cast("httpx.Response", await self._inner.handle_async_request(request))
 
     def _is_mocked(self) -> bool:
         return not self._gate.through_mocks and _mocked(self._lib, self._inner)

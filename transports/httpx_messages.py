@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from cachesaver.exchange import AsyncReply, Headers, Reply, Request, without_headers
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.transports.streams import (
+    AsyncBody,
+    Body,
+    closing,
+    extensions,
+    framed,
+    has_no_body,
+    raw,
+    text,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -35,8 +44,6 @@ __all__ = [
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
 
-_BODILESS: Final = frozenset({204, 304})
-_FRAMING: Final = ("content-length", "transfer-encoding")
 _SWITCHING_PROTOCOLS: Final = 101
 
 
@@ -76,7 +83,7 @@ def ours(request: httpx.Request, body: bytes) -> Request:
         method=request.method,
         # Not str(url): that has userinfo (which went into a header) and fragment.
         url=(url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii"),
-        headers=_text(request.headers),
+        headers=text(request.headers.raw),
         body=body,
     )
 
@@ -87,7 +94,7 @@ def twin(lib: Any, request: httpx.Request, asked: Request, wanted: Request) -> h
     made: httpx.Request = lib.Request(
         wanted.method,
         request.url if same_url else lib.URL(wanted.url),
-        headers=request.headers if same_headers else _raw(wanted.headers),
+        headers=request.headers if same_headers else raw(wanted.headers),
         stream=lib.ByteStream(wanted.body),
         extensions=request.extensions,
     )
@@ -139,7 +146,7 @@ def reply(native: httpx.Response) -> Reply:
     """Return *native*, whose body is still to be read, as ours."""
     return Reply(
         status=native.status_code,
-        headers=_text(native.headers),
+        headers=text(native.headers.raw),
         chunks=iter(cast("httpx.SyncByteStream", native.stream)),
         close=native.close,
         reason=native.reason_phrase,
@@ -151,16 +158,11 @@ def reply(native: httpx.Response) -> Reply:
 def async_reply(native: httpx.Response) -> AsyncReply:
     """Return *native*, whose body is still to be read, as ours."""
     chunks = aiter(cast("httpx.AsyncByteStream", native.stream))
-
-    async def close() -> None:
-        await _finish(chunks)
-        await native.aclose()
-
     return AsyncReply(
         status=native.status_code,
-        headers=_text(native.headers),
+        headers=text(native.headers.raw),
         chunks=chunks,
-        close=close,
+        close=closing(chunks, native.aclose),
         reason=native.reason_phrase,
         http_version=native.http_version,
         native=native,
@@ -174,77 +176,8 @@ def theirs(lib: Any, shown: Reply | AsyncReply, body: Any) -> httpx.Response:
         return native
     made = lib.Response(
         shown.status,
-        headers=_raw(_framed(shown)),
-        stream=lib.ByteStream(b"") if shown.whole and shown.status in _BODILESS else body(shown),
-        extensions=_extensions(shown) if native is None else native.extensions,
+        headers=raw(framed(shown)),
+        stream=lib.ByteStream(b"") if has_no_body(shown) else body(shown),
+        extensions=extensions(shown) if native is None else native.extensions,
     )
     return cast("httpx.Response", made)
-
-
-class Body:
-    """The body of a blocking reply. Mix into SyncByteStream."""
-
-    def __init__(self, shown: Reply) -> None:
-        self._reply = shown
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._reply.chunks
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._reply.close()
-
-
-class AsyncBody:
-    """The body of an async reply. Mix into AsyncByteStream."""
-
-    def __init__(self, shown: AsyncReply) -> None:
-        self._reply = shown
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._reply.chunks
-
-    async def aclose(self) -> None:
-        """Give the connection back, also where the reader is being cancelled."""
-        import anyio  # httpx's own dependency for it: at hand wherever an AsyncClient can run
-
-        with anyio.CancelScope(shield=True):
-            await _finish(self._reply.chunks)
-            await self._reply.close()
-
-
-async def _finish(chunks: AsyncIterator[bytes]) -> None:
-    """Finish *chunks* if it is a generator that stands still: trio and asyncio insist on it."""
-    if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
-        await chunks.aclose()
-
-
-class _NoConnection:
-    """Stands in `extensions["network_stream"]` of an answer that came over no connection."""
-
-    def get_extra_info(self, info: str) -> None:
-        return None
-
-
-def _extensions(shown: Reply | AsyncReply) -> dict[str, object]:
-    phrase = {"reason_phrase": shown.reason.encode("ascii", "ignore")} if shown.reason else {}
-    version = shown.http_version.encode("ascii", "ignore")
-    return {"http_version": version, "network_stream": _NoConnection(), **phrase}
-
-
-def _framed(shown: Reply | AsyncReply) -> Headers:
-    """Return the headers of *shown* with framing that is true of what will be read."""
-    if shown.whole is None:
-        return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
-    headers = without_headers(shown.headers, _FRAMING)
-    if shown.status in _BODILESS or shown.whole.content_type == "text/event-stream":
-        return headers
-    return (*headers, ("content-length", str(len(shown.whole.body))))
-
-
-def _text(headers: httpx.Headers) -> Headers:
-    return tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.raw)
-
-
-def _raw(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers]

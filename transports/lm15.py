@@ -11,7 +11,7 @@ import functools
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import zstandard
@@ -88,8 +88,9 @@ def _is_ours(gate: Gate, transport: Any, request: Any, *, mocked: bool) -> bool:
     """Tell whether *gate* wants *request*, and it would not fail without our help."""
     if transport._closed or request.method.upper() in _UNSEEN:  # noqa: SLF001  # no other sign
         return False
+    url: str = request.url
     try:
-        parts = urlsplit(request.url)
+        parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         return False
@@ -134,7 +135,7 @@ def _reply(native: Any) -> Reply:
     def close() -> None:
         native.close()
         # The place in the pool is given back by the innermost iterator.
-        cast("Any", native)._chunks.close()  # noqa: SLF001  # lm15 leaves it to the collector
+        native._chunks.close()  # noqa: SLF001  # lm15 leaves it to the collector
 
     return Reply(
         status=native.status,

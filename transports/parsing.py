@@ -17,7 +17,7 @@ from cachesaver.transports.wire import Wire
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["parsed"]
+__all__ = ["Stream", "parsed"]
 
 
 def parsed(reply: Reply, method: str) -> http.client.HTTPResponse:
@@ -27,7 +27,7 @@ def parsed(reply: Reply, method: str) -> http.client.HTTPResponse:
     chunks of *reply* raise. The chunks are iterated to their end before the last byte of a body of
     known length is given: a parser that has it does not ask for more.
     """
-    stream = _Stream(reply)
+    stream = Stream(reply)
     response = http.client.HTTPResponse(cast("Any", _Socket(stream)), method=method)
     try:
         response.begin()
@@ -37,7 +37,7 @@ def parsed(reply: Reply, method: str) -> http.client.HTTPResponse:
     return response
 
 
-class _Stream(io.RawIOBase):
+class Stream(io.RawIOBase):
     """The bytes of *reply*, from its status line on; never more than one chunk in a read."""
 
     def __init__(self, reply: Reply) -> None:
@@ -46,6 +46,7 @@ class _Stream(io.RawIOBase):
         self._unread = memoryview(b"")
 
     def readable(self) -> bool:
+        """See `io.RawIOBase`."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -58,7 +59,12 @@ class _Stream(io.RawIOBase):
         self._unread = self._unread[count:]
         return count
 
+    def unread(self, piece: bytes) -> None:
+        """Let *piece* be what is read next."""
+        self._unread = memoryview(piece)
+
     def close(self) -> None:
+        """Close *reply*; nothing more comes."""
         super().close()
         self._pieces = iter(())
         self._close_reply()
@@ -67,7 +73,7 @@ class _Stream(io.RawIOBase):
 class _Socket:
     """As much of a socket as `http.client.HTTPResponse` wants."""
 
-    def __init__(self, stream: _Stream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def makefile(self, _mode: str) -> IO[bytes]:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType, ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "TRACERS",
     "Row",
     "author",
+    "bound",
     "is_mock",
+    "is_patched",
     "network_is_mocked",
     "patch",
     "patch_all",
@@ -55,12 +57,12 @@ _gone: WeakKeyDictionary[object, object] = WeakKeyDictionary()
 
 
 def patch(
-    owner: type, name: str, layer: Callable[[_F, Callable[[], bool]], _F]
+    owner: type | ModuleType, name: str, layer: Callable[[_F, Callable[[], bool]], _F]
 ) -> Callable[[], None]:
     """Put *layer(original, active)* in place of *owner*'s own attribute *name*; return the undoing.
 
     Args:
-        owner: Has *name* itself, not by inheritance.
+        owner: A class that has *name* itself, not by inheritance; or a module.
         name: Of a function.
         layer: Makes what is put there. When *active()* is false, what it makes must be *original*
             in all but identity: somebody has patched on top, and we were asked to leave.
@@ -118,6 +120,15 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
     return undo
 
 
+def bound(function: Callable[..., Any], instance: object) -> Callable[..., Any]:
+    """Return the method of *instance* that *function*, found in its class, is.
+
+    A tracer's layer may be no function, and know whose it is only when it is bound.
+    """
+    bind: Any = getattr(function, "__get__", None)
+    return function if bind is None else cast("Callable[..., Any]", bind(instance, type(instance)))
+
+
 def author(function: object) -> str:
     """Return the top-level package whose code *function* runs; empty when nobody can tell.
 
@@ -146,6 +157,19 @@ def is_mock(function: object, own: frozenset[str] | None) -> bool:
             return own is not None and by not in own and by not in TRACERS
         layer = beneath
     return True
+
+
+def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
+    """Tell whether a mock has put itself in the place of *instance*'s method *name*.
+
+    *own*: The packages whose classes have that method by themselves. Somebody's own class may do
+    as it likes: there, only a mock by name is one.
+    """
+    function: object = getattr(instance, name)
+    owner = next((kind for kind in type(instance).__mro__ if name in vars(kind)), type(instance))
+    if name not in vars(instance) and owner.__module__.partition(".")[0] in own:
+        return is_mock(function, own)
+    return author(function) in MOCKS
 
 
 def network_is_mocked() -> bool:

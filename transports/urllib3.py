@@ -16,10 +16,23 @@ from urllib.parse import urlsplit
 
 from cachesaver.exchange import Reply, Request
 from cachesaver.ports import Gate
-from cachesaver.transports.patches import MOCKS, author, is_mock, network_is_mocked, patch
+from cachesaver.transports.parsing import parsed
+from cachesaver.transports.patches import (
+    MOCKS,
+    Row,
+    bound,
+    is_mock,
+    is_patched,
+    network_is_mocked,
+    patch_all,
+)
+from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.urllib3_future import asynchronous, low_level
 from cachesaver.transports.urllib3_messages import (
     Call,
+    absolute,
     call_of,
+    is_fork,
     ours,
     read,
     repeating,
@@ -35,10 +48,10 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "NAME", "hook"]
 
 NAME: str = "urllib3"
-MODULES: tuple[str, ...] = ("urllib3",)
+MODULES: tuple[str, ...] = ("urllib3", "urllib3_future")
 
 _UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
-_OWN: Final = frozenset({"urllib3"})
+_OWN: Final = frozenset({"urllib3", "urllib3_future"})
 _SEAMS: Final = ("_get_conn", "_make_request", "_new_conn")
 """Methods of a pool that somebody who owns the network may have replaced."""
 
@@ -48,7 +61,12 @@ _Urlopen = Callable[..., Any]
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
     """Hook *gate* into all pools of *module*; see `cachesaver.ports.Transport.hook`."""
     lib = cast("Any", module)
-    return patch(lib.HTTPConnectionPool, "urlopen", functools.partial(_layer, lib, gate))
+    rows: list[Row] = [("HTTPConnectionPool", "urlopen", functools.partial(_layer, lib, gate))]
+    if is_fork(lib):
+        wants, is_left = functools.partial(_wants, gate), functools.partial(_is_left, lib, gate)
+        layer = functools.partial(asynchronous, lib, gate, wants, is_left)
+        rows.append(("AsyncHTTPConnectionPool", "urlopen", layer))
+    return patch_all(module, rows)
 
 
 def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool]) -> _Urlopen:
@@ -57,21 +75,18 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
     @functools.wraps(original)
     def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         # Bound, not called with a pool in front: a tracer's layer may be no function.
-        live = _bound(original, self)
+        live = bound(original, self)
         if not active() or not _wants(gate, self, method, url):
             return live(method, url, *args, **kwargs)
         call = call_of(method, url, *args, **kwargs)
-        if _is_left_alone(self, call) or (not gate.through_mocks and (mocked or _is_mocked(self))):
+        if is_let_through(method, lambda: absolute(lib, self, url)):
             return live(**call)
+        if _is_left(lib, gate, self, call, mocked=mocked):
+            with let_through(method, absolute(lib, self, url)):
+                return live(**call)
         return _Opening(lib, gate, self, live, call).run()
 
     return urlopen
-
-
-def _bound(function: _Urlopen, pool: object) -> _Urlopen:
-    """Return the method of *pool* that *function*, found in its class, is."""
-    bind: Any = getattr(function, "__get__", None)
-    return function if bind is None else cast("_Urlopen", bind(pool, type(pool)))
 
 
 # --- whose call it is
@@ -88,6 +103,14 @@ def _wants(gate: Gate, pool: Any, method: str, url: str) -> bool:
     except ValueError:
         return False
     return bool(host) and gate.wants(method, host or "", parts.path)
+
+
+def _is_left(lib: Any, gate: Gate, pool: Any, call: Call, *, mocked: bool) -> bool:
+    """Tell whether *call* is to go out as it is; report what *gate* wants and cannot have."""
+    if call.get("extension") is not None:  # of the fork: a WebSocket, and its like
+        gate.passed(ours(lib, pool, call, b"").summary, "an extension takes over its connection")
+        return True
+    return _is_left_alone(pool, call) or (not gate.through_mocks and (mocked or _is_mocked(pool)))
 
 
 def _is_left_alone(pool: Any, call: Call) -> bool:
@@ -111,18 +134,8 @@ def _is_mocked(pool: Any) -> bool:
     return (
         network_is_mocked()
         or any(kind.__module__.partition(".")[0] in MOCKS for kind in kinds)
-        or any(_is_patched(pool, name) for name in _SEAMS)
+        or any(is_patched(pool, name, _OWN) for name in _SEAMS)
     )
-
-
-def _is_patched(pool: Any, name: str) -> bool:
-    function: object = getattr(pool, name)
-    kinds: tuple[type, ...] = type(pool).__mro__
-    owner = next(kind for kind in kinds if name in vars(kind))
-    if name not in vars(pool) and owner.__module__.partition(".")[0] in _OWN:
-        return is_mock(function, _OWN)
-    # Somebody's own pool connects as it likes; only a mock by name is one.
-    return author(function) in MOCKS
 
 
 # --- answering
@@ -138,15 +151,16 @@ class _Opening:
         self._live = live
         self._call = call
         self._retries = retries(lib, pool, call)
+        self._parse = functools.partial(low_level, lib) if is_fork(lib) else parsed
 
     def run(self) -> urllib3.BaseHTTPResponse:
         body = read(self._lib, self._call)
         asked = ours(self._lib, self._pool, self._call, body.content or b"")
         if body.content is None:
             self._gate.passed(asked.summary, body.reason)
-            return cast(
-                "urllib3.BaseHTTPResponse", self._live(**{**self._call, "body": body.source})
-            )
+            with let_through(asked.method, asked.url):
+                made = self._live(**{**self._call, "body": body.source})
+            return cast("urllib3.BaseHTTPResponse", made)
         if not self._call.get("preload_content", True):
             return self._answer(asked)
         errors = self._lib.exceptions
@@ -166,7 +180,7 @@ class _Opening:
             return reply(self._lib, native)
 
         shown = self._gate.answer(asked, send)
-        made = theirs(self._lib, self._pool, self._call, asked, shown)
+        made = theirs(self._lib, self._pool, self._call, asked, shown, self._parse)
         return made if sent else self._judged(asked, made)
 
     def _judged(self, asked: Request, made: Any) -> urllib3.BaseHTTPResponse:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from cachesaver.exchange import Headers, Reply, Request, get_header
 from cachesaver.transports.bodies import Body, is_content, read_body
-from cachesaver.transports.parsing import parsed
 
 if TYPE_CHECKING:
     import urllib3
 
 __all__ = [
     "Call",
+    "absolute",
     "call_of",
+    "is_fork",
     "ours",
     "read",
     "repeating",
@@ -36,6 +37,8 @@ _VERSIONS: Final = {10: "HTTP/1.0", 20: "HTTP/2"}
 _PARAMETERS: Final = (
     *("method", "url", "body", "headers", "retries", "redirect", "assert_same_host", "timeout"),
     *("pool_timeout", "release_conn", "chunked", "body_pos", "preload_content", "decode_content"),
+    # Of a fork of it (see urllib3_future):
+    *("on_post_connection", "on_upload_body", "on_early_response", "extension", "multiplexed"),
 )
 """Of `HTTPConnectionPool.urlopen`, in order: those that callers may give by position."""
 
@@ -74,13 +77,13 @@ def ours(lib: Any, pool: Any, call: Call, body: bytes) -> Request:
     headers: Any = pool.headers if call.get("headers") is None else call["headers"]
     return Request(
         method=cast("str", call["method"]).upper(),
-        url=_absolute(lib, pool, call["url"]),
+        url=absolute(lib, pool, call["url"]),
         headers=tuple((_text(n), _text(v)) for n, v in headers.items() if v != skip),
         body=body,
     )
 
 
-def _absolute(lib: Any, pool: Any, url: str) -> str:
+def absolute(lib: Any, pool: Any, url: str) -> str:
     """Return *url* as it goes out; one that begins with a slash is relative to *pool*."""
     if url.startswith("/"):
         host = f"[{pool.host}]" if ":" in pool.host else pool.host
@@ -106,7 +109,8 @@ def sending(lib: Any, call: Call, asked: Request, wanted: Request) -> Call:
         "headers": call.get("headers") if same_headers else _headers(lib, call, wanted.headers),
         "preload_content": False,
         "decode_content": False,
-        "release_conn": False,
+        # The fork finds a response's connection by itself; a promise has no response to show.
+        **({"multiplexed": False} if is_fork(lib) else {"release_conn": False}),
     }
     return call | sent | _content(call, wanted, same_headers=same_headers)
 
@@ -173,12 +177,12 @@ def _body(lib: Any, native: Any) -> tuple[Iterator[bytes], Callable[[], None]]:
         native.close()
         native.release_conn()
 
-    return _chunks(native), close
+    return _chunks(lib, native), close
 
 
-def _chunks(native: Any) -> Iterator[bytes]:
+def _chunks(lib: Any, native: Any) -> Iterator[bytes]:
     """Iterate the body as it arrives, each HTTP chunk as one; then the connection is given back."""
-    if native.chunked and native.supports_chunked_reads():
+    if native.chunked and native.supports_chunked_reads() and not is_fork(lib):
         yield from native.read_chunked(decode_content=False)
         return
     while chunk := _arrived(native):
@@ -197,9 +201,16 @@ def _arrived(native: Any) -> bytes:
 
 
 def theirs(
-    lib: Any, pool: Any, call: Call, asked: Request, shown: Reply
+    lib: Any,
+    pool: Any,
+    call: Call,
+    asked: Request,
+    shown: Reply,
+    parse: Callable[[Reply, str], Any],
 ) -> urllib3.BaseHTTPResponse:
     """Return *shown* as the response to *call* of *pool*, which is *asked*, over no connection.
+
+    *parse* makes what it reads from, of a reply and the method it answers.
 
     Raises:
         urllib3.exceptions.HTTPError: The body was to be read at once, and broke off.
@@ -207,7 +218,7 @@ def theirs(
     native: Any = shown.native
     if native is not None and shown.status == _SWITCHING_PROTOCOLS:
         return cast("urllib3.HTTPResponse", native)
-    original = parsed(shown, call["method"])
+    original = parse(shown, call["method"])
     try:
         made = lib.HTTPResponse(
             body=original,
@@ -243,6 +254,11 @@ def retries(lib: Any, pool: Any, call: Call) -> Any:
     return lib.Retry.from_int(
         call.get("retries"), redirect=call.get("redirect", True), default=pool.retries
     )
+
+
+def is_fork(lib: Any) -> bool:
+    """Tell whether *lib* is urllib3.future, which may be imported as urllib3."""
+    return hasattr(lib, "AsyncHTTPConnectionPool")
 
 
 def _is_old(lib: Any) -> bool:

@@ -38,6 +38,7 @@ class BaseDialect(Dialect):
     volatile: Mapping[str, str] = MappingProxyType({})
     defaults: Mapping[str, object] = MappingProxyType({})
     null_is_absent: bool = False
+    ties: tuple[str, ...] = ()
     headers: frozenset[str] = frozenset()
     max_count: int | None = 1
     converts: bool = False

@@ -71,6 +71,13 @@ class Gemini(BaseDialect):
     # "null is an accepted value for all field types and leaves the field unset."
     # https://protobuf.dev/programming-guides/json/
     null_is_absent = True
+
+    # "Optional. The unique id of the function call. If populated, the client to execute the
+    # function_call and return the response with the matching id": https://ai.google.dev/api/caching#FunctionCall
+    ties = tuple(
+        f"contents.*.parts.*.{part}.id"
+        for part in ("functionCall", "function_call", "functionResponse", "function_response")
+    )
     max_count = _MOST
     converts = True
 

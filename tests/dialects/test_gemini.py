@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from cachesaver import dialects
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
-from cachesaver.identity import identify
+from cachesaver.identity import Dropped, identify
 
 Object = dict[str, Any]
 
@@ -492,3 +493,45 @@ def test_depth_is_no_way_in(depth: int) -> None:
     deep = b"[" * depth + b"]" * depth
     tried(b'{"candidates":[{"finishReason":"STOP","content":%s}]}' % deep)
     tried(b'{"ofTomorrow":%s,"candidates":[{"finishReason":"STOP","x":%s}]}' % (deep, deep))
+
+
+def calling(first: str, *, city: str = "Paris", spelled: bool = False) -> bytes:
+    """Return the digest of a conversation in which a function was called, its call named *first*."""
+    call, result = (
+        ("function_call", "function_response")
+        if spelled
+        else (
+            "functionCall",
+            "functionResponse",
+        )
+    )
+    contents = [
+        {"role": "user", "parts": [{"text": "How is it?"}]},
+        {"role": "model", "parts": [{call: {"id": first, "name": "f", "args": {"city": city}}}]},
+        {"role": "user", "parts": [{result: {"id": first, "name": "f", "response": {"r": 1}}}]},
+    ]
+    body = json.dumps({"contents": contents}).encode()
+    url = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
+    return identify(Request(method="POST", url=url, body=body), Gemini()).canonical
+
+
+@pytest.mark.parametrize("spelled", [False, True])
+def test_an_id_that_a_framework_made_up_counts_by_its_place(spelled: bool) -> None:  # noqa: FBT001
+    """Given no id from Gemini, when Pydantic AI makes one up in each run, then it asks the same."""
+    one, other = (f"pyd_ai_{uuid.uuid4().hex}" for _ in range(2))
+
+    assert calling(one, spelled=spelled) == calling(other, spelled=spelled)
+    assert calling(one, city="Rome", spelled=spelled) != calling(other, spelled=spelled)
+    assert calling("a1b2c3d4", spelled=spelled) != calling("d4c3b2a1", spelled=spelled)
+
+
+def test_it_is_explained_that_an_id_counts_by_its_place() -> None:
+    part = {"functionCall": {"id": str(uuid.uuid4()), "name": "f"}}
+    body = {"contents": [*BODY["contents"], {"role": "model", "parts": [part]}]}
+
+    noted = list[Dropped]()
+    identify(request(body=body), DIALECT, dropped=noted)
+
+    assert (
+        Dropped(where="body: ids made up by the client", why="they count by their place") in noted
+    )

@@ -42,29 +42,39 @@ def test_a_framework_was_found_to_cost_nothing_again(framework: Framework) -> No
 
 
 @every_framework
+def test_what_was_found_is_of_the_program_that_is_here(framework: Framework) -> None:
+    assert framework.result.program == framework.program, f"run: make frameworks ARGS={framework.key}"
+
+
+@every_framework
 def test_the_requirements_of_a_framework_are_lower_bounds(framework: Framework) -> None:
     rows = framework.requirements.read_text(encoding="utf-8").splitlines()
 
     assert rows
     assert [row for row in rows if not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?>=[\w.]+", row)] == []
-    assert {row.partition(">=")[0].partition("[")[0] for row in rows} >= set(framework.packages)
+    assert framework.packages[0] in {re.split(r"\[|>=", row)[0] for row in rows}
 
 
 @every_framework
 def test_a_page_shows_the_agent_that_is_run(framework: Framework) -> None:
-    """Given the page of a framework, then its first block of Python stands in agent.py as it is."""
-    shown, *_ = page_blocks(framework.page)
+    """Given the page of a framework, then a block of Python on it stands in agent.py as it is.
 
-    assert shown in framework.agent.read_text(encoding="utf-8")
+    And each block stands in some agent.py: a page shows nothing that is not run.
+    """
+    blocks = page_blocks(framework.how_to)
+    agents = [each.agent.read_text(encoding="utf-8") for each in frameworks()]
+
+    (shown,) = (each for each in blocks if each in framework.agent.read_text(encoding="utf-8"))
     assert "cachesaver.install(" in shown or not framework.installs
     assert len(shown.splitlines()) > 10
+    assert [block for block in blocks if not any(block in agent for agent in agents)] == []
 
 
 @every_framework
 def test_the_how_to_leads_to_each_page(framework: Framework) -> None:
     index = (ROOT / "docs" / "how-to" / "index.md").read_text(encoding="utf-8")
 
-    assert f"({framework.page.name})" in index
+    assert f"({framework.how_to.name})" in index
 
 
 # --- the harness itself ---
@@ -74,6 +84,7 @@ import json, os, uuid
 import cachesaver, requests
 
 cachesaver.install()
+requests.post("http://telemetry.test/v1/traces", json={})
 url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
 tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 asked = [{"role": "user", "content": "look around" + NOISE}]
@@ -114,7 +125,7 @@ def test_an_agent_is_played(noise: str, faults: list[str], tmp_path: Path) -> No
     assert result.calls == {"cold": 1, "again": bought, "fresh": bought, "replay": 0}
     assert result.through == ["requests", "urllib3"]
     assert result.tools == 1
-    assert result.elsewhere == []
+    assert result.elsewhere == ["telemetry.test"]
 
 
 def test_the_way_out_leads_nowhere_and_is_noted() -> None:
@@ -123,4 +134,5 @@ def test_the_way_out_leads_nowhere_and_is_noted() -> None:
         with pytest.raises(urllib.error.HTTPError, match="502"):
             opener.open("http://telemetry.test/v1/traces")
 
-        assert elsewhere.hosts == {"telemetry.test"}
+        assert elsewhere.taken() == {"telemetry.test"}
+        assert elsewhere.taken() == set()

@@ -26,9 +26,12 @@ from cachesaver.transports.testing import (
     LoopbackServer,
     RecordingGate,
     Script,
+    TeeGate,
     TransportContract,
 )
 
+EVENTS = (b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n")
+SSE = (("Content-Type", "text/event-stream"),)
 KEPT = Response(status=200, chunks=(b"kept",))
 REDIRECTS = {301: "GET", 302: "GET", 303: "GET", 307: "", 308: ""}
 """And the method one goes on with; empty where it stays."""
@@ -45,6 +48,24 @@ def whole(body: Body) -> bytes:
 def made(method: str, url: str, headers: Headers, body: bytes, timeout: float) -> Any:
     return transports.TransportRequest(
         method=method, url=url, headers=list(headers), body=body, read_timeout=timeout
+    )
+
+
+def answered(response: Any, body: bytes) -> Answer:
+    return Answer(status=response.status, headers=tuple(response.headers), body=body)
+
+
+def onward(sent: Any, answer: Answer) -> Any:
+    """Return the request that *answer* to *sent* redirects to, or None."""
+    if answer.status not in REDIRECTS:
+        return None
+    method = REDIRECTS[answer.status]
+    return transports.TransportRequest(
+        method=method or sent.method,
+        url=urljoin(sent.url, answer.header("location")),
+        headers=sent.headers,
+        body=b"" if method else sent.body,
+        read_timeout=sent.read_timeout,
     )
 
 
@@ -67,14 +88,12 @@ class Lm15Caller(Caller):
         body: Body = b"",
         timeout: float = PATIENCE,
     ) -> Answer:
-        content = whole(body)
+        sent = made(method, url, headers, whole(body), timeout)
         while True:
-            with self.transport.stream(made(method, url, headers, content, timeout)) as response:
-                status, head, said = response.status, tuple(response.headers), response.read()
-            if status not in REDIRECTS:
-                return Answer(status=status, headers=head, body=said)
-            url = urljoin(url, dict((n.lower(), v) for n, v in head)["location"])
-            method, content = (REDIRECTS[status], b"") if REDIRECTS[status] else (method, content)
+            with self.transport.stream(sent) as response:
+                answer = answered(response, response.read())
+            if (sent := onward(sent, answer)) is None:
+                return answer
 
     @contextmanager
     def stream(
@@ -102,19 +121,14 @@ class AsyncLm15Caller(Caller):
         body: Body = b"",
         timeout: float = PATIENCE,
     ) -> Answer:
-        return self.runner.run(self._request(method, url, headers, whole(body), timeout))
+        return self.runner.run(self._request(made(method, url, headers, whole(body), timeout)))
 
-    async def _request(
-        self, method: str, url: str, headers: Headers, body: bytes, timeout: float
-    ) -> Answer:
+    async def _request(self, sent: Any) -> Answer:
         while True:
-            sent = made(method, url, headers, body, timeout)
             async with self.transport.stream(sent) as response:
-                status, head, said = response.status, tuple(response.headers), await response.read()
-            if status not in REDIRECTS:
-                return Answer(status=status, headers=head, body=said)
-            url = urljoin(url, dict((n.lower(), v) for n, v in head)["location"])
-            method, body = (REDIRECTS[status], b"") if REDIRECTS[status] else (method, body)
+                answer = answered(response, await response.read())
+            if (sent := onward(sent, answer)) is None:
+                return answer
 
     @contextmanager
     def stream(
@@ -168,6 +182,25 @@ class TestAsyncLm15(Lm15Contract):
     def caller(self, *, connections: int | None = None) -> Caller:
         return AsyncLm15Caller(connections)
 
+    def test_a_body_that_breaks_off_is_the_clients_own(self) -> None:
+        """Given that asyncio drops what it holds when a connection is reset, a piece is read first."""
+        gate = TeeGate()
+        with LoopbackServer() as server, self.caller() as caller:
+            script = Script(headers=SSE, chunks=EVENTS, breaks=True, holds_chunks=True)
+            url = server.script("/v1/x", script)
+
+            def call() -> None:
+                with caller.stream("POST", url, body=b"{}") as chunks:
+                    next(chunks)
+                    server.release(len(EVENTS) - 1)
+                    list(chunks)
+
+            plain, hooked = self._errors(call, gate)
+
+        assert type(hooked) is type(plain)
+        assert gate.tees[0].error is not None
+        assert not gate.tees[0].finished
+
 
 # --- which calls are ours
 
@@ -182,6 +215,8 @@ def test_what_the_gate_does_not_want_is_sent_as_it_was() -> None:
                 assert head.status == 200
             with pytest.raises(ValueError, match="missing host"):
                 transport.stream(made("POST", "http:///v1/x", (), b"", PATIENCE))
+            with pytest.raises(ValueError, match="IPv6"):
+                transport.stream(made("POST", "http://[::1/v1/x", (), b"", PATIENCE))
             transport.close()
             with pytest.raises(transports.TransportError, match="closed"):
                 transport.stream(made("POST", server.url, (), b"", PATIENCE))
@@ -211,7 +246,11 @@ def test_an_answer_that_cannot_be_decoded_is_an_error_of_the_protocol(
 def test_a_mock_below_us_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a test that has put a function of its own there, then that is what answers."""
     answer = object()
-    monkeypatch.setattr(transports.StdlibTransport, "stream", lambda *_: answer)
+
+    def stream(*_: object) -> object:
+        return answer
+
+    monkeypatch.setattr(transports.StdlibTransport, "stream", stream)
     undo = adapter.hook(transports, gate := FakeGate())
     try:
         transport = transports.StdlibTransport()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -26,7 +27,9 @@ class Framework:
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
         tools: Whether the program has tools to be called.
+        page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
+        without: Variables of the environment that it is to run without.
         remarks: What to know; Markdown, one line.
     """
 
@@ -35,15 +38,17 @@ class Framework:
     packages: tuple[str, ...]
     streams: bool = True
     tools: bool = True
+    page: str = ""
     gateway: bool = False
+    without: tuple[str, ...] = ()
     remarks: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Framework:
         """Return what *folder* holds."""
         told: dict[str, Any] = tomllib.loads((folder / "about.toml").read_text(encoding="utf-8"))
-        packages = tuple(told.pop("packages"))
-        return cls(folder=folder, packages=packages, **told)
+        packages, without = (tuple(told.pop(name, ())) for name in ("packages", "without"))
+        return cls(folder=folder, packages=packages, without=without, **told)
 
     @property
     def key(self) -> str:
@@ -61,9 +66,9 @@ class Framework:
         return self.folder / "requirements.txt"
 
     @property
-    def page(self) -> Path:
+    def how_to(self) -> Path:
         """What users read."""
-        return ROOT / "docs" / "how-to" / f"framework-{self.key}.md"
+        return ROOT / "docs" / "how-to" / f"framework-{self.page or self.key}.md"
 
     @property
     def installs(self) -> bool:
@@ -71,14 +76,25 @@ class Framework:
         return "cachesaver.install(" in self.agent.read_text(encoding="utf-8")
 
     @property
+    def program(self) -> str:
+        """Digest of the program and of what is installed for it: 16 hex digits."""
+        files = (self.agent, self.requirements)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+    @property
+    def found(self) -> Path:
+        """Where the result is kept."""
+        return self.folder / "result.json"
+
+    @property
     def result(self) -> Result:
         """What was found the last time."""
-        return Result(**json.loads((self.folder / "result.json").read_text(encoding="utf-8")))
+        return Result(**json.loads(self.found.read_text(encoding="utf-8")))
 
     def keep(self, result: Result) -> None:
         """Write *result* into the folder."""
         text = json.dumps(asdict(result), indent=2)
-        (self.folder / "result.json").write_text(f"{text}\n", encoding="utf-8")
+        self.found.write_text(f"{text}\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +115,7 @@ class Result:
         pieces: Pieces the stream came in.
         elsewhere: Hosts other than the provider that the program tried to reach: telemetry.
         faults: What went wrong, in sentences. None, and the framework is fine.
+        program: Of what it was found; see `Framework.program`.
     """
 
     date: str
@@ -111,6 +128,7 @@ class Result:
     pieces: int
     elsewhere: list[str]
     faults: list[str]
+    program: str = ""
 
 
 def frameworks(*names: str) -> list[Framework]:

@@ -14,15 +14,11 @@ _LINE = re.compile(rb"^[A-Z]+ (?:https?://)?([^/:\s]+)")
 
 
 class Elsewhere:
-    """Listens at `url` while entered; every request is refused with 502.
-
-    Attributes:
-        hosts: Asked for since it was last cleared.
-    """
+    """Listens at `url` while entered; every request is refused with 502."""
 
     def __init__(self) -> None:
-        self.hosts: set[str] = set()
-        hosts = self.hosts
+        self._hosts: set[str] = set()
+        hosts = self._hosts
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -37,6 +33,12 @@ class Elsewhere:
     def url(self) -> str:
         """For `HTTP_PROXY` and its like."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def taken(self) -> set[str]:
+        """Return the hosts that were asked for since this was last called."""
+        taken = self._hosts.copy()
+        self._hosts.clear()
+        return taken
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

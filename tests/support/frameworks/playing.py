@@ -100,7 +100,7 @@ class Company:
         """Return that of a newcomer whose provider is the rehearsal, and who reaches nobody else."""
         places = ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA")
         nowhere = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
-        return {
+        told = {
             **_kept(os.environ),
             **dict.fromkeys(places, str(self.place)),
             **dict.fromkeys(nowhere, self.elsewhere.url),
@@ -113,6 +113,7 @@ class Company:
             "CACHESAVER_QUIET": "1",
             "PYTHONUTF8": "1",
         }
+        return {name: told[name] for name in told.keys() - set(self.framework.without)}
 
 
 def _kept(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -130,6 +131,7 @@ def _keys(provider: Rehearsal) -> dict[str, str]:
         "OPENAI_BASE_URL": provider.openai_url,
         "OPENAI_API_BASE": provider.openai_url,
         "OPENAI_API_KEY": "rehearsal",
+        "PROVIDER_URL": provider.openai_url,
         "ANTHROPIC_BASE_URL": provider.anthropic_url,
         "ANTHROPIC_API_KEY": "rehearsal",
         "GOOGLE_GEMINI_BASE_URL": provider.gemini_url,
@@ -153,6 +155,7 @@ def play(framework: Framework, python: Path) -> Result:
         if framework.streams:
             streamed, whole = _streamed(company)
         company.provider.stop()
+        elsewhere = company.elsewhere.taken()
         calls["replay"] = _replayed(company, "whole", said)
         if streamed is not None and whole is not None:
             streamed["replay"] = _replayed(company, "streamed", whole, "stream")
@@ -160,6 +163,8 @@ def play(framework: Framework, python: Path) -> Result:
             company.faults.append("the provider was not called at all")
         if framework.tools and not tools:
             company.faults.append("no tool was called")
+        if held := elsewhere - company.elsewhere.taken():
+            company.faults.append(f"replay: {', '.join(sorted(held))} was not called any more")
         return Result(
             date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
             python=platform.python_version(),
@@ -169,8 +174,9 @@ def play(framework: Framework, python: Path) -> Result:
             streamed=streamed,
             tools=tools,
             pieces=whole["pieces"] if whole else 0,
-            elsewhere=sorted(company.elsewhere.hosts),
+            elsewhere=sorted(elsewhere),
             faults=company.faults,
+            program=framework.program,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cachesaver.wiring import _Door
 
-HOOKED = {"cachesaver.transports.urllib3": "urllib3"}
+HOOKED = {"cachesaver.transports.lm15": "lm15", "cachesaver.transports.urllib3": "urllib3"}
 """Hooks that take the place of the one function of their client's that would be on the stack."""
 
 _WAYS: list[list[str]] = []

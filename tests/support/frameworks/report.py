@@ -38,7 +38,8 @@ cost where whole answers were stored; 0 where the framework asks the same questi
 
 def rendered() -> str:
     """Return the text of the page."""
-    found = [(each, each.result) for each in frameworks()]
+    played = (each for each in frameworks() if each.found.exists())
+    found = [(each, each.result) for each in played]
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(*each) for each in found)]
     lines = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     remarks = [remark for each in found if (remark := _remark(*each))]
@@ -46,7 +47,7 @@ def rendered() -> str:
 
 
 def _row(framework: Framework, result: Result) -> tuple[str, ...]:
-    page = f"../how-to/{framework.page.name}"
+    page = f"../how-to/{framework.how_to.name}"
     streamed = result.streamed
     return (
         f"[{framework.name}]({page})",

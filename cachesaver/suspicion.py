@@ -1,0 +1,127 @@
+"""What looks like a provider call, by its address and path, for those that let none of it out.
+
+Pure. Says what may not leave the process with `mode="replay"`; what is answered from the store is
+for `dialects.recognise` alone. docs/explanation/what-is-a-provider-call.md has the rule in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+
+from cachesaver import dialects
+from cachesaver.dialects.hosts import address_of, is_named, is_named_host, path_of
+from cachesaver.dialects.passing import passed, refused
+from cachesaver.dialects.providers import HOSTS, PATHS, UNMISTAKABLE, Telling
+from cachesaver.exchange import Request
+
+__all__ = [
+    "asks_model",
+    "may_be_asked",
+    "of_address",
+    "of_request",
+    "shows_model",
+    "why_unanswered",
+]
+
+_MEMBERS = ("model", "model_id", "agent_id", "messages", "inputs")
+"""Of a body that asks a model: at least one of them is in the table of every dialect's bodies."""
+
+_SIGNS = re.compile(rb'"(?:%s)"\s*:|name="?model"?\s' % "|".join(_MEMBERS).encode())
+
+
+@lru_cache(maxsize=4096)
+def of_address(host: str, port: int | None, hosts: tuple[str, ...] = ()) -> str:
+    """Return whose address this is, as a clause; empty where it is nobody's we know.
+
+    Args:
+        host: A name or an IP address, in any case, without brackets.
+        port: None where it is not known: then it may be any.
+        hosts: What the user named.
+    """
+    host = host.lower().rstrip(".")
+    if is_named(f"//[{host}]:{port}" if ":" in host else f"//{host}:{port or 443}", hosts):
+        return "it is one of the hosts that you named"
+    if any(pattern.fullmatch(host) for pattern in _hosts()):
+        return "it is the address of a provider"
+    return ""
+
+
+def may_be_asked(method: str, host: str, path: str, hosts: tuple[str, ...] = ()) -> bool:
+    """Tell, without the body, whether `of_request` could say anything; False is certain.
+
+    Args:
+        method: In any case.
+        host: Without port, lower case.
+        path: Percent-encoded; a query may follow.
+        hosts: What the user named.
+    """
+    return _may_be_asked(method.upper(), host, path.partition("?")[0], hosts)
+
+
+@lru_cache(maxsize=4096)
+def _may_be_asked(method: str, host: str, path: str, hosts: tuple[str, ...]) -> bool:
+    if is_named_host(host, hosts) or of_address(host, None):
+        return True
+    return _telling(method, path) is not None or (
+        method == "POST" and dialects.wants(host, path, hosts=hosts)
+    )
+
+
+def of_request(method: str, url: str, *, asks: bool = False, hosts: Sequence[str] = ()) -> str:
+    """Return why this looks like a provider call, as a clause; empty where it does not.
+
+    Args:
+        method: Upper case.
+        url: Absolute; userinfo and query are not looked at.
+        asks: Whether the body asks a model (`asks_model`, `shows_model`).
+        hosts: What the user named.
+    """
+    named, path, address = tuple(hosts), path_of(url), address_of(url)
+    host, _, port = address.rpartition(":")
+    if found := of_address(host, int(port) if port else None, named):
+        return found
+    if _telling(method, path) is not None:
+        return f"its path, {path}, is one of a provider's API"
+    if method != "POST" or not dialects.wants(host, path, hosts=named):
+        return ""
+    if asks or UNMISTAKABLE.search(path):
+        return f"its path, {path}, is one of a provider's API, and it asks a model"
+    return ""
+
+
+def asks_model(request: Request, body: Mapping[str, object]) -> bool:
+    """Tell whether *body*, the members of *request*'s, looks like a question to a model."""
+    return any(name in body for name in _MEMBERS) or shows_model(request.body)
+
+
+def shows_model(start: bytes) -> bool:
+    """Tell whether *start* of a body looks like that of a question to a model, as JSON or a form."""
+    return _SIGNS.search(start) is not None
+
+
+def why_unanswered(request: Request, body: Mapping[str, object]) -> str:
+    """Return why no store answers *request*, which no dialect recognises, as a clause."""
+    known = refused(request, body) or getattr(passed(request), "why", "")
+    if known:
+        return str(known)
+    if request.method != "POST":
+        return "only a POST asks for a sample"
+    return "it has not the form of any call that is known here"
+
+
+@cache
+def _hosts() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern) for pattern in HOSTS)
+
+
+@lru_cache(maxsize=4096)
+def _telling(method: str, path: str) -> Telling | None:
+    rows = (row for row in PATHS if method in row.methods)
+    return next((row for row in rows if _end(row).search(path)), None)
+
+
+@cache
+def _end(row: Telling) -> re.Pattern[str]:
+    return re.compile(f"(?:{row.path})\\Z")

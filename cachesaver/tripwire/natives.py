@@ -1,0 +1,228 @@
+"""Clients that bring their own sockets, in C or Rust: watched where they are told the URL.
+
+A table of what can be told of each; none is imported here. What was made or imported by name before
+the watch began may be missed where a row says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from cachesaver.transports.patches import patch, patch_all
+from cachesaver.tripwire.heads import Sent
+from cachesaver.tripwire.wire import Wire
+
+__all__ = ["NATIVES", "hook_native"]
+
+_VERBS: Final = ("get", "head", "options", "delete", "post", "put", "patch", "trace", "websocket")
+
+_Function = Callable[..., Any]
+_Active = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """One client library and where it is told the URL.
+
+    Attributes:
+        hook: Puts the watch in place.
+        seen: What is seen, and what is missed.
+        source: Where it was read.
+    """
+
+    hook: Callable[[ModuleType, Wire], Callable[[], None]]
+    seen: str
+    source: str
+
+
+def hook_native(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    """Watch *module*, whose name is one of `NATIVES`; return what undoes it."""
+    return NATIVES[module.__name__].hook(module, wire)
+
+
+# --- libcurl
+
+
+def _curl_cffi(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    url = int(module.CurlOpt.URL)
+    return patch_all(
+        module, [("Curl", "setopt", functools.partial(_setting, wire, module.__name__, url))]
+    )
+
+
+def _setting(wire: Wire, client: str, url: int, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def setopt(self: Any, option: Any, value: Any) -> Any:
+        if active() and option == url:
+            _ask(wire, client, "POST", value)
+        return original(self, option, value)
+
+    return setopt
+
+
+def _pycurl(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    original = module.Curl
+    kind = type("Curl", (original,), {"__module__": original.__module__, "__slots__": ()})
+    layer = functools.partial(_setting, wire, module.__name__, int(module.URL))
+    kind.setopt = layer(original.setopt, lambda: module.Curl is kind)
+    module.Curl = kind
+
+    def undo() -> None:
+        if module.Curl is kind:
+            module.Curl = original
+
+    return undo
+
+
+# --- Rust
+
+
+def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]:
+    """Return what watches methods called as HTTP's, of *classes*, and functions of the module."""
+
+    def hook(module: ModuleType, wire: Wire) -> Callable[[], None]:
+        owners = [getattr(module, name) for name in classes if hasattr(module, name)]
+        undoings = [
+            patch(
+                owner,
+                name,
+                functools.partial(_calling, wire, module.__name__, name, int(owner is not module)),
+            )
+            for owner in (module, *owners)
+            for name in ("request", *_VERBS)
+            if callable(vars(owner).get(name))
+        ]
+
+        def undo() -> None:
+            for each in undoings:
+                each()
+
+        return undo
+
+    return hook
+
+
+def _calling(  # what is called, and on whose behalf
+    wire: Wire, client: str, verb: str, place: int, original: _Function, active: _Active
+) -> _Function:
+    """*place*: where the first argument stands that is the call's own, after `self`."""
+    names = ("method", "url") if verb == "request" else ("url",)
+
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if active():
+            given = {**dict(zip(names, args[place:], strict=False)), **kwargs}
+            method = str(given.get("method", "get" if verb == "websocket" else verb))
+            _ask(wire, client, method.rpartition(".")[2].upper(), given.get("url"))
+        return original(*args, **kwargs)
+
+    return call
+
+
+# --- gRPC
+
+_CALLABLES: Final = (
+    "_UnaryUnaryMultiCallable",
+    "_SingleThreadedUnaryStreamMultiCallable",
+    "_UnaryStreamMultiCallable",
+    "_StreamUnaryMultiCallable",
+    "_StreamStreamMultiCallable",
+)
+
+
+def _grpc(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    """*module* is `grpc._channel`, or `grpc.aio._channel`."""
+    layer = functools.partial(_opening_channel, wire)
+    rows = [("Channel", "__init__", layer)]
+    for kind in _CALLABLES:
+        for name in ("__call__", "with_call", "future"):
+            if name in vars(getattr(module, kind, object)):
+                rows.append((kind, name, functools.partial(_calling_channel, wire)))  # noqa: PERF401
+    return patch_all(module, rows)
+
+
+def _opening_channel(wire: Wire, original: _Function, active: _Active) -> _Function:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # the method's name
+        if active():
+            target = signature.bind(self, *args, **kwargs).arguments.get("target", "")
+            _ask_target(wire, target)
+        original(self, *args, **kwargs)
+
+    return __init__
+
+
+def _calling_channel(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if active():
+            _ask_target(wire, self._target)
+        return original(self, *args, **kwargs)
+
+    return call
+
+
+def _ask_target(wire: Wire, target: object) -> None:
+    """Ask about a target as gRPC names one (github.com/grpc/grpc, doc/naming.md)."""
+    name = target.decode() if isinstance(target, bytes) else str(target)
+    if name.partition(":")[0] in {"unix", "unix-abstract", "vsock"}:
+        return
+    bare = name.rpartition("/")[2].removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
+    host, colon, port = bare.rpartition(":")
+    wire.destination(
+        None, (host if colon else bare).strip("[]"), int(port) if port.isdigit() else 443
+    )
+
+
+def _ask(wire: Wire, client: str, method: str, url: object) -> None:
+    text = url.decode("latin-1") if isinstance(url, bytes) else str(url)
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+    wire.destination(None, parts.hostname, port, client=client)
+    wire.request(None, Sent(method=method, target=parts.path), text, client=client)
+
+
+NATIVES: Final = MappingProxyType(
+    {
+        # the module whose import puts the watch in place
+        "curl_cffi": Native(
+            hook=_curl_cffi,
+            seen="every URL, at `Curl.setopt`, through which its sessions go too",
+            source="curl_cffi 0.17, curl.py",
+        ),
+        "pycurl": Native(
+            hook=_pycurl,
+            seen="every URL given to a `pycurl.Curl` that is made afterwards, tornado's too; not "
+            "where the class was imported by name before",
+            source="pycurl 7.49: its class cannot be changed, so another takes its place",
+        ),
+        "primp": Native(
+            hook=_by_verbs("Client", "AsyncClient"),
+            seen="the methods of its clients, and its functions where they are taken from the module",
+            source="primp 2.0, primp.pyi",
+        ),
+        "rnet": Native(
+            hook=_by_verbs("Client", "BlockingClient"),
+            seen="as primp's",
+            source="rnet 2.4, __init__.pyi",
+        ),
+        "grpc._channel": Native(
+            hook=_grpc,
+            seen="every channel that is made, and every call on one made before",
+            source="grpcio 1.85, _channel.py",
+        ),
+        "grpc.aio._channel": Native(
+            hook=_grpc,
+            seen="every channel that is made; not a call on one made before",
+            source="grpcio 1.85, aio/_channel.py",
+        ),
+    }
+)

@@ -1,0 +1,160 @@
+"""What may leave the process: rules for the tripwire, which know no socket.
+
+`Replaying` is that of `mode="replay"`, `Blocking` one for tests that are to stay on this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from cachesaver import suspicion
+from cachesaver.contexts import is_inside
+from cachesaver.exchange import Request
+from cachesaver.settings import Match
+from cachesaver.transports.patches import network_is_mocked
+from cachesaver.tripwire.heads import Sent
+from cachesaver.tripwire.names import is_loopback
+
+__all__ = ["Blocking", "Replaying", "Rule"]
+
+
+class Rule(Protocol):
+    """Says why something may not leave the process. Every method is quick, and any thread asks.
+
+    Attributes:
+        advice: What to do about it, a few lines.
+        is_strict: Whether it counts also for connections that another rule let out.
+    """
+
+    advice: str
+    is_strict: bool
+
+    def lets_out(self) -> bool:
+        """Tell whether what runs here and now may pass without being asked about."""
+        ...
+
+    def of_name(self, name: str, port: int | None) -> str:
+        """Return why *name* (or an address) may not be looked up or spoken to; empty: it may."""
+        ...
+
+    def of_connection(self, address: str, port: int, names: Sequence[str]) -> str:
+        """Return why *address*, looked up as *names*, may not be connected to; empty: it may."""
+        ...
+
+    def of_request(self, sent: Sent, url: str) -> str:
+        """Return why *sent*, to the absolute *url*, may not go on; empty: it may."""
+        ...
+
+
+class Replaying:
+    """Nothing that looks like a provider call may leave (`suspicion`), but for what *match* excludes.
+
+    Args:
+        hosts: What the user named.
+        match: The user's. Asked as of a request; of a connection, with the method `CONNECT` and the
+            URL of its origin.
+        through_mocks: Whether to look at what a mock that took the place of sockets sends.
+    """
+
+    is_strict = False
+    advice = (
+        "With mode='replay' no provider call may leave the process, and no client that\n"
+        "    cachesaver doctor\n"
+        "lists as seen made this one. Make it with such a client, or send it through `cachesaver "
+        "gateway`.\nIf it is no provider call, say so, as in\n"
+        "    match=lambda request: False if 'the.host' in request.url else None"
+    )
+
+    def __init__(
+        self,
+        *,
+        hosts: tuple[str, ...] = (),
+        match: Match | None = None,
+        through_mocks: bool = False,
+    ) -> None:
+        self._hosts = hosts
+        self._addresses = tuple(each for each in hosts if each.strip("*.:"))  # "*" is no address
+        self._match = match
+        self._through_mocks = through_mocks
+
+    def lets_out(self) -> bool:
+        """See `Rule.lets_out`: a hook of ours saw it, or a mock will answer it."""
+        return is_inside() or (not self._through_mocks and network_is_mocked())
+
+    def of_name(self, name: str, port: int | None) -> str:
+        """See `Rule.of_name`. This machine is nobody's: what is said to it will tell."""
+        if is_loopback(name):
+            return ""
+        found = suspicion.of_address(name, port, self._addresses)
+        return found if found and not self._is_excluded("CONNECT", _origin(name, port)) else ""
+
+    def of_connection(self, address: str, port: int, names: Sequence[str]) -> str:
+        """See `Rule.of_connection`. An address with other names too is not told by its address."""
+        found = [self.of_name(name, port) for name in names]
+        return self.of_name(address, port) or (found[0] if found and all(found) else "")
+
+    def of_request(self, sent: Sent, url: str) -> str:
+        """See `Rule.of_request`. The user's `match` is to see all headers: it waits for them."""
+        if self._match is not None and not sent.is_whole:
+            return ""
+        if sent.method == "CONNECT":
+            host, _, port = sent.target.rpartition(":")
+            return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
+        asks = bool(sent.header("content-encoding")) or suspicion.shows_model(sent.start)
+        found = suspicion.of_request(sent.method, url, asks=asks, hosts=self._hosts)
+        return "" if found and self._is_excluded(sent.method, url, sent) else found
+
+    def _is_excluded(self, method: str, url: str, sent: Sent | None = None) -> bool:
+        if self._match is None:
+            return False
+        headers = () if sent is None else sent.headers
+        return self._match(Request(method=method, url=url, headers=headers)) is False
+
+
+class Blocking:
+    """Nothing may leave but what *allow* matches.
+
+    Args:
+        allow: Regular expressions; one has to match all of a host, or of `host:port`.
+        loopback: Whether this machine may be spoken to.
+    """
+
+    is_strict = True
+    advice = "The network is blocked here; allow the host by a regular expression if it is needed."
+
+    def __init__(self, allow: Iterable[str] = (), *, loopback: bool = True) -> None:
+        self._allow = tuple(re.compile(each) for each in allow)
+        self._loopback = loopback
+
+    def lets_out(self) -> bool:
+        """See `Rule.lets_out`: never."""
+        return False
+
+    def of_name(self, name: str, port: int | None) -> str:
+        """See `Rule.of_name`."""
+        host = name.lower().rstrip(".")
+        if (self._loopback and is_loopback(host)) or any(
+            each.fullmatch(host) or each.fullmatch(f"{host}:{port}") for each in self._allow
+        ):
+            return ""
+        return "the network is blocked"
+
+    def of_connection(self, address: str, port: int, names: Sequence[str]) -> str:
+        """See `Rule.of_connection`."""
+        found = [*map(partial(self.of_name, port=port), (address, *names))]
+        return found[0] if all(found) else ""
+
+    def of_request(self, sent: Sent, url: str) -> str:
+        """See `Rule.of_request`: of a proxy that may be spoken to, no more may be asked."""
+        if sent.method != "CONNECT":
+            return ""
+        host, _, port = sent.target.rpartition(":")
+        return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
+
+
+def _origin(name: str, port: int | None) -> str:
+    host = f"[{name}]" if ":" in name else name
+    return f"https://{host}:{port or 443}/"

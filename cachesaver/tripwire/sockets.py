@@ -1,0 +1,189 @@
+"""Where Python's own sockets are watched: names, connections, TLS, and what is written.
+
+Patches only, by the rules of `transports.patches`; every decision is the wire's. There are two ways
+past them: a socket of `_socket`, without the class that `socket` puts over it, and a function of
+`socket` that was imported by name before (`from socket import getaddrinfo`): those are caught at the
+handshake, by the name that TLS gives. (An audit hook would see them, but can never be taken away.)
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, cast
+
+from cachesaver.transports.patches import Row, patch, patch_all
+from cachesaver.tripwire.wire import INTERNET, Wire
+
+__all__ = ["hook_socket", "hook_ssl"]
+
+_Function = Callable[..., Any]
+_Active = Callable[[], bool]
+
+
+def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    """Watch *module*, the standard library's `socket`; return what undoes it."""
+    rows: tuple[Row, ...] = (
+        ("socket", "connect", functools.partial(_connecting, wire)),
+        ("socket", "connect_ex", functools.partial(_connecting, wire)),
+        ("socket", "sendto", functools.partial(_sending_to, wire)),
+        ("socket", "send", functools.partial(_writing, wire)),
+        ("socket", "sendall", functools.partial(_writing, wire)),
+        *(
+            [("socket", "sendmsg", functools.partial(_gathering, wire))]
+            * hasattr(module.socket, "sendmsg")
+        ),
+    )
+    undoings = [
+        patch(module, name, functools.partial(layer, wire))
+        for name, layer in (
+            ("getaddrinfo", _looking_up),
+            ("gethostbyname", _looking_up),
+            ("gethostbyname_ex", _looking_up),
+        )
+    ]
+    undoings.append(patch_all(module, rows))
+    return _all(undoings)
+
+
+def hook_ssl(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    """The same for `ssl`."""
+    # Where something has put a class of its own there (truststore), it holds one of these.
+    context = next(kind for kind in module.SSLContext.__mro__ if kind.__module__ == "ssl")
+    return _all(
+        [
+            patch(context, "wrap_socket", functools.partial(_wrapping, wire)),
+            patch(context, "wrap_bio", functools.partial(_wrapping, wire)),
+            patch(module.SSLSocket, "send", functools.partial(_writing, wire)),
+            patch(module.SSLSocket, "write", functools.partial(_writing, wire)),
+            patch(module.SSLObject, "write", functools.partial(_writing, wire)),
+        ]
+    )
+
+
+def _all(undoings: Iterable[Callable[[], None]]) -> Callable[[], None]:
+    def undo() -> None:
+        for each in undoings:
+            each()
+
+    return undo
+
+
+# --- names
+
+
+def _looking_up(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(host, *args, **kwargs)
+        wire.name(host, args[0] if args else kwargs.get("port"))
+        found = original(host, *args, **kwargs)
+        wire.learn(host, _addresses(found))
+        return found
+
+    return look_up
+
+
+def _addresses(found: object) -> list[str]:
+    """Return the addresses in what `getaddrinfo`, `gethostbyname` or `gethostbyname_ex` returned."""
+    if isinstance(found, str):
+        return [found]
+    if isinstance(found, tuple):
+        return [str(each) for each in cast("tuple[Any, ...]", found)[2]]
+    return [str(row[4][0]) for row in cast("list[Any]", found) if row[4]]
+
+
+# --- connections
+
+
+def _connecting(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def connect(self: Any, address: Any, /) -> Any:
+        if active():
+            wire.connection(self, self.family, address)
+        return original(self, address)
+
+    return connect
+
+
+def _sending_to(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def sendto(self: Any, data: Any, /, *args: Any) -> Any:
+        if active() and args:
+            wire.connection(self, self.family, args[-1])
+        return original(self, data, *args)
+
+    return sendto
+
+
+def _wrapping(wire: Wire, original: _Function, active: _Active) -> _Function:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(self, *args, **kwargs)
+        given = signature.bind(self, *args, **kwargs).arguments
+        owner = given.get("sock")  # with bytes in memory there is none
+        if not given.get("server_side"):
+            wire.destination(owner, given.get("server_hostname"))
+        wrapped = original(self, *args, **kwargs)
+        wire.inherits(wrapped, owner)
+        return wrapped
+
+    return wrap
+
+
+# --- what is written
+
+
+def _writing(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def write(self: Any, data: Any, /, *args: Any) -> Any:
+        after = _asked(wire, self, data) if active() else None
+        if after is None:
+            return original(self, data, *args)
+        count = original(self, data, *args)
+        wire.wrote(self, data, memoryview(data).nbytes if count is None else count, after)
+        return count
+
+    return write
+
+
+def _gathering(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def sendmsg(self: Any, buffers: Any, /, *args: Any) -> Any:
+        if not active():
+            return original(self, buffers, *args)
+        buffers = list(buffers)
+        data = b"".join(buffers)
+        if len(args) > 2 and args[2] is not None:  # noqa: PLR2004  # ancillary data, flags, address
+            wire.connection(self, self.family, args[2])
+        after = _asked(wire, self, data)
+        count = original(self, buffers, *args)
+        if after is not None:
+            wire.wrote(self, data, count, after)
+        return count
+
+    return sendmsg
+
+
+def _asked(wire: Wire, owner: Any, data: Any) -> Any:
+    """Ask about writing *data* to *owner*: to whom it is, and what it says."""
+    name = getattr(owner, "server_hostname", None)
+    if name is not None:
+        wire.destination(owner, name)
+    elif not _is_plain(owner):
+        return None
+    return wire.write(owner, data)
+
+
+def _is_plain(owner: Any) -> bool:
+    """Tell whether *owner* is a connection over the internet, or TLS on one, and not its server's."""
+    family = getattr(owner, "family", None)
+    if family is None:
+        return not getattr(owner, "server_side", False)
+    return family in INTERNET and not getattr(owner, "server_side", False)

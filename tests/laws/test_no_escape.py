@@ -1,0 +1,332 @@
+"""Law 8: by replay nothing that looks like a provider call leaves the process, whoever makes it.
+
+Real clients over real sockets. Where a provider's own name is asked for, the resolver is ours and
+leads to a server on this machine: what is not stopped arrives there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cachesaver
+from cachesaver import tripwire
+from cachesaver.errors import EscapeError, NotRecordedError, ReplayError
+from cachesaver.rehearsal import Rehearsal
+from cachesaver.transports.loopback import LoopbackServer
+from escaping import BODY, WAYS, by_tls, by_tls_streams, message, outcome
+
+PATH = "/v1/chat/completions"
+CHAT: Any = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say something."}]}
+
+SEEN = {"httpx", "httpx2", "httpx async", "aiohttp", "requests", "urllib3"}
+"""What is hooked: there the error is that of a request, not of a connection."""
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
+    """A server that every name leads to, whatever its port."""
+    original = socket.getaddrinfo
+
+    def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(server.host, server.port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return server
+
+
+@pytest.fixture
+def replaying() -> Callable[..., Any]:
+    def replay(**options: Any) -> cachesaver.Session:
+        return cachesaver.install(store="memory://", mode="replay", quiet=True, **options)
+
+    return replay
+
+
+@pytest.mark.parametrize("name", WAYS)
+class TestByItsPath:
+    """A model behind an address that nobody has heard of."""
+
+    def test_what_gets_out_without_us_does_not_by_replay(
+        self, server: LoopbackServer, replaying: Callable[..., Any], name: str
+    ) -> None:
+        way, url = WAYS[name], server.url + PATH
+        assert outcome(way, url) is None
+        assert len(server.received) == 1
+
+        with replaying():
+            began = time.monotonic()
+            error = outcome(way, url)
+            took = time.monotonic() - began
+
+        assert isinstance(error, ReplayError), error
+        assert isinstance(error, EscapeError) is (name not in SEEN)
+        assert PATH in str(error)
+        assert len(server.received) == 1
+        assert took < 2, "no client may retry this"
+
+        assert outcome(way, url) is None
+        assert len(server.received) == 2
+
+    def test_what_is_no_provider_call_gets_out(
+        self, server: LoopbackServer, replaying: Callable[..., Any], name: str
+    ) -> None:
+        with replaying():
+            assert outcome(WAYS[name], f"{server.url}/orders") is None
+
+        (received,) = server.received
+        assert received.body == BODY
+
+    def test_match_lets_it_out(
+        self, server: LoopbackServer, replaying: Callable[..., Any], name: str
+    ) -> None:
+        with replaying(match=lambda request: False if PATH in request.url else None):
+            assert outcome(WAYS[name], server.url + PATH) is None
+
+        assert len(server.received) == 1
+
+    def test_a_host_that_was_named_gets_nothing(
+        self, server: LoopbackServer, replaying: Callable[..., Any], name: str
+    ) -> None:
+        with replaying(hosts=[f"{server.host}:{server.port}"]):
+            error = outcome(WAYS[name], f"{server.url}/orders")
+
+        assert isinstance(error, ReplayError), error
+        assert server.received == []
+
+
+@pytest.mark.parametrize("name", WAYS)
+class TestByItsName:
+    def test_a_provider_is_not_even_connected_to(
+        self, elsewhere: LoopbackServer, replaying: Callable[..., Any], name: str
+    ) -> None:
+        url = f"http://api.openai.com:{elsewhere.port}/v1/unheard-of"
+        if "uvloop" not in name:  # it does not ask `socket`
+            assert outcome(WAYS[name], url) is None
+        connected = elsewhere.connections
+
+        with replaying():
+            error = outcome(WAYS[name], url)
+
+        assert isinstance(error, ReplayError), error
+        assert "api.openai.com" in str(error)
+        assert elsewhere.connections == connected
+
+
+@pytest.mark.parametrize("way", [by_tls, lambda url: asyncio.run(by_tls_streams(url))])
+class TestByTls:
+    def test_no_hand_is_shaken(
+        self, elsewhere: LoopbackServer, replaying: Callable[..., Any], way: Callable[[str], None]
+    ) -> None:
+        url = "http://api.anthropic.com:443/"
+        assert isinstance(outcome(way, url), OSError)
+        connected = elsewhere.connections
+        assert connected == 1
+
+        with replaying():
+            error = outcome(way, url)
+
+        assert isinstance(error, EscapeError), error
+        assert elsewhere.connections == connected
+
+
+def test_an_old_connection_asks_nothing_more(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    """Given a connection from before, when it is used by replay, then its request stays here."""
+    with socket.create_connection((server.host, server.port)) as sock, replaying():
+        with pytest.raises(EscapeError):
+            sock.sendall(message(server.url + PATH))
+
+    assert server.received == []
+
+
+def test_a_proxy_is_not_asked_for_a_provider(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    with replaying(), socket.create_connection((server.host, server.port)) as sock:
+        sock.sendall(b"CONNECT pypi.org:443 HTTP/1.1\r\nHost: pypi.org\r\n\r\n")
+        with pytest.raises(EscapeError, match=r"CONNECT api\.openai\.com:443"):
+            sock.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def test_a_websocket_is_not_opened(server: LoopbackServer, replaying: Callable[..., Any]) -> None:
+    import aiohttp
+
+    async def connect() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{server.url}/v1/realtime"),
+        ):
+            pass
+
+    with replaying(), pytest.raises(ReplayError):
+        asyncio.run(connect())
+
+    assert server.received == []
+
+
+def _in_child(url: str, said: Any) -> None:
+    errors = [outcome(WAYS[name], url) for name in ("socket", "httpx", "asyncio streams")]
+    said.put([type(error).__name__ for error in errors])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_gets_nothing_out(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    context: Any = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+    with replaying():
+        child = context.Process(target=_in_child, args=(server.url + PATH, said))
+        child.start()
+        child.join(30)
+
+    assert said.get() == ["EscapeError", "NotReplayableError", "EscapeError"]
+    assert server.received == []
+
+
+def test_many_threads_get_nothing_out(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    errors: list[BaseException | None] = []
+
+    def ask() -> None:
+        for name in ("socket", "http.client", "httpx"):
+            errors.append(outcome(WAYS[name], server.url + PATH))
+
+    with replaying():
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(errors) == 24
+    assert all(isinstance(error, ReplayError) for error in errors)
+    assert server.received == []
+
+
+class TestNesting:
+    def test_the_innermost_session_decides(
+        self, server: LoopbackServer, replaying: Callable[..., Any]
+    ) -> None:
+        def gets_out() -> bool:
+            return outcome(WAYS["socket"], server.url + PATH) is None
+
+        said = [gets_out()]
+        with replaying():
+            said.append(gets_out())
+            with cachesaver.install(store="memory://", quiet=True):
+                said.append(gets_out())
+            said.append(gets_out())
+            with replaying(match=lambda request: False):
+                said.append(gets_out())
+            said.append(gets_out())
+        said.append(gets_out())
+
+        assert said == [True, False, True, False, True, False, True]
+
+    def test_an_explicit_transport_patches_nothing(self) -> None:
+        with cachesaver.Session.open(store="memory://", mode="replay"):
+            assert "connect" not in vars(socket.socket)
+
+
+class TestWhatPasses:
+    """The program's own traffic, byte for byte."""
+
+    def test_a_database_on_this_machine(self, replaying: Callable[..., Any]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening, replaying():
+            with socket.create_connection(listening.getsockname()) as client:
+                server, _ = listening.accept()
+                with server:
+                    for said in (
+                        b"*1\r\n$4\r\nPING\r\n",
+                        b"GET key\r\n",
+                        b"Q\x00SELECT 1;",
+                        b"\x00",
+                    ):
+                        client.sendall(said)
+                        assert server.recv(100) == said
+                        assert client.sendto(b"", listening.getsockname()) == 0
+
+    @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="Unix sockets")
+    def test_a_unix_socket_even_with_a_model_behind_it(self, replaying: Callable[..., Any]) -> None:
+        said = message(f"http://localhost{PATH}")
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+            path = str(Path(folder) / "s")
+            listening.bind(path)
+            listening.listen()
+            with replaying(), socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                server, _ = listening.accept()
+                with server:
+                    client.sendall(said)
+                    assert server.recv(1000) == said
+
+    def test_processes_that_talk_to_each_other(self, replaying: Callable[..., Any]) -> None:
+        with replaying(), multiprocessing.get_context("spawn").Manager() as manager:
+            shared: Any = manager.dict()
+            shared["a"] = 1
+
+            assert dict(shared) == {"a": 1}
+
+    def test_a_pair_and_a_datagram(self, replaying: Callable[..., Any]) -> None:
+        with replaying():
+            one, other = socket.socketpair()
+            with one, other:
+                one.sendall(message(f"http://x{PATH}"))
+                assert other.recv(4) == b"POST"
+            with (
+                socket.socket(type=socket.SOCK_DGRAM) as inbox,
+                socket.socket(type=socket.SOCK_DGRAM) as sender,
+            ):
+                inbox.bind(("127.0.0.1", 0))
+                assert sender.sendto(b"hello", inbox.getsockname()) == 5
+                assert inbox.recv(10) == b"hello"
+
+
+def test_a_hit_needs_no_network(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    """Given recorded answers, when every socket is cut off, then hits come and misses are clear."""
+    import httpx
+    import openai
+    import requests
+
+    url = f"{rehearsal.openai_url}/chat/completions"
+
+    def asks() -> list[str]:
+        with openai.OpenAI(base_url=rehearsal.openai_url, api_key="k") as client:
+            said = client.chat.completions.create(**CHAT)
+        return [
+            str(said.choices[0].message.content),
+            httpx.post(url, json={**CHAT, "seed": 1}).json()["id"],
+            requests.post(url, json={**CHAT, "seed": 2}, timeout=20).json()["id"],
+        ]
+
+    with cachesaver.install("a", store=tmp_path / "s", quiet=True):
+        bought = asks()
+    disarm = tripwire.arm(tripwire.Blocking(loopback=False))
+    try:
+        with cachesaver.install("b", store=tmp_path / "s", mode="replay", quiet=True):
+            assert asks() == bought
+            with pytest.raises(NotRecordedError):
+                httpx.post(url, json={**CHAT, "seed": 3})
+    finally:
+        disarm()

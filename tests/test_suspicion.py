@@ -1,0 +1,174 @@
+"""What looks like a provider call, by its address and its path."""
+
+from __future__ import annotations
+
+import pytest
+
+from cachesaver.dialects import DIALECTS
+from cachesaver.exchange import Request
+from cachesaver.suspicion import (
+    asks_model,
+    may_be_asked,
+    of_address,
+    of_request,
+    shows_model,
+    why_unanswered,
+)
+
+PROVIDERS = [
+    "api.openai.com",
+    "eu.api.openai.com",
+    "API.OpenAI.com.",
+    "acme.openai.azure.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "us-central1-aiplatform.googleapis.com",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+    "bedrock.eu-west-1.amazonaws.com",
+    "bedrock-agent-runtime.us-west-2.amazonaws.com",
+    "vpce-0a1-b2.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+    "api.cohere.com",
+    "api.mistral.ai",
+    "api.groq.com",
+    "openrouter.ai",
+    "router.huggingface.co",
+]
+OTHERS = [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "api.wandb.ai",
+    "huggingface.co",
+    "cdn-lfs.huggingface.co",
+    "s3.us-east-1.amazonaws.com",
+    "sts.amazonaws.com",
+    "oauth2.googleapis.com",
+    "storage.googleapis.com",
+    "login.microsoftonline.com",
+    "adb-1.azuredatabricks.net",
+    "acme.snowflakecomputing.com",
+    "raw.githubusercontent.com",
+    "pypi.org",
+    "api.openai.com.evil.test",
+    "notapi.openai.com",
+]
+
+
+@pytest.mark.parametrize("host", PROVIDERS)
+def test_a_providers_host_is_one_at_any_port(host: str) -> None:
+    assert of_address(host, 443) == of_address(host, None) == "it is the address of a provider"
+    assert may_be_asked("get", host.lower().rstrip("."), "/whatever")
+    assert of_request("GET", f"https://{host}/whatever")
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_any_other_host_is_nobodys(host: str) -> None:
+    bracketed = f"[{host}]" if ":" in host else host
+
+    assert of_address(host, 443) == ""
+    for path in ("/", "/files/1", "/api/2.0/runs", "/graphql", "/resolve/main/train.parquet"):
+        assert not may_be_asked("GET", host, path)
+        assert of_request("POST", f"https://{bracketed}{path}", asks=True) == ""
+
+
+def test_hosts_that_the_user_named_are_providers_at_the_port_named() -> None:
+    hosts = ("llm.acme.test:8000", "*.models.test")
+
+    assert of_address("llm.acme.test", 8000, hosts) == "it is one of the hosts that you named"
+    assert of_address("llm.acme.test", 9000, hosts) == ""
+    assert of_address("a.models.test", None, hosts)
+    assert of_request("GET", "http://llm.acme.test:8000/health", hosts=hosts)
+    assert of_request("GET", "http://llm.acme.test:9000/health", hosts=hosts) == ""
+    assert may_be_asked("GET", "llm.acme.test", "/health", hosts)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/openai/deployments/d/embeddings"),
+        ("POST", "/v1beta/models/g:generateContent"),
+        ("POST", "/v1beta/models/g%3AstreamGenerateContent"),
+        ("POST", "/model/m/converse-stream"),
+        ("POST", "/model/m/invoke"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/chat/completions/c1"),
+        ("DELETE", "/v1/responses/r1"),
+        ("POST", "/v1/fine_tuning/jobs"),
+        ("GET", "/v1/realtime"),
+        ("GET", "/v1/messages/batches/b/results"),
+        ("POST", "/v1beta/models/g:batchGenerateContent"),
+        ("POST", "/v1/images/generations"),
+        ("POST", "/serving-endpoints/m/invocations"),
+    ],
+)
+def test_a_path_that_nobody_else_has_tells_on_any_host(method: str, path: str) -> None:
+    assert may_be_asked(method, "127.0.0.1", f"{path}?key=secret")
+    assert path in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
+    assert "secret" not in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/responses", "/v1/messages", "/api/chat", "/generate", "/rerank", "/score", "/v1/embeddings"],
+)
+def test_an_ordinary_word_tells_only_with_a_question_to_a_model(path: str) -> None:
+    """Given a survey that takes `POST /responses`, then it takes them in a replay too."""
+    url = f"https://forms.acme.test{path}"
+
+    assert may_be_asked("POST", "forms.acme.test", path)
+    assert of_request("POST", url) == ""
+    assert of_request("POST", url, asks=True).endswith("and it asks a model")
+    assert of_request("GET", url, asks=True) == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/files", "/v1/models/m", "/collections/c/points", "/v1/threads", "/v1.41/containers/json"],
+)
+def test_what_everybody_has_tells_nothing(path: str) -> None:
+    for method in ("GET", "POST", "PUT"):
+        assert of_request(method, f"http://127.0.0.1:6333{path}", asks=True) == ""
+
+
+def test_wherever_a_dialect_could_be_recognised_is_looked_at() -> None:
+    """No endpoint of a dialect for any host passes when its body asks a model."""
+    spelled = {"/v1/chat/completions", "/v1/embeddings", "/v2/chat", "/v1/complete", "/tokenize"}
+    everywhere = [each for each in DIALECTS if not each.hosts]
+
+    assert everywhere
+    for path in spelled:
+        assert of_request("POST", f"http://h.test{path}", asks=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "shows"),
+    [
+        (b'{"model": "m"', True),
+        (b'{"x": 1, "messages" : [', True),
+        (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm', True),
+        (b'{"shop": "a model"}', False),
+        (b"model=m", False),
+        (b"", False),
+    ],
+)
+def test_a_body_shows_a_model(start: bytes, *, shows: bool) -> None:
+    assert shows_model(start) is shows
+    assert asks_model(Request(method="POST", url="http://h/x", body=start), {}) is shows
+
+
+def test_members_that_were_read_show_one_too() -> None:
+    packed = Request(method="POST", url="http://h/x", body=b"\x1f\x8b")
+
+    assert asks_model(packed, {"model": "m"})
+    assert not asks_model(packed, {"shop": "m"})
+
+
+def test_it_is_told_why_no_store_answers() -> None:
+    def why(method: str, url: str, body: dict[str, object] | None = None) -> str:
+        return why_unanswered(Request(method=method, url=url), body or {})
+
+    assert "what there is" in why("GET", "https://api.openai.com/v1/models")
+    assert why("POST", "https://h/v1/responses", {"background": True}) == "a job, polled"
+    assert why("PURGE", "https://api.openai.com/v1/unheard") == "only a POST asks for a sample"
+    assert why("POST", "https://api.openai.com/v1/unheard").startswith("it has not the form")

@@ -1,0 +1,67 @@
+"""Tests of clients that cannot be beside others: `python tests/transports/apart.py [NAME ...]`.
+
+Makes an environment for each, in `.cache/`, from the package index, and runs their tests there. Ends
+with 1 if any of them failed. Not a test module: some of these packages replace others.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+HOME: Final = ROOT / ".cache" / "apart"
+OURS: Final = ("lmdb", "orjson", "platformdirs", "zstandard", "starlette", "uvicorn")
+TESTING: Final = ("pytest", "pytest-timeout", "setuptools")
+
+ENVIRONMENTS: Final = {
+    # name: packages, and the tests they are for
+    "niquests": (
+        ("niquests", "urllib3-future"),
+        ("tests/transports/test_urllib3_future.py", "tests/clients/test_reach.py"),
+    ),
+    "aiobotocore": (
+        ("aiobotocore[httpx]", "boto3"),
+        ("tests/clients/test_aiobotocore.py",),
+    ),
+    "others": (
+        ("aiosonic", "curl-cffi", "httpx-aiohttp", "httpx2", "primp", "pycurl", "requests-futures")
+        + ("rnet", "tornado"),
+        ("tests/clients/test_reach.py",),
+    ),
+}
+
+
+def main(names: list[str]) -> int:
+    return max([run(name) for name in names or ENVIRONMENTS])
+
+
+def run(name: str) -> int:
+    packages, tests = ENVIRONMENTS[name]
+    python = environment(name, (*packages, *OURS, *TESTING))
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "support")))
+    print(f"--- {name}", flush=True)  # noqa: T201 - a program tells
+    return subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=ROOT,
+        check=False,
+    ).returncode
+
+
+def environment(name: str, packages: tuple[str, ...]) -> Path:
+    home = HOME / name
+    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        venv.create(home, with_pip=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *packages], check=True)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,145 @@
+"""Requests are found in what a connection is sent, wherever it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cachesaver.tripwire.heads import BODY, HEAD, START, Sent, may_begin, step
+
+BODY_TEXT = b'{"messages": [], "model": "m"}'
+POST = (
+    b"POST /v1/chat/completions?key=1 HTTP/1.1\r\nHost: h.test\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(BODY_TEXT), BODY_TEXT)
+)
+GET = b"GET /health HTTP/1.1\r\nHost: h.test\r\n\r\n"
+CHUNKED = b"PUT /x HTTP/1.0\nHost: h.test\nTransfer-Encoding: chunked\n\n3\r\nabc\r\n0\r\n\r\n"
+
+
+def sent_in(writes: Iterable[bytes]) -> list[Sent]:
+    state, found = START, list[Sent]()
+    for write in writes:
+        state, more = step(state, memoryview(write))
+        found += more
+    return found
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    ends = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    return [data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+
+PLACES = st.lists(st.integers(0, 200), max_size=8)
+
+
+@given(PLACES)
+def test_a_request_is_found_wherever_it_is_cut(places: list[int]) -> None:
+    """Given a request in pieces, then its head and body come up as from one piece."""
+    found = sent_in(cut(POST, places))
+
+    assert {(each.method, each.target) for each in found} == {
+        ("POST", "/v1/chat/completions?key=1")
+    }
+    assert found[-1].start == BODY_TEXT
+    assert found[-1].header("host") == "h.test"
+    assert found[-1].is_whole
+
+
+@given(PLACES)
+def test_it_is_told_before_a_server_could_read_its_first_line(places: list[int]) -> None:
+    """Given any cut, then what tells is a write that goes before the version has gone."""
+    head = POST.index(b"HTTP/1.1") + 1
+    state, gone = START, 0
+    for write in cut(POST, places):
+        state, found = step(state, memoryview(write))
+        if found:
+            break
+        gone += len(write)
+
+    assert gone < head
+
+
+@given(PLACES)
+def test_requests_that_follow_each_other_are_all_found(places: list[int]) -> None:
+    found = sent_in(cut(GET + POST + GET, places))
+
+    targets = [each.target for each in found if not each.start and each.is_whole]
+    assert targets == ["/health", "/v1/chat/completions?key=1", "/health"]
+
+
+@given(st.binary(max_size=300), PLACES)
+def test_what_is_no_http_is_never_a_fault(noise: bytes, places: list[int]) -> None:
+    for write in cut(noise, places):
+        step(START, memoryview(write))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=6))
+def test_a_request_is_found_after_whatever_was_written_before(noise: list[bytes]) -> None:
+    """Given writes that are no HTTP, or the beginning of some, then a whole request still tells."""
+    found = sent_in([*(b"\x00" + each for each in noise), POST])
+
+    assert found[-1].start == BODY_TEXT
+
+
+def test_after_half_a_head_that_was_none_a_request_is_found() -> None:
+    assert sent_in([b"GET ", POST])[-1].start == BODY_TEXT
+
+
+def test_chunks_are_looked_at_and_the_next_write_may_be_a_request() -> None:
+    found = sent_in([CHUNKED, b"more of it", GET])
+
+    assert [(each.method, each.target) for each in found if not each.start] == [
+        ("PUT", "/x"),
+        ("GET", "/health"),
+    ]
+    assert b"abc" in found[1].start
+
+
+def test_a_body_that_went_another_way_hides_no_request() -> None:
+    """Given a length whose bytes were sent by the kernel (sendfile), then the next head is seen."""
+    assert sent_in([POST[: -len(BODY_TEXT)], GET])[-1].target == "/health"
+
+
+def test_of_a_large_body_only_the_start_is_kept() -> None:
+    head = b"POST /x HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+    state, found = step(START, memoryview(head + b"a" * 400_000))
+    after, more = step(state, memoryview(b"b" * 599_999))
+
+    assert len(found[-1].start) == BODY
+    assert more == ()
+    assert after.left == 1
+    assert step(after, memoryview(b"b" + GET))[1][-1].target == "/health"
+
+
+def test_a_head_without_end_is_judged_as_it_is() -> None:
+    endless = b"POST /v1/x HTTP/1.1\r\n" + b"A: b\r\n" * (HEAD // 6 + 1)
+
+    found = sent_in(cut(endless, range(0, len(endless), 1000)))
+
+    assert not found[0].is_whole
+    assert found[-1].is_whole
+    assert {each.target for each in found} == {"/v1/x"}
+
+
+@pytest.mark.parametrize(
+    ("data", "may"),
+    [
+        (b"POST", True),
+        (b"\r\nGET", True),
+        (b"*1\r\n$4", False),
+        (b"\x16\x03\x01", False),
+        (b"", False),
+    ],
+)
+def test_most_of_what_is_no_http_is_told_by_its_first_byte(data: bytes, *, may: bool) -> None:
+    assert may_begin(memoryview(data)) is may
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 200 OK\r\n\r\n", b"GET key\r\n", b"HELO x\r\n", b"PRI * HTTP/2.0\r\n\r\n"]
+)
+def test_other_protocols_and_answers_are_no_requests(data: bytes) -> None:
+    assert sent_in([data]) == []

@@ -1,0 +1,213 @@
+"""Python's own sockets, watched and left as they were. The law's tests use them for real."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import ssl
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from cachesaver.contexts import inside
+from cachesaver.errors import EscapeError
+from cachesaver.transports.loopback import LoopbackServer
+from cachesaver.tripwire.sockets import hook_socket, hook_ssl
+from cachesaver.tripwire.wire import Wire
+from escaping import message
+
+Watching = Callable[..., Wire]
+
+
+def attributes() -> list[dict[str, object]]:
+    names = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
+    return [
+        {name: getattr(socket, name) for name in names},
+        dict(vars(socket.socket)),
+        dict(vars(ssl.SSLContext)),
+        dict(vars(ssl.SSLSocket)),
+        dict(vars(ssl.SSLObject)),
+    ]
+
+
+def test_nothing_is_left_behind() -> None:
+    before = attributes()
+
+    undoings = [hook_socket(socket, Wire()), hook_ssl(ssl, Wire())]
+    between = attributes()
+    for undo in undoings:
+        undo()
+
+    assert all(one != other for one, other in zip(before, between, strict=True))
+    assert attributes() == before
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(socket, "getaddrinfo"), (socket.socket, "connect"), (socket.socket, "send")],
+)
+def test_what_lies_on_top_stays_and_ours_lets_pass(
+    owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a patch over ours, when we leave, then it stays, works, and nothing is asked."""
+    wire, own = Wire(), vars(owner).get(name)
+    undo = hook_socket(socket, wire)
+    ours = getattr(owner, name)
+
+    @functools.wraps(ours)
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        return ours(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, theirs)
+        undo()
+        wire.rules = (Refusing(),)
+
+        assert getattr(owner, name) is theirs
+        with (
+            LoopbackServer() as server,
+            socket.create_connection((server.host, server.port)) as sock,
+        ):
+            assert sock.send(b"GET / HTTP/1.1\r\n\r\n") > 0
+    # What the patch put back is our layer, which does nothing any more: away with it here.
+    if own is None:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, own)
+
+
+class Refusing:
+    """Refuses everything."""
+
+    advice = ""
+    is_strict = True
+
+    def lets_out(self) -> bool:
+        return False
+
+    def of_name(self, name: str, port: int | None) -> str:
+        return "no"
+
+    def of_connection(self, address: str, port: int, names: Any) -> str:
+        return "no"
+
+    def of_request(self, sent: Any, url: str) -> str:
+        return "no"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda name: socket.getaddrinfo(name, 443),
+        lambda name: socket.getaddrinfo(host=name, port=443),
+        lambda name: socket.getaddrinfo(name.encode(), "https"),
+        lambda name: socket.gethostbyname(name),
+        lambda name: socket.gethostbyname_ex(name),
+        lambda name: socket.create_connection((name, 443)),
+        lambda name: socket.socket().connect((name, 443)),
+        lambda name: socket.socket().connect_ex((name, 443)),
+        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendto(b"", (name, 443)),
+        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendto(b"", 0, (name, 443)),
+        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendmsg([b""], [], 0, (name, 443)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_providers_name_is_neither_looked_up_nor_connected_to(
+    watching: Watching, look: Callable[[str], object]
+) -> None:
+    watching(hook_socket, socket)
+
+    with pytest.raises(EscapeError, match=r"api\.openai\.com"):
+        look("api.openai.com")
+
+
+@pytest.mark.parametrize("name", ["gethostbyname", "gethostbyname_ex"])
+def test_names_are_remembered_whatever_found_them(watching: Watching, name: str) -> None:
+    wire = watching(hook_socket, socket)
+
+    getattr(socket, name)("localhost")
+
+    assert "localhost" in wire._names.of("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "shake",
+    [
+        lambda c, n: c.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=n),
+        lambda c, n: c.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), False, n),
+        lambda c, n: c.wrap_socket(socket.socket(), server_hostname=n),
+        lambda c, n: c.wrap_socket(socket.socket(), False, False, True, n),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
+def test_tls_gives_a_provider_away(
+    watching: Watching, shake: Callable[[ssl.SSLContext, str], object]
+) -> None:
+    watching(hook_ssl, ssl)
+
+    with pytest.raises(EscapeError, match=r"api\.openai\.com was not reached"):
+        shake(ssl.create_default_context(), "api.openai.com")
+
+
+def test_a_server_of_ones_own_may_be_called_as_it_likes(watching: Watching) -> None:
+    watching(hook_ssl, ssl)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    wrapped = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+
+    assert wrapped.server_side
+
+
+def test_a_tls_connection_from_before_says_nothing_more_to_a_provider(watching: Watching) -> None:
+    """Given a connection that was there, when it is written to, then its name tells (HTTP/2 too)."""
+    kept = ssl.create_default_context().wrap_bio(
+        ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.openai.com"
+    )
+    other = ssl.create_default_context().wrap_bio(
+        ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="pypi.org"
+    )
+    watching(hook_ssl, ssl)
+
+    with pytest.raises(EscapeError):
+        kept.write(b"\x00\x00\x00frame")
+    with pytest.raises(ssl.SSLError):  # not connected: it came as far as that
+        other.write(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(EscapeError):
+        other.write(message("https://pypi.org/v1/chat/completions"))
+
+
+def test_what_a_hook_let_through_stays_let_through_under_tls(
+    watching: Watching, server: LoopbackServer
+) -> None:
+    watching(hook_socket, socket)
+    watching(hook_ssl, ssl)
+    context = ssl.create_default_context()
+
+    with inside(), socket.create_connection((server.host, server.port)) as sock:
+        secure = context.wrap_socket(
+            sock, server_hostname="api.openai.com", do_handshake_on_connect=False
+        )
+    with secure:
+        assert secure.server_hostname == "api.openai.com"
+
+
+def test_a_class_that_something_has_put_over_ssls_own_is_seen_through(
+    watching: Watching,
+) -> None:
+    """Given `truststore`, whose context holds one of ssl's, then that one is watched."""
+
+    class Context(ssl.SSLContext):
+        pass
+
+    module = ModuleType("ssl")
+    module.__dict__.update({**vars(ssl), "SSLContext": Context})
+    watching(hook_ssl, module)
+
+    with pytest.raises(EscapeError):
+        ssl.create_default_context().wrap_bio(
+            ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.openai.com"
+        )

@@ -1,0 +1,109 @@
+"""http.client, and what stands on it (urllib.request): where a request's headers end, we may answer.
+
+From there on a stand-in takes the place of the connection's socket: what the client writes is read
+by us, and what its own parser reads is written by us. Nothing is connected to until something has
+to be sent; then the client's own connecting does it. Connections that are used without this method
+are not seen.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+from cachesaver.ports import Gate
+from cachesaver.transports.bodies import may_not_end
+from cachesaver.transports.http_client_messages import Head
+from cachesaver.transports.http_client_socket import StandIn
+from cachesaver.transports.patches import (
+    MOCKS,
+    author,
+    bound,
+    is_mock,
+    is_patched,
+    network_is_mocked,
+    patch,
+)
+from cachesaver.transports.sights import is_let_through, let_through
+
+if TYPE_CHECKING:
+    import http.client
+
+__all__ = ["MODULES", "NAME", "hook"]
+
+NAME: str = "http.client"
+MODULES: tuple[str, ...] = ("http.client",)
+
+_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
+_OWN: Final = frozenset({"http"})
+_SEAMS: Final = ("connect", "send", "putrequest", "endheaders", "getresponse")
+"""Methods of a connection that somebody who owns the network may have replaced."""
+
+_End = Callable[..., None]
+
+
+def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
+    """Hook *gate* into all connections; see `cachesaver.ports.Transport.hook`."""
+    lib = cast("Any", module)
+    # vcrpy puts a class of its own there, and says whose place it took.
+    owner = getattr(lib.HTTPConnection, "_baseclass", lib.HTTPConnection)
+    return patch(owner, "endheaders", functools.partial(_layer, lib, gate))
+
+
+def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> _End:
+    mocked = is_mock(original, _OWN)
+
+    @functools.wraps(original)
+    def endheaders(
+        self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
+    ) -> None:
+        own = bound(original, self)
+        live = functools.partial(own, message_body, encode_chunked=encode_chunked)
+        if not active() or not _wants(gate, self):
+            return live()
+        head = Head.of(lib, self)
+        if head.switches_protocols or is_let_through(head.method, lambda: head.url):
+            return live()
+        if not gate.through_mocks and (mocked or _is_mocked(lib, self)):
+            with let_through(head.method, head.url):
+                return live()
+        if reason := head.obstacle or may_not_end(message_body, length=head.length):
+            gate.passed(head.request(b"").summary, reason)
+            with let_through(head.method, head.url):
+                return live()
+        with StandIn(lib, gate, self, head):
+            return live()
+
+    return endheaders
+
+
+def _wants(gate: Gate, connection: Any) -> bool:
+    """Tell whether *gate* wants the request whose head *connection* has in its buffer."""
+    lines: list[bytes] = connection._buffer  # noqa: SLF001  # there `putheader` puts them
+    if not lines:
+        return False
+    method, target, *_ = (*lines[0].decode("latin-1").split(" ", 2), "")
+    if method.upper() in _UNSEEN:
+        return False
+    if target.startswith("/"):
+        host: str = connection._tunnel_host or connection.host  # noqa: SLF001  # no other sign
+        return gate.wants(method, host.lower(), target)
+    try:
+        parts = urlsplit(target)
+        return bool(parts.hostname) and gate.wants(method, parts.hostname or "", parts.path)
+    except ValueError:
+        return False
+
+
+def _is_mocked(lib: Any, connection: Any) -> bool:
+    """Tell whether a mock has the network, or has put itself into *connection*."""
+    kinds = (*type(connection).__mro__, lib.HTTPConnection, type(connection.sock))
+    return (
+        network_is_mocked()
+        or any(getattr(kind, "__module__", "").partition(".")[0] in MOCKS for kind in kinds)
+        or author(vars(connection).get("_create_connection")) in MOCKS
+        or any(is_patched(connection, name, _OWN) for name in _SEAMS)
+    )

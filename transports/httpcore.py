@@ -1,0 +1,168 @@
+"""httpcore and httpcore2, one code for both: where a pool handles a request, we may answer.
+
+Below `request` and `stream`, above connections, proxies, HTTP/2 and TLS. What httpx sends, or lets
+through, comes past here as well, and is left alone: it has been seen. Connections that are used
+without a pool are not seen. Neither library is imported here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterable, Callable, Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.ports import Gate
+from cachesaver.transports.httpcore_messages import (
+    aread,
+    async_reply,
+    ours,
+    read,
+    reply,
+    theirs,
+    twin,
+    with_content,
+)
+from cachesaver.transports.patches import (
+    MOCKS,
+    author,
+    bound,
+    is_patched,
+    network_is_mocked,
+    patch_all,
+)
+from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.streams import AsyncBody, Body
+
+if TYPE_CHECKING:
+    import httpcore
+
+__all__ = ["MODULES", "NAME", "hook"]
+
+NAME: str = "httpcore"
+MODULES: tuple[str, ...] = ("httpcore", "httpcore2")
+
+_UNSEEN: Final = frozenset({b"CONNECT", b"HEAD", b"TRACE"})
+
+_Handle = Callable[..., Any]
+
+
+def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
+    """Hook *gate* into all pools of *module*; see `cachesaver.ports.Transport.hook`."""
+    return patch_all(
+        module,
+        [
+            ("ConnectionPool", _HANDLE, functools.partial(_blocking, module, gate)),
+            ("AsyncConnectionPool", _AHANDLE, functools.partial(_async, module, gate)),
+        ],
+    )
+
+
+_HANDLE: Final = "handle_request"
+_AHANDLE: Final = "handle_async_request"
+
+
+def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
+    @functools.wraps(original)
+    def handle_request(self: Any, request: httpcore.Request) -> httpcore.Response:
+        live = bound(original, self)
+        if not active() or not _wants(gate, request) or not isinstance(request.stream, Iterable):
+            return cast("httpcore.Response", live(request))
+        going = request
+        if not _is_mocked(lib, gate, self, _HANDLE):
+            body = read(request)
+            if body.content is not None:
+                return _answer(lib, gate, request, body.content, live)
+            gate.passed(ours(request, b"").summary, body.reason)
+            going = with_content(lib, request, body.source)
+        with let_through(request.method.decode("latin-1"), _url(request)):
+            return cast("httpcore.Response", live(going))
+
+    return handle_request
+
+
+def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: httpcore.Request) -> httpcore.Response:
+        live = bound(original, self)
+        if (
+            not active()
+            or not _wants(gate, request)
+            or not isinstance(request.stream, AsyncIterable)
+        ):
+            return cast("httpcore.Response", await live(request))
+        going = request
+        if not _is_mocked(lib, gate, self, _AHANDLE):
+            body = await aread(request)
+            if body.content is not None:
+                return await _aanswer(lib, gate, request, body.content, live)
+            gate.passed(ours(request, b"").summary, body.reason)
+            going = with_content(lib, request, body.source)
+        with let_through(request.method.decode("latin-1"), _url(request)):
+            return cast("httpcore.Response", await live(going))
+
+    return handle_async_request
+
+
+# --- whose call it is
+
+
+def _wants(gate: Gate, request: httpcore.Request) -> bool:
+    if request.method in _UNSEEN:
+        return False
+    method = request.method.decode("latin-1")
+    host, target = (part.decode("latin-1") for part in (request.url.host, request.url.target))
+    if not gate.wants(method, host.lower(), target):
+        return False
+    # A switch of protocols is no exchange of messages.
+    if any(name.lower() == b"upgrade" for name, _ in request.headers):
+        return False
+    return not is_let_through(method, lambda: _url(request))
+
+
+def _url(request: httpcore.Request) -> str:
+    return ours(request, b"").url
+
+
+def _is_mocked(lib: Any, gate: Gate, pool: Any, name: str) -> bool:
+    """Tell whether a mock has the network, or has put itself into *pool*, and counts."""
+    if gate.through_mocks:
+        return False
+    backend: object = getattr(pool, "_network_backend", None)
+    return (
+        network_is_mocked()
+        or isinstance(backend, lib.MockBackend | lib.AsyncMockBackend)
+        or any(author(part) in MOCKS for part in (pool, backend))
+        or any(
+            is_patched(pool, each, frozenset({lib.__name__}))
+            for each in (name, "create_connection")
+        )
+    )
+
+
+# --- answering
+
+
+def _answer(
+    lib: Any, gate: Gate, request: httpcore.Request, body: bytes, handle: _Handle
+) -> httpcore.Response:
+    asked = ours(request, body)
+
+    def send(wanted: Request) -> Reply:
+        return reply(handle(twin(lib, request, asked, wanted)))
+
+    shown = gate.answer(asked, send)
+    return theirs(lib, shown, Body(shown))
+
+
+async def _aanswer(
+    lib: Any, gate: Gate, request: httpcore.Request, body: bytes, handle: _Handle
+) -> httpcore.Response:
+    asked = ours(request, body)
+
+    async def send(wanted: Request) -> AsyncReply:
+        return async_reply(await handle(twin(lib, request, asked, wanted)))
+
+    shown = await gate.aanswer(asked, send)
+    return theirs(lib, shown, AsyncBody(shown))

@@ -1,0 +1,54 @@
+"""One call, one sight: what one hook has let through, the hooks beneath it leave alone.
+
+Clients stand on clients (requests on urllib3 on `http.client`). What a hook sends is marked by whoever
+sends it (`Gate.wants` says no); what a hook lets through as it is, is marked here. A call is told by
+its method and URL, so that another one made on its behalf, such as by an application that is served
+within a client's own transport, is still seen. Knows no client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["is_let_through", "let_through"]
+
+_Sight = tuple[str, str, int | None, str]
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+_LET_THROUGH: ContextVar[tuple[_Sight, ...]] = ContextVar("cachesaver_let_through", default=())
+
+
+@contextlib.contextmanager
+def let_through(method: str, url: str) -> Generator[None]:
+    """Mark the call of *method* (in any case) and *url* (absolute) as one that goes out as it is."""
+    token = _LET_THROUGH.set((*_LET_THROUGH.get(), _sight(method, url)))
+    try:
+        yield
+    finally:
+        # Where a coroutine is closed from another context, there is nothing to undo in that one.
+        with contextlib.suppress(ValueError):
+            _LET_THROUGH.reset(token)
+
+
+def is_let_through(method: str, url: Callable[[], str]) -> bool:
+    """Tell whether a hook further up has let the call of *method* and *url()* through.
+
+    *url* is asked only where anything was let through.
+    """
+    marked = _LET_THROUGH.get()
+    return bool(marked) and _sight(method, url()) in marked
+
+
+def _sight(method: str, url: str) -> _Sight:
+    """Return what clients that stand on each other agree upon: not all write a URL in one way."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return method.upper(), url, None, ""
+    return method.upper(), (parts.hostname or "").rstrip("."), port, unquote(parts.path) or "/"

@@ -1,0 +1,123 @@
+"""Headers, bodies and extensions as httpx and httpcore have them, which are each other's.
+
+Neither is imported; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from types import AsyncGeneratorType
+from typing import Final
+
+from cachesaver.exchange import AsyncReply, Headers, Reply, without_headers
+
+__all__ = [
+    "AsyncBody",
+    "Body",
+    "closing",
+    "extensions",
+    "framed",
+    "has_no_body",
+    "raw",
+    "text",
+]
+
+_BODILESS: Final = frozenset({204, 304})
+_FRAMING: Final = ("content-length", "transfer-encoding")
+
+
+def text(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return raw *headers* as ours."""
+    return tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers)
+
+
+def raw(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return our *headers* as they go on the wire."""
+    return [(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers]
+
+
+def has_no_body(shown: Reply | AsyncReply) -> bool:
+    """Tell whether *shown* is known to end with its head."""
+    return shown.whole is not None and shown.status in _BODILESS
+
+
+def closing(
+    chunks: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    """Return what finishes *chunks* and then does *close*."""
+
+    async def finish() -> None:
+        await _finish(chunks)
+        await close()
+
+    return finish
+
+
+class Body:
+    """The body of a blocking reply."""
+
+    def __init__(self, shown: Reply) -> None:
+        self._reply = shown
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._reply.chunks
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._reply.close()
+
+
+class AsyncBody:
+    """The body of an async reply."""
+
+    def __init__(self, shown: AsyncReply) -> None:
+        self._reply = shown
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reply.chunks
+
+    async def aclose(self) -> None:
+        """Give the connection back, also where the reader is being cancelled."""
+        with _shield():
+            await _finish(self._reply.chunks)
+            await self._reply.close()
+
+
+def _shield() -> AbstractContextManager[object]:
+    """Return a block that is not cancelled, by what an async client runs with: anyio, or trio."""
+    try:
+        from anyio import CancelScope
+    except ImportError:  # httpcore goes without it, on trio
+        from trio import CancelScope
+    return CancelScope(shield=True)
+
+
+async def _finish(chunks: AsyncIterator[bytes]) -> None:
+    """Finish *chunks* if it is a generator that stands still: trio and asyncio insist on it."""
+    if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
+        await chunks.aclose()
+
+
+class _NoConnection:
+    """Stands in `extensions["network_stream"]` of an answer that came over no connection."""
+
+    def get_extra_info(self, info: str) -> None:
+        return None
+
+
+def extensions(shown: Reply | AsyncReply) -> dict[str, object]:
+    """Return what a response tells about how it came, for one that came over no connection."""
+    phrase = {"reason_phrase": shown.reason.encode("ascii", "ignore")} if shown.reason else {}
+    version = shown.http_version.encode("ascii", "ignore")
+    return {"http_version": version, "network_stream": _NoConnection(), **phrase}
+
+
+def framed(shown: Reply | AsyncReply) -> Headers:
+    """Return the headers of *shown* with framing that is true of what will be read."""
+    if shown.whole is None:
+        return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
+    headers = without_headers(shown.headers, _FRAMING)
+    if shown.status in _BODILESS or shown.whole.content_type == "text/event-stream":
+        return headers
+    return (*headers, ("content-length", str(len(shown.whole.body))))
