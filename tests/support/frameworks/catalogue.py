@@ -28,7 +28,6 @@ class Framework:
         streams: Whether `agent.py stream` streams.
         tools: Whether the program has tools to be called.
         page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
-        tools: Whether the program has tools to be called.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
         without: Variables of the environment that it is to run without.
         remarks: What to know; Markdown, one line.
@@ -40,7 +39,6 @@ class Framework:
     streams: bool = True
     tools: bool = True
     page: str = ""
-    tools: bool = True
     gateway: bool = False
     without: tuple[str, ...] = ()
     remarks: str = ""
