@@ -196,6 +196,8 @@ def dialect(found: Dialect) -> str:
         ("stream and whole are one sample", "yes" if found.converts else "no"),
         ("`null` is the same as no field", "yes" if found.null_is_absent else "no"),
     ]
+    if found.ties:
+        facts.append(("ids that count by place where a client made them up", ties(found.ties)))
     kind = type(found)
     alone = [type(each) for each in DIALECTS].count(kind) == 1
     parts = [
@@ -209,6 +211,10 @@ def dialect(found: Dialect) -> str:
     if found.defaults:
         parts += ["Stated or left out, the same:", defaults(found.defaults)]
     return "\n\n".join(parts)
+
+
+def ties(paths: Sequence[str]) -> str:
+    return ", ".join(map(code, paths))
 
 
 def defaults(given: Mapping[str, object]) -> str:

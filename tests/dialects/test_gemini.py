@@ -14,7 +14,7 @@ from cachesaver import dialects
 from cachesaver.dialects.gemini import Gemini
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
-from cachesaver.identity import identify
+from cachesaver.identity import Dropped, identify
 
 Object = dict[str, Any]
 
@@ -523,3 +523,15 @@ def test_an_id_that_a_framework_made_up_counts_by_its_place(spelled: bool) -> No
     assert calling(one, spelled=spelled) == calling(other, spelled=spelled)
     assert calling(one, city="Rome", spelled=spelled) != calling(other, spelled=spelled)
     assert calling("a1b2c3d4", spelled=spelled) != calling("d4c3b2a1", spelled=spelled)
+
+
+def test_it_is_explained_that_an_id_counts_by_its_place() -> None:
+    part = {"functionCall": {"id": str(uuid.uuid4()), "name": "f"}}
+    body = {"contents": [*BODY["contents"], {"role": "model", "parts": [part]}]}
+
+    noted = list[Dropped]()
+    identify(request(body=body), DIALECT, dropped=noted)
+
+    assert (
+        Dropped(where="body: ids made up by the client", why="they count by their place") in noted
+    )

@@ -26,9 +26,12 @@ from cachesaver.transports.testing import (
     LoopbackServer,
     RecordingGate,
     Script,
+    TeeGate,
     TransportContract,
 )
 
+EVENTS = (b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n")
+SSE = (("Content-Type", "text/event-stream"),)
 KEPT = Response(status=200, chunks=(b"kept",))
 REDIRECTS = {301: "GET", 302: "GET", 303: "GET", 307: "", 308: ""}
 """And the method one goes on with; empty where it stays."""
@@ -179,6 +182,25 @@ class TestAsyncLm15(Lm15Contract):
     def caller(self, *, connections: int | None = None) -> Caller:
         return AsyncLm15Caller(connections)
 
+    def test_a_body_that_breaks_off_is_the_clients_own(self) -> None:
+        """Given that asyncio drops what it holds when a connection is reset, a piece is read first."""
+        gate = TeeGate()
+        with LoopbackServer() as server, self.caller() as caller:
+            script = Script(headers=SSE, chunks=EVENTS, breaks=True, holds_chunks=True)
+            url = server.script("/v1/x", script)
+
+            def call() -> None:
+                with caller.stream("POST", url, body=b"{}") as chunks:
+                    next(chunks)
+                    server.release(len(EVENTS) - 1)
+                    list(chunks)
+
+            plain, hooked = self._errors(call, gate)
+
+        assert type(hooked) is type(plain)
+        assert gate.tees[0].error is not None
+        assert not gate.tees[0].finished
+
 
 # --- which calls are ours
 
@@ -193,6 +215,8 @@ def test_what_the_gate_does_not_want_is_sent_as_it_was() -> None:
                 assert head.status == 200
             with pytest.raises(ValueError, match="missing host"):
                 transport.stream(made("POST", "http:///v1/x", (), b"", PATIENCE))
+            with pytest.raises(ValueError, match="IPv6"):
+                transport.stream(made("POST", "http://[::1/v1/x", (), b"", PATIENCE))
             transport.close()
             with pytest.raises(transports.TransportError, match="closed"):
                 transport.stream(made("POST", server.url, (), b"", PATIENCE))

@@ -28,9 +28,6 @@ def weather_agent(model: Any) -> Agent:
 question = types.UserContent("Ask get_weather: how is it in Paris?")
 
 
-# ---
-
-
 async def main() -> None:
     streams = sys.argv[1:] == ["stream"]
     mode = StreamingMode.SSE if streams else StreamingMode.NONE

@@ -4,6 +4,7 @@ import json
 import sys
 from typing import Annotated, Any
 
+from haystack import Pipeline
 from haystack.components.agents import Agent
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.dataclasses import ChatMessage
@@ -25,17 +26,16 @@ agent = Agent(
     tools=[get_weather],
     system_prompt="Be brief.",
 )
+pipeline = Pipeline()
+pipeline.add_component("agent", agent)
 question = [ChatMessage.from_user("Ask get_weather: how is it in Paris?")]
-
-
-# ---
 
 
 def main() -> None:
     pieces: list[Any] = []
     streaming = {"streaming_callback": pieces.append} if sys.argv[1:] == ["stream"] else {}
-    result = agent.run(messages=question, **streaming)
-    messages = [shown(each) for each in result["messages"]]
+    result = pipeline.run({"agent": {"messages": question, **streaming}})
+    messages = [shown(each) for each in result["agent"]["messages"]]
     print(json.dumps({"messages": messages, "pieces": len(pieces)}))
 
 

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from inspect_ai import Task, eval
+from inspect_ai import Task
+from inspect_ai import eval as evaluate
 from inspect_ai.agent import react
 from inspect_ai.dataset import Sample
 from inspect_ai.scorer import includes
@@ -36,12 +37,9 @@ weather = Task(
 )
 
 
-# ---
-
-
 def main() -> None:
     models = ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"]
-    logs = eval(weather, model=models, display="none", log_dir="logs")
+    logs = evaluate(weather, model=models, display="none", log_dir="logs")
     samples = [sample for log in logs for sample in log.samples or []]
     samples.sort(key=lambda each: (each.output.model, each.id, each.epoch))
     messages = [shown(message) for sample in samples for message in sample.messages]

@@ -31,7 +31,6 @@ def ask(client: Any, **more: Any) -> Any:
     )
 
 
-# ---
 MODELS = ("openai/gpt-5-mini", "anthropic/claude-haiku-4-5")
 
 

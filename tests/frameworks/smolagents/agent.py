@@ -26,9 +26,6 @@ def weather_agent(model: Any) -> ToolCallingAgent:
     return ToolCallingAgent(tools=[get_weather], model=model, max_steps=2)
 
 
-# ---
-
-
 def main() -> None:
     url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
     asked = [asked_by(OpenAIModel("gpt-5-mini")), asked_by(InferenceClientModel(url, token="any"))]

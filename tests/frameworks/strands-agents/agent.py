@@ -1,4 +1,4 @@
-"""Agents of Strands, of OpenAI and of Amazon Bedrock: `python agent.py [stream]`."""
+"""Agents of Strands, of OpenAI, Amazon Bedrock and Gemini: `python agent.py [stream]`."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 from strands import Agent, tool
 from strands.models import BedrockModel
+from strands.models.gemini import GeminiModel
 from strands.models.openai import OpenAIModel
 
 import cachesaver
@@ -31,13 +32,17 @@ def weather_agent(model: Any) -> Agent:
 question = "Ask get_weather: how is it in Paris?"
 
 
-# ---
+IDS: dict[str, int] = {}
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
 def main() -> None:
     streams, pieces = sys.argv[1:] == ["stream"], 0
-    models = (OpenAIModel(model_id="gpt-5-mini"), BedrockModel(model_id=CLAUDE, streaming=streams))
+    models = (
+        OpenAIModel(model_id="gpt-5-mini"),
+        BedrockModel(model_id=CLAUDE, streaming=streams),
+        GeminiModel(model_id="gemini-2.5-flash"),
+    )
     agents = [weather_agent(model) for model in models]
     for agent in agents:
         if streams:
@@ -52,13 +57,19 @@ async def streamed(agent: Agent) -> int:
     return len([event async for event in agent.stream_async(question) if "data" in event])
 
 
+def place(made_up: str) -> int:
+    """Return which id this is: Strands makes them up where a model gives none."""
+    return IDS.setdefault(made_up, len(IDS))
+
+
 def shown(message: Any) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = message["content"]
     asked = [each["toolUse"] for each in content if "toolUse" in each]
     given = [each["toolResult"] for each in content if "toolResult" in each]
-    calls = [{**each, "id": each["toolUseId"]} for each in asked]
+    calls = [{**each, "toolUseId": "", "id": place(each["toolUseId"])} for each in asked]
     said = {"role": message["role"], "text": [each.get("text") for each in content], "calls": calls}
-    return [said, *({"text": each, "result_of": each["toolUseId"]} for each in given)]
+    results = [{"text": each["content"], "result_of": place(each["toolUseId"])} for each in given]
+    return [said, *results]
 
 
 if __name__ == "__main__":

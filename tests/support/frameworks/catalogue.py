@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -25,8 +26,8 @@ class Framework:
         name: As it calls itself.
         packages: Distributions whose versions are told, the framework's own first.
         streams: Whether `agent.py stream` streams.
-        page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
         tools: Whether the program has tools to be called.
+        page: Name of the how-to page, `framework-NAME.md`, where it is not the folder's.
         gateway: Whether its calls are seen by `cachesaver run --gateway` only.
         without: Variables of the environment that it is to run without.
         remarks: What to know; Markdown, one line.
@@ -36,8 +37,8 @@ class Framework:
     name: str
     packages: tuple[str, ...]
     streams: bool = True
-    page: str = ""
     tools: bool = True
+    page: str = ""
     gateway: bool = False
     without: tuple[str, ...] = ()
     remarks: str = ""
@@ -75,6 +76,12 @@ class Framework:
         return "cachesaver.install(" in self.agent.read_text(encoding="utf-8")
 
     @property
+    def program(self) -> str:
+        """Digest of the program and of what is installed for it: 16 hex digits."""
+        files = (self.agent, self.requirements)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+    @property
     def found(self) -> Path:
         """Where the result is kept."""
         return self.folder / "result.json"
@@ -108,6 +115,7 @@ class Result:
         pieces: Pieces the stream came in.
         elsewhere: Hosts other than the provider that the program tried to reach: telemetry.
         faults: What went wrong, in sentences. None, and the framework is fine.
+        program: Of what it was found; see `Framework.program`.
     """
 
     date: str
@@ -120,6 +128,7 @@ class Result:
     pieces: int
     elsewhere: list[str]
     faults: list[str]
+    program: str = ""
 
 
 def frameworks(*names: str) -> list[Framework]:

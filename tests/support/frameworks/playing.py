@@ -176,6 +176,7 @@ def play(framework: Framework, python: Path) -> Result:
             pieces=whole["pieces"] if whole else 0,
             elsewhere=sorted(elsewhere),
             faults=company.faults,
+            program=framework.program,
         )
 
 
