@@ -288,7 +288,7 @@ def sample_of(ask: Ask, part: Response, draw: str) -> Sample:
     """Return what is kept of *part*, bought for *draw*."""
     model, usage = usage_of(ask, part)
     return Sample(
-        response=redact_response(part, ask.upstream),
+        response=redact_response(part, ask.upstream, ask.question.body, unread=ask.question.unread),
         draw=draw,
         usage=usage,
         model=model,

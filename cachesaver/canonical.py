@@ -107,13 +107,21 @@ def _careful(content: bytes) -> Body:
             parse_float=_exact_float(losses),
             parse_constant=_no_constant(losses),
         )
-        orjson.dumps(value)  # lone surrogates and integers beyond 64 bits end here
-    except (ValueError, RecursionError, TypeError):
+    except (ValueError, RecursionError):
         return Body(is_json=False, canonical=_raw(content))
-    if losses:
+    if losses or not _is_writable(value):
         members = cast("dict[str, object]", value) if isinstance(value, dict) else _NOTHING
         return Body(is_json=False, members=members, canonical=_raw(content))
     return _lossless(value)
+
+
+def _is_writable(value: object) -> bool:
+    """Not so with lone surrogates, integers beyond 64 bits, and more than 254 levels."""
+    try:
+        orjson.dumps(value)
+    except (TypeError, RecursionError):
+        return False
+    return True
 
 
 def _unique(losses: list[str]) -> Callable[[list[tuple[str, object]]], dict[str, object]]:

@@ -14,17 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from cachesaver.canonical import Body, parse_body, spell_parts
+from cachesaver.credentials import PERHAPS_SECRET, body_secrets, is_secret
 from cachesaver.exchange import Request
 from cachesaver.multipart import Part
 from cachesaver.ports import Dialect
-from cachesaver.redaction import SECRET_QUERY, redact_text
+from cachesaver.redaction import redact_text
 from cachesaver.ties import counted
+from cachesaver.unread import digest, unread_names
 
 __all__ = [
     "VERSION",
@@ -95,6 +97,11 @@ class Question:
     count: int
     wants_stream: bool
     exact: bool = True
+
+    @property
+    def unread(self) -> bool:
+        """Whether nothing is known of its API."""
+        return _is_unread(self.dialect)
 
 
 def identify(
@@ -170,8 +177,9 @@ def _target(
     yield rules.aliases.get(origin, origin).encode()
     path, query = dialect.target(parts.path or "/", parts.query)
     yield _plain_path(path).encode()
-    kept = [pair for pair in query.split("&") if pair and not _is_secret(pair, dropped)]
-    yield "&".join(sorted(kept)).encode()
+    host = (parts.hostname or "").lower()
+    pairs = [_asked(pair, host, dialect, dropped) for pair in query.split("&") if pair]
+    yield "&".join(sorted(filter(None, pairs))).encode()
 
 
 @lru_cache(maxsize=1024)
@@ -190,24 +198,38 @@ def _plain_path(path: str) -> str:
     return path.replace("%3A", ":").replace("%3a", ":") if "%" in path else path
 
 
-def _is_secret(pair: str, dropped: list[Dropped] | None) -> bool:
+def _asked(pair: str, host: str, dialect: Dialect, dropped: list[Dropped] | None) -> str:
+    """*pair* of a query as it counts: not at all where it is a credential."""
     name = unquote(pair.partition("=")[0]).lower()
-    if name not in SECRET_QUERY:
-        return False
+    if not is_secret(name, host):
+        if name not in PERHAPS_SECRET:
+            return pair
+        if _is_unread(dialect):
+            return f"{name}={digest(pair)}"
     _note(dropped, f"query.{name}", "a credential")
-    return True
+    return ""
+
+
+def _is_unread(dialect: Dialect) -> bool:
+    """Whether nothing is known of the API; dialects of other packages may not say."""
+    return bool(getattr(dialect, "unread", False))
 
 
 def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> Iterator[bytes]:
     """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
     for name in sorted(dialect.headers.intersection(request.header_names)):
-        values = ",".join(
-            value.strip() for named, value in request.headers if named.lower() == name
-        )
-        yield f"{name}: {values}".encode()
+        yield f"{name}: {_values(request, name)}".encode()
+    unread = [*unread_names(request)] if _is_unread(dialect) else []
+    for name in sorted({*unread} - dialect.headers):
+        # What nobody knows may be a credential.
+        yield f"{name}: {digest(_values(request, name))}".encode()
     for name in request.header_names if dropped is not None else ():
-        if name not in dialect.headers:
+        if name not in dialect.headers and name not in unread:
             _note(dropped, f"header.{name}", "does not shape the answer")
+
+
+def _values(request: Request, name: str) -> str:
+    return ",".join(value.strip() for named, value in request.headers if named.lower() == name)
 
 
 def _kept(
@@ -232,6 +254,7 @@ def _kept(
         elif "." not in path or not _without(members, path.split(".")):
             continue
         _note(dropped, f"body.{path}", why)
+    _forget_credentials(members, dialect, dropped)
     for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
@@ -331,6 +354,25 @@ def _step(holder: dict[str, object] | list[object], at: str | int, rest: Sequenc
     copy = cast("dict[str, object] | list[object]", inner.copy())
     holder[at] = copy  # type: ignore[index]  # at fits its holder
     return _without(copy, rest)
+
+
+def _forget_credentials(
+    members: dict[str, object], dialect: Dialect, dropped: list[Dropped] | None
+) -> None:
+    """Remove what an API we know takes for credentials in its body."""
+    for path in () if _is_unread(dialect) else [path for path, _ in body_secrets(members)]:
+        _forget(members, path)
+        _note(dropped, f"body.{'.'.join(map(str, path))}", "a credential")
+
+
+def _forget(holder: Any, path: Sequence[str | int]) -> None:
+    """Remove what *path* leads to from *holder*, copying what is changed below its top."""
+    head, *rest = path
+    if not rest:
+        del holder[head]
+        return
+    holder[head] = holder[head].copy()
+    _forget(holder[head], rest)
 
 
 def _blank(value: object, patterns: Sequence[re.Pattern[str]]) -> object:

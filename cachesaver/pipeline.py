@@ -23,13 +23,13 @@ from cachesaver.buying import (
     refused,
     release,
 )
+from cachesaver.credentials import account
 from cachesaver.deterministic import look_up
 from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Release, Send, Steps, Wait
 from cachesaver.errors import NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
 from cachesaver.outcomes import Got, Outcome, Passing, not_recorded, show
 from cachesaver.ports import Grant, Policy, Run
-from cachesaver.redaction import account
 
 __all__ = ["answer", "without_ours"]
 
@@ -102,7 +102,7 @@ def _dealt(ask: Ask, draws: tuple[str, ...]) -> Steps[Hand]:
     """Sit down with those who ask the same, and return what *draws* are dealt."""
     question = ask.question
     seat = Seat(run=ask.run, draws=draws, age=ask.age)
-    key = (question.fingerprint, ask.policy, account(ask.upstream))
+    key = (question.fingerprint, ask.policy, account(ask.upstream, question.body))
     try:
         seats = yield from Enlist(fingerprint=question.fingerprint, key=key, seat=seat)
     except GeneratorExit:

@@ -128,6 +128,8 @@ class Dialect(Protocol):
         max_count: The most samples one request can ask for; None if there is no documented limit.
         converts: Whether `whole` and `stream` turn either form of a sample into the other, so
             that asking for a stream is not part of the question.
+        unread: Whether nothing is known of the API, so that every header and every field of the
+            query may shape the answer; False where the attribute is missing.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Dialect(Protocol):
     headers: frozenset[str]
     max_count: int | None
     converts: bool
+    unread: bool = False
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         """Tell whether *request*, whose path fits an endpoint, has this API's shape for certain."""

@@ -1,24 +1,29 @@
-"""What is a credential, and how it is kept out of stores, logs and messages. Pure.
+"""How credentials are kept out of stores, logs and messages. Pure.
 
-Tables first; a row is added with its source. Header and query names are lower case.
+What is blanked is what is kept and what is shown, never the request that goes out. What a credential
+is stands in `credentials`.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
-from urllib.parse import unquote, unquote_plus, urlsplit
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from cachesaver.credentials import (
+    ACCOUNT_HEADERS,
+    SECRET_FIELDS,
+    SECRET_HEADERS,
+    TOKEN_SHAPES,
+    credentials,
+)
 from cachesaver.exchange import Headers, Request, Response
 
 __all__ = [
     "BLANK",
-    "SECRET_HEADERS",
-    "SECRET_QUERY",
-    "TOKEN_SHAPES",
-    "account",
-    "credentials",
+    "SECRET_HOLDERS",
+    "SECRET_NAMES",
     "hides_credentials",
     "redact_headers",
     "redact_response",
@@ -27,120 +32,82 @@ __all__ = [
 
 BLANK = b"[redacted]"
 
-SECRET_HEADERS = frozenset(
+SECRET_NAMES = frozenset(
     {
-        "authorization",  # RFC 9110, section 11.6.2
-        "proxy-authorization",  # RFC 9110, section 11.7.2
-        "cookie",  # RFC 6265
-        "set-cookie",  # RFC 6265
-        "x-api-key",  # Anthropic, https://docs.anthropic.com/en/api/overview
-        "api-key",  # Azure OpenAI, https://learn.microsoft.com/azure/ai-services/openai/reference
-        "ocp-apim-subscription-key",  # Azure API Management
-        "x-goog-api-key",  # Gemini, https://ai.google.dev/api
-        "x-amz-security-token",  # AWS SigV4, temporary credentials
-        "x-auth-token",  # OpenStack Keystone and its like
-        "x-auth-key",  # Cloudflare, https://developers.cloudflare.com/api
-        "xi-api-key",  # ElevenLabs
-        "x-token",
-        "x-access-token",
-        "helicone-auth",  # Helicone gateway
-        "x-portkey-api-key",  # Portkey gateway
-        "cf-aig-authorization",  # Cloudflare AI gateway
-    }
-)
-
-ACCOUNT_HEADERS = frozenset(
-    {
-        "openai-organization",  # names the account; sent back by OpenAI
-        "openai-project",
-        "anthropic-organization-id",
-        "x-goog-user-project",
-    }
-)
-
-SECRET_QUERY = frozenset(
-    {
-        "key",  # Google API keys, https://cloud.google.com/docs/authentication/api-keys
-        "api_key",
+        *(path.rpartition(".")[2] for path in SECRET_FIELDS if not path.endswith((".*", ".key"))),
         "apikey",
-        "api-key",
-        "access_token",  # RFC 6750, section 2.3
-        "token",
-        "auth",
-        "sig",  # Azure shared access signatures
-        "signature",
-        "x-amz-credential",  # AWS presigned URLs
-        "x-amz-signature",
-        "x-amz-security-token",
-        "subscription-key",  # Azure API Management
+        "client_secret",  # RFC 6749, section 2.3.1
+        "refresh_token",  # RFC 6749, section 6
+        "id_token",  # OpenID Connect Core, section 2
+        "password",  # RFC 6749, section 4.3
+        "connection_string",  # Azure's data sources: names a database, with the key to it
+        # https://docs.litellm.ai/docs/providers/bedrock: credentials of the call
+        "aws_secret_access_key",
+        "aws_session_token",
+        "private_key",  # Google's service accounts
     }
 )
+"""Members whose text is a credential wherever they stand in a body, for what is kept and shown."""
 
-TOKEN_SHAPES = re.compile(
-    rb"|".join(
-        (
-            rb"sk-(?:ant-|proj-|or-v1-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}",  # OpenAI and kin
-            rb"ek_[A-Za-z0-9_-]{20,}",  # OpenAI realtime client secrets
-            rb"AIza[A-Za-z0-9_-]{35}",  # Google API keys
-            rb"ya29\.[A-Za-z0-9_-]{20,}",  # Google OAuth access tokens
-            rb"gsk_[A-Za-z0-9]{20,}",  # Groq
-            rb"hf_[A-Za-z0-9]{20,}",  # Hugging Face
-            rb"r8_[A-Za-z0-9]{20,}",  # Replicate
-            rb"xai-[A-Za-z0-9]{20,}",  # xAI
-            rb"pplx-[A-Za-z0-9]{20,}",  # Perplexity
-            rb"(?:AKIA|ASIA)[A-Z0-9]{16}",  # AWS access key ids
-            rb"gh[pousr]_[A-Za-z0-9]{36,}",  # GitHub
-            rb"xox[abposr]-[A-Za-z0-9-]{10,}",  # Slack
-            rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JWT, RFC 7519
-            rb"1//0[A-Za-z0-9_-]{30,}",  # Google OAuth refresh tokens
-        )
-    )
-)
-
-_SHORTEST, _LONG = 8, 20
-"""Characters. What is shorter than the first is a placeholder, and blanking it would mangle text; from
-the second on a credential needs no digit to be one."""
-
-
-def credentials(request: Request) -> frozenset[bytes]:
-    """Return the secrets that *request* carries in headers, query and userinfo, as bytes."""
-    secrets = {
-        value.encode("utf-8", "replace") for value in _secrets(request) if _is_no_placeholder(value)
+SECRET_HOLDERS = frozenset(
+    {
+        "headers",  # of a tool: whatever its server takes for a credential
+        "authentication",  # Azure's data sources: a key, or who may use one
     }
-    return frozenset({*secrets, *(secret.replace(b"/", rb"\/") for secret in secrets)})
+)
+"""Members all of whose texts are blanked, for what is kept and shown."""
 
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+"""A string of JSON: no quote stands in one but after a backslash, so a name is found nowhere else."""
 
-def account(request: Request) -> frozenset[bytes]:
-    """Return what tells who is billed for *request*: to be compared, never to be kept."""
-    named = (request.header(name) for name in ACCOUNT_HEADERS)
-    return credentials(request) | {value.encode() for value in named if value}
+_ANY_NAME = "|".join(sorted(SECRET_NAMES)).encode()
 
+_PLACES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
+    (
+        b'"',
+        re.compile(rb'("(?i:%s)"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+' % _ANY_NAME, re.DOTALL),
+    ),
+    (  # a form, sorted and spelled anew
+        b"form\n",
+        re.compile(rb"((?:\A|[\n&])(?i:%s)=)[^&\n\"\\]+" % _ANY_NAME),
+    ),
+    (  # RFC 3986, section 3.2.1
+        b"://",
+        re.compile(rb"(://)[^\s/?#\"'@:]+:[^\s/?#\"'@]+(?=@)"),
+    ),
+    (  # signed addresses: Azure's, AWS's, Google's
+        b"://",
+        re.compile(rb"([?&](?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"),
+    ),
+)
+"""Where a credential stands in a text, whatever its shape: without what there is no such place, and the
+place, whose first group stays."""
 
-def _is_no_placeholder(value: str) -> bool:
-    """Tell a key from what stands where one is asked for and not needed: "lm-studio", "none"."""
-    return len(value) >= _LONG or (len(value) >= _SHORTEST and any(map(str.isdigit, value)))
-
-
-def _secrets(request: Request) -> Iterator[str]:
-    for name, value in request.headers:
-        if name.lower() in SECRET_HEADERS:
-            yield value
-            yield value.rpartition(" ")[2]  # less "Bearer", "Basic", "Token"
-    parts = urlsplit(request.url)
-    for secret in (parts.username, parts.password):
-        if secret:
-            yield secret
-            yield unquote(secret)
-    for pair in parts.query.split("&"):
-        name, _, value = pair.partition("=")
-        if unquote(name).lower() in SECRET_QUERY:
-            yield value
-            yield unquote_plus(value)
+_HOLDER = re.compile(
+    rb'"(?:%s)"\s*+:\s*+\{(?:\s*+%s\s*+:\s*+%s\s*+,?)++\s*+\}'
+    % ("|".join(sorted(SECRET_HOLDERS)).encode(), _TEXT, _TEXT),
+    re.DOTALL,
+)
+_HELD = re.compile(rb'("(?!type")[^"]*"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 def redact_text(text: bytes, request: Request) -> bytes:
-    """Return *text* with known token shapes and the credentials of *request* blanked."""
-    return TOKEN_SHAPES.sub(BLANK, _without(text, credentials(request)))
+    """Return *text*, what *request* says, with every credential in it blanked.
+
+    That is: its own, whatever has the shape of one or stands where one is meant to stand.
+    """
+    text = TOKEN_SHAPES.sub(BLANK, _without(text, credentials(request)))
+    for sign, place in _PLACES:
+        if sign in text:
+            text = place.sub(rb"\1" + BLANK, text)
+    if any(b'"%s"' % name.encode() in text for name in SECRET_HOLDERS):
+        text = _HOLDER.sub(_emptied, text)
+    return text
+
+
+def _emptied(holder: re.Match[bytes]) -> bytes:
+    name, brace, members = holder[0].partition(b"{")
+    return name + brace + _HELD.sub(rb"\1" + BLANK, members)
 
 
 def redact_headers(headers: Headers) -> Headers:
@@ -152,13 +119,21 @@ def redact_headers(headers: Headers) -> Headers:
     )
 
 
-def redact_response(response: Response, request: Request) -> Response:
+def redact_response(
+    response: Response,
+    request: Request,
+    body: Mapping[str, object] = MappingProxyType({}),
+    *,
+    unread: bool = False,
+) -> Response:
     """Return *response* as it may be kept: secret headers gone, the request's own keys blanked.
+
+    Those of its *body* too, which servers echo with the tools. The arguments are `credentials`'.
 
     Token shapes inside the body stay: models write made-up keys into code all the time, and what
     a replay gives must be what the first caller saw. The caller's own credential never stays.
     """
-    secrets = credentials(request)
+    secrets = credentials(request, body, unread=unread)
     headers = tuple(
         (name, _without(value.encode("latin-1", "replace"), secrets).decode("latin-1"))
         for name, value in redact_headers(response.headers)

@@ -86,15 +86,23 @@ class Runs:
 
     Attributes:
         id: Of the run.
+
+    Args:
+        store: Where runs are kept.
+        owner: This process, as `Store` wants it named.
+        joined: The id of a run to join.
+        apart: What this is, where it draws beside the processes of a program and for them: it is
+            counted apart, so that their places do not depend on when it came.
     """
 
-    def __init__(self, store: Store, owner: str, joined: str = "") -> None:
+    def __init__(self, store: Store, owner: str, joined: str = "", *, apart: str = "") -> None:
         self._started = not (joined or inherited())
         # Nobody knows when the next one comes that was given the id by hand.
         self._lasting = bool(joined) or bool(inherited() and not os.environ.get(_TELLER))
         self.id = joined or inherited() or os.urandom(16).hex()
         self._store = store
         self._owner = owner
+        self._apart = apart
         self._known: dict[tuple[str, int | None], tuple[Run, Family]] = {}
         self._slot = ""
         self._member = ""
@@ -132,6 +140,8 @@ class Runs:
                     _FAMILIES.pop((self.id, namespace, replicate), None)
         if self._member:
             self._store.leave(self.id, self._member)
+            if self._apart:
+                self._store.leave(self._counted, self._member)
 
     def forked(self, owner: str) -> None:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
@@ -143,9 +153,18 @@ class Runs:
     def _enter(self) -> None:
         member = os.urandom(16).hex()
         self._store.enter(self.id, member, owner=self._owner, lasting=self._lasting)
+        if self._apart:
+            self._store.enter(self._counted, member, owner=self._owner, lasting=self._lasting)
         self._member = member
 
+    @property
+    def _counted(self) -> str:
+        """The id under which those are counted that draw apart."""
+        return f"{self.id}/{self._apart}"
+
     def _place(self) -> str:
+        if self._apart:
+            return f"{self._apart}/{self._store.join(self._counted, owner=self._owner)}"
         parent = (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""

@@ -43,6 +43,7 @@ from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
 from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
+from cachesaver.relaying import Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
 from cachesaver.sending import Line, settle
@@ -81,10 +82,10 @@ class Session:
         store: Where samples are kept.
     """
 
-    def __init__(self, chosen: Settings, store: Store, owner: str) -> None:
+    def __init__(self, chosen: Settings, store: Store, owner: str, *, apart: str = "") -> None:
         self.settings = chosen
         self.store = store
-        self._runs = Runs(store, owner, chosen.run)
+        self._runs = Runs(store, owner, chosen.run, apart=apart)
         self._engine = self._started(owner)
         self._tally = Tally()
         self._limits = Limits()
@@ -101,6 +102,7 @@ class Session:
         self._asks_match = chosen.match is not None
         self._hosts = chosen.hosts
         self._replays = chosen.mode is Mode.REPLAY
+        self._relay = Relay(url="" if apart else chosen.gateway, name=self._named)
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -213,6 +215,8 @@ class Session:
 
     def answer(self, request: Request, send: Send) -> Reply:
         """See `Gate.answer`."""
+        if self._relay.covers(request):
+            return self._relay.answer(request, send)
         ask = self._ask(request, blocking=True)
         if isinstance(ask, _Left):
             with ask.going():
@@ -229,6 +233,8 @@ class Session:
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """See `Gate.aanswer`."""
+        if self._relay.covers(request):
+            return await self._relay.aanswer(request, send)
         ask = self._ask(request, blocking=False)
         if isinstance(ask, _Left):
             with ask.going():
@@ -292,6 +298,20 @@ class Session:
         ):
             why = suspicion.why_unanswered(request, body.members)
             raise NotReplayableError(request.summary, why)
+
+    def _named(self, request: Request) -> tuple[Request, Drawn]:
+        """Return *request* with what a gateway is to be told, and its draws."""
+        try:
+            question = self.explain(request)
+            if question is None:
+                return request, Drawn()
+            run, family = self._run()
+            fixed = question.dialect.deterministic
+            drawn = Drawn() if fixed else _drawn(family, request, question)
+            return told(request, run, drawn), drawn
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
+            self._judge(error, None)
+            return request, Drawn()
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         run, family = self._run()

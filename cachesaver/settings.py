@@ -76,6 +76,8 @@ class Settings:
     max_concurrency: int | None = None
     budget: Budget | None = None
     pace: float | None = None
+    gateway: str = ""
+    """The address of the gateway beside this program; of the environment only."""
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -124,6 +126,7 @@ def settings(  # noqa: PLR0913  # one place knows all options
         max_concurrency=_limit(max_concurrency),
         budget=_budget(budget),
         pace=_pace(pace),
+        gateway=os.environ.get("CACHESAVER_GATEWAY", "").rstrip("/"),
     )
 
 

@@ -108,6 +108,27 @@ def test_what_json_cannot_carry_never_collides(one: bytes, other: bytes) -> None
     assert spelling(one) != spelling(other)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rb'"cut \ud83d"',
+        b'"cut \xed\xa0\xbd"',
+        b"18446744073709551616",
+        b"[" * 300 + b"]" * 300,
+        b"NaN",
+    ],
+)
+def test_what_our_writer_cannot_carry_is_read_all_the_same(odd: bytes) -> None:
+    """Given such a member, then the others are there to recognise the request by, and it counts raw."""
+    content = b'{"model":"m","odd":' + odd + b"}"
+
+    parsed = body(content)
+
+    assert not parsed.is_json
+    assert parsed.members["model"] == "m"
+    assert parsed.canonical == b"raw\n" + content
+
+
 @pytest.mark.parametrize("depth", [10, 500, 5_000, 200_000])
 def test_no_depth_crashes(depth: int) -> None:
     nested = b'{"a":' + b"[" * depth + b"]" * depth + b"}"

@@ -25,6 +25,7 @@ OUTER_ROOMS = {
         "importing",
         "jobs",
         "nearest",
+        "relaying",
         "replies",
         "runs",
         "scopes",
@@ -35,7 +36,7 @@ OUTER_ROOMS = {
         "plugins",
         "wiring",
     ),
-    *("__main__", "pytest_plugin", "cli", "local", "gateway", "rehearsal", "ui"),
+    *("__main__", "pytest_plugin", "cli", "doctor", "local", "gateway", "rehearsal", "ui"),
 }
 """The rooms that may touch the world; every other one is the core."""
 

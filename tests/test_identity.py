@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Request
 from cachesaver.identity import Dropped, Rules, difference, identify, questions_body
 
@@ -140,6 +141,68 @@ def test_spelling_of_the_origin_and_credentials_do_not(url: str) -> None:
     assert fingerprint(ASK, url) == fingerprint(ASK)
 
 
+def test_a_key_of_azure_functions_is_a_credential_there_and_a_word_elsewhere() -> None:
+    there = "https://acme.azurewebsites.net/api/v1/chat"
+
+    assert fingerprint(ASK, f"{there}?code={KEY}") == fingerprint(ASK, there)
+    assert fingerprint(ASK, f"{URL}?code={KEY}") != fingerprint(ASK)
+
+
+def tool(**more: Any) -> dict[str, Any]:
+    return ASK | {"tools": [{"type": "mcp", "server_url": "https://mcp.test", **more}]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (tool(authorization="one-token-1"), tool(authorization="another-2")),
+        (tool(authorization="one-token-1"), tool()),
+        (
+            tool(headers={"Authorization": "Bearer a", "x-b": "1"}),
+            tool(headers={"authorization": "Bearer c", "X-API-Key": "d", "x-b": "1"}),
+        ),
+        (ASK | {"api_key": "one"}, ASK | {"api_key": "two"}),
+        (
+            ASK | {"mcp_servers": [{"url": "u", "authorization_token": "one"}]},
+            ASK | {"mcp_servers": [{"url": "u", "authorization_token": "two"}]},
+        ),
+    ],
+)
+def test_a_credential_in_the_body_is_no_part_of_the_question(one: Any, other: Any) -> None:
+    """Given a token that was renewed, then the question is the one that was asked before."""
+    before = orjson.dumps(one)
+
+    assert fingerprint(one) == fingerprint(other)
+    assert orjson.dumps(one) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (tool(headers={"X-MCP-Toolsets": "repos"}), tool(headers={"X-MCP-Toolsets": "issues"})),
+        (tool(authorization={"a": 1}), tool(authorization={"a": 2})),
+        (tool(server_url="https://a.test"), tool(server_url="https://b.test")),
+    ],
+)
+def test_what_stands_beside_a_credential_is_part_of_it(one: Any, other: Any) -> None:
+    assert fingerprint(one) != fingerprint(other)
+
+
+def test_of_an_unread_api_all_of_the_body_counts() -> None:
+    one, other = (identify(request(tool(authorization=key)), Generic()) for key in "ab")
+
+    assert one.fingerprint != other.fingerprint
+
+
+def test_what_is_kept_of_an_unread_question_holds_no_credential() -> None:
+    """Given headers and a query of which nobody knows what they are, then they count by a digest."""
+    asked = identify(request(ASK, f"{URL}?token={KEY}&q=1", (("X-Acme-Key", KEY),)), Generic())
+
+    assert KEY.encode() not in asked.canonical
+    assert b"\nq=1&token=" in asked.canonical
+    assert b"\nx-acme-key: " in asked.canonical
+
+
 def test_an_ipv6_origin_is_not_mistaken() -> None:
     assert fingerprint(ASK, "http://[::1]:8000/v1") != fingerprint(ASK, "http://[::1]:8001/v1")
     assert fingerprint(ASK, "http://[::1]:80/v1") == fingerprint(ASK, "http://[::1]/v1")
@@ -228,6 +291,7 @@ PINNED = "e01a18dba8d6f97761d7e90a30659a2b075f8cfe8b20db3886f8042e2b731bce"
 
 PROGRAM = r"""
 from cachesaver.dialects.base import BaseDialect
+from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Request
 from cachesaver.identity import identify
 body = b'{"b": {"y": 1.0, "x": [2e0, "\\u00e9"]}, "a": null}'

@@ -320,6 +320,27 @@ class TestPlaces:
 
         assert [numbered.slot_of(identity) for identity in (1, 2)] == expected
 
+    def test_who_draws_apart_takes_nobodys_place(self) -> None:
+        """Given a gateway that comes first, then the program's first process is still number 0."""
+        store = MemoryStore()
+        gateways = [Runs(store, each, "r", apart="gateway") for each in ("gateway 1", "gateway 2")]
+
+        apart = [each.slot for each in gateways]
+        program = Runs(store, "program", "r").slot
+
+        assert apart == ["gateway/0", "gateway/1"]
+        assert program == "0"
+
+    def test_its_place_ends_with_the_run(self) -> None:
+        store = MemoryStore()
+        for _ in range(2):
+            one = Runs(store, here(), "r", apart="gateway")
+            one._lasting = False
+            assert one.slot == "gateway/0"
+            one.leave()
+
+        assert not store._members
+
 
 class _Numbered:
     """Starts workers and gives them the number that multiprocessing would give the next ones."""

@@ -42,6 +42,14 @@ class Provider:
         return AsyncReply(status=200, headers=(), chunks=chunks(), close=close)
 
 
+def kept_out(request: Request) -> bool:
+    return False
+
+
+def taken(request: Request) -> bool:
+    return True
+
+
 def replaying(**options: Any) -> Session:
     return Session.open(store="memory://", mode="replay", **options)
 
@@ -108,7 +116,7 @@ class TestRefused:
         self, method: str, url: str, body: bytes
     ) -> None:
         provider = Provider()
-        with replaying(match=lambda request: False) as session:
+        with replaying(match=kept_out) as session:
             session.answer(self.request(method, url, body), provider.send)
             asyncio.run(session.aanswer(self.request(method, url, body), provider.asend))
 
@@ -153,7 +161,7 @@ def test_a_host_that_the_user_named_lets_nothing_out() -> None:
 def test_what_match_calls_a_provider_call_does_not_go_out_either() -> None:
     provider = Provider()
     text = Request(method="POST", url="https://acme.test/ask", body=b"plain text")
-    with replaying(match=lambda request: True) as session, pytest.raises(NotReplayableError):
+    with replaying(match=taken) as session, pytest.raises(NotReplayableError):
         session.answer(text, provider.send)
 
     assert provider.asked == []

@@ -25,16 +25,20 @@ def turns(*names: object) -> dict[str, Any]:
     return {"turns": [*calls, *({"result": {"id": name}} for name in reversed(names))]}
 
 
-def strands() -> str:
-    return f"tooluse_{secrets.token_urlsafe(16)}"
+def short() -> str:
+    alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    return f"get_weather_{''.join(secrets.choice(alphabet) for _ in range(22))}"
 
 
-def inspects() -> str:
-    letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-    return f"get_weather_{''.join(secrets.choice(letters) for _ in range(22))}"
-
-
-@pytest.mark.parametrize("make", [made_up, strands, inspects, lambda: str(uuid.uuid4())])
+@pytest.mark.parametrize(
+    "make",
+    [
+        made_up,
+        short,
+        lambda: str(uuid.uuid4()),
+        lambda: f"tooluse_{secrets.token_urlsafe(16)}",
+    ],
+)
 def test_what_is_made_up_anew_is_the_same(make: Any) -> None:
     one, other = ([make(), make()] for _ in range(2))
 
@@ -60,6 +64,8 @@ def test_which_names_are_the_same_still_counts() -> None:
         "PYD_AI_" + "0" * 32,
         "4a7b1c2e-0c63-1b69-9a1f-0d6b6cf4b7aa",
         "4a7b1c2e-0c63-4b69-9a1f-0d6b6cf4b7aa!",
+        "f3k9q2ab",
+        "get_weather_f3k9q2ab",
         "",
         7,
         None,

@@ -74,10 +74,12 @@ def test_blocking_lets_what_is_allowed_out_by_name_and_address(
     server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a name that is allowed, then the address that it leads to is, too."""
-    original = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *a, **k: original(server.host, server.port, *a[1:], **k)
-    )
+    original: Any = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        return original(server.host, server.port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     disarm = tripwire.arm(tripwire.Blocking(allow=[r"db[.]test"], loopback=False))
     try:
         socket.create_connection(("db.test", 5432)).close()

@@ -11,6 +11,12 @@ Python started with -I, -E or -S ignores both, and runs live. The program takes 
 command: its exit status, signals and streams are its own. On what keeps a Python from joining (no
 cachesaver in its environment, no store) it goes on live with a warning, but ends with status 2 under
 --mode replay or --strict.
+
+What is not Python, or has an HTTP stack of its own, is answered by a gateway beside the program,
+with --gateway: the usual base URL variables (OPENAI_BASE_URL, ANTHROPIC_BASE_URL ...) lead there,
+and it ends with the program. Needs the extra: pip install 'cachesaver[gateway]'
+
+    cachesaver run -n exp1 --gateway -- node agent.js
 """
 
 from __future__ import annotations
@@ -23,6 +29,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from cachesaver.cli.beside import beside
+from cachesaver.cli.options import add_session_options, session_options
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
 from cachesaver.stores import folder_of, open_store
@@ -44,33 +52,12 @@ _ADVICE = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cachesaver run` takes."""
     parser.usage = "cachesaver run [options] -- PROGRAM ..."
+    add_session_options(parser)
     parser.add_argument(
-        "-n", "--namespace", help="the stream of randomness to draw from", metavar="NAME"
+        "--gateway",
+        action="store_true",
+        help="start a gateway beside the program, for its parts that are not Python",
     )
-    parser.add_argument(
-        "--replicate",
-        type=int,
-        help="which independent repetition this is, from 0",
-        metavar="NUMBER",
-    )
-    parser.add_argument(
-        "--run", help="the run to join, such as a Slurm job id", metavar="ID", dest="joined"
-    )
-    parser.add_argument("--store", help="a directory or store URL")
-    parser.add_argument("--mode", help="cache, replay, refresh or live", metavar="MODE")
-    parser.add_argument(
-        "--host", action="append", help="a further host to answer for", metavar="HOST"
-    )
-    parser.add_argument(
-        "--max-concurrency", type=int, help="the most calls a process makes at a time", metavar="N"
-    )
-    parser.add_argument(
-        "--budget",
-        help="the most a process may buy: dollars, or such as '500 samples' or '5 usd, 100 calls'",
-        metavar="CAP",
-    )
-    parser.add_argument("--strict", action="store_true", help="fail when the store fails")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no summary line at the end")
     parser.add_argument(
         "program", nargs=argparse.REMAINDER, help="-- and the program's command line"
     )
@@ -86,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             "no program is given: write it after --, as in: -- python script.py"
         )
     environment = prepared(os.environ, arguments)
+    if arguments.gateway:
+        environment |= beside(environment)
     try:
         return _replace(program, environment)
     except OSError as error:
@@ -95,17 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, str]:
     """Return the environment of the program. Checks the options first, the store included."""
-    chosen = settings(
-        namespace=arguments.namespace,
-        replicate=arguments.replicate,
-        store=arguments.store,
-        mode=arguments.mode,
-        hosts=arguments.host,
-        strict=arguments.strict or None,
-        quiet=arguments.quiet or None,
-        max_concurrency=arguments.max_concurrency,
-        budget=arguments.budget,
-    )
+    chosen = settings(**session_options(arguments))
     store = str(chosen.store)
     path = folder_of(store)
     joined = arguments.joined or os.urandom(16).hex()

@@ -49,7 +49,6 @@ from cachesaver.dialects.openai_audio import (
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
     OpenAIChat,
-    is_addressed_by_header,
 )
 from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
 from cachesaver.dialects.openai_embeddings import (
@@ -68,6 +67,7 @@ from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAI
 from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
 from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
+from cachesaver.dialects.routing import is_addressed_by_header
 from cachesaver.dialects.tgi import (
     HuggingFaceDetails,
     HuggingFaceGenerate,
@@ -206,6 +206,8 @@ def recognise(
     """
     if request.method.upper() != "POST" or (not body and not request.body):
         return None
+    if is_addressed_by_header(request):
+        return None
     path, named = addresses.path_of(request.url), addresses.is_named(request.url, hosts)
     address = "" if named else addresses.address_of(request.url)
     for dialect in _candidates(path, address):
@@ -213,8 +215,7 @@ def recognise(
             return dialect
     if not named:
         return None
-    unsettled = refused(request, body) or is_addressed_by_header(request)
-    return None if unsettled or not _is_object(request, body) else _NAMED
+    return None if refused(request, body) or not _is_object(request, body) else _NAMED
 
 
 @lru_cache(maxsize=4096)

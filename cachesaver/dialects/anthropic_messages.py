@@ -14,6 +14,7 @@ from types import MappingProxyType
 from cachesaver.dialects import anthropic_stream, anthropic_whole, forms
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.hosts import host_of, path_of
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
@@ -64,7 +65,7 @@ CACHING: Mapping[str, str] = MappingProxyType(
 )
 """Fields of a request that say no more than what is to be kept for the next."""
 
-VERSIONING = frozenset({"anthropic-version", "anthropic-beta"})
+VERSIONING = ROUTED | frozenset({"anthropic-version", "anthropic-beta"})
 """Headers: https://platform.claude.com/docs/en/api/versioning and .../api/beta-headers"""
 
 _ROLES = frozenset({"user", "assistant", "system"})

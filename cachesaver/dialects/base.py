@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from cachesaver.dialects.jsontext import is_object, read_json, write_json
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
@@ -39,7 +40,7 @@ class BaseDialect(Dialect):
     defaults: Mapping[str, object] = MappingProxyType({})
     null_is_absent: bool = False
     ties: tuple[str, ...] = ()
-    headers: frozenset[str] = frozenset()
+    headers: frozenset[str] = ROUTED
     max_count: int | None = 1
     converts: bool = False
     last_words: ClassVar[tuple[bytes, ...]] = ()

@@ -16,6 +16,7 @@ from typing import ClassVar
 from cachesaver.dialects import anthropic_stream, anthropic_whole, aws_events, bedrock, forms
 from cachesaver.dialects.anthropic_messages import AnthropicMessages
 from cachesaver.dialects.bedrock import BedrockDialect
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Headers, Request, Response, without_headers
 
@@ -69,7 +70,7 @@ class InvokeOther(BedrockDialect):
     endpoints: tuple[str, ...] = (r"/model/[^/]+/invoke(?:-with-response-stream)?",)
     # .../bedrock/latest/APIReference/API_runtime_InvokeModel.html. Left out: service tier (price and
     # latency), project and metadata of the request (the account's books).
-    headers = frozenset(
+    headers = ROUTED | frozenset(
         {
             "x-amzn-bedrock-guardrailidentifier",
             "x-amzn-bedrock-guardrailversion",

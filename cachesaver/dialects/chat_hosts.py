@@ -124,6 +124,8 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         known="`n` above 1 is an error; a stream tells its usage in `x_groq`",
         choices=1,
         refuses=True,
+        # https://console.groq.com/docs/changelog/compound: which version of a system answers
+        headers=frozenset({"groq-model-version"}),
         tells_usage=True,
     ),
     ChatHost(

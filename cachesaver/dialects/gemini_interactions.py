@@ -22,6 +22,7 @@ from cachesaver.dialects import forms, interactions_events
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.events import ends_done
 from cachesaver.dialects.hosts import VERTEX, stateful
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
@@ -62,7 +63,7 @@ class GeminiInteractions(BaseDialect):
     # https://ai.google.dev/gemini-api/docs/interactions
     defaults = MappingProxyType({"store": True, "background": False})
     # Which form answers have: https://ai.google.dev/gemini-api/docs/interactions/streaming
-    headers = frozenset({"api-revision"})
+    headers = ROUTED | frozenset({"api-revision"})
     converts = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:

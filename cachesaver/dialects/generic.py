@@ -1,7 +1,7 @@
 """An API that we do not read, on a host the user named: kept whole, answered word for word.
 
 One sample a request, and nothing is dropped from the question: not `stream`, for we cannot turn
-one form into the other.
+one form into the other; no header but what is transport, no field of the query but credentials.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Generic(BaseDialect):
     """One sample a request, word for word; recognised by nothing but its host."""
 
     name = "generic"
+    unread = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return True
@@ -41,7 +42,7 @@ class Generic(BaseDialect):
             return not any(map(_is_error, decode_data(body)))
         if kind in STREAM_TYPES:
             return not any(map(_is_error, body.splitlines()))
-        return not _is_error(body)
+        return not _is_error(body) and not _gives_credential(body)
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
         try:
@@ -56,12 +57,34 @@ class Generic(BaseDialect):
         )
 
 
+_CREDENTIALS = frozenset(
+    {
+        "access_token",  # RFC 6749, section 5.1
+        "refresh_token",
+        "id_token",  # OpenID Connect Core, section 3.1.3.3
+        "client_secret",  # OpenAI's realtime sessions, RFC 7591, section 3.2.1
+    }
+)
+"""Members of an answer that is made of a credential, which no store may hold or give again."""
+
+
 def decode_data(body: bytes) -> list[bytes]:
     """Return the data of each event of *body*; `{"error":true}` for one that is named "error"."""
     return [
         b'{"error":true}' if event.name == "error" else event.data.encode("utf-8", "replace")
         for event in decode(body)
     ]
+
+
+def _gives_credential(body: bytes) -> bool:
+    """Whether *body* is a JSON object with a credential among its members."""
+    if not any(b'"%s"' % name.encode() in body for name in _CREDENTIALS):
+        return False
+    try:
+        value = read_json(body)
+    except ValueError:
+        return False
+    return is_object(value) and any(value.get(name) for name in _CREDENTIALS)
 
 
 def _is_error(text: bytes) -> bool:

@@ -22,7 +22,6 @@ class MistralAgents(CompatibleChat):
     name = "mistral.agents"
     endpoints = (r"/agents/completions",)
     hosts = f"{MISTRAL.hosts}:443"
-    headers = frozenset()
 
     def __init__(self) -> None:
         super().__init__(MISTRAL)

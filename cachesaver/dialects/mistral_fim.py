@@ -29,7 +29,6 @@ class MistralFim(CompatibleChat):
             "prompt_cache_key": "which machine is likely to hold the prompt's prefix",
         }
     )
-    headers = frozenset()
     max_count = 1
 
     def __init__(self) -> None:

@@ -20,9 +20,7 @@ from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.forms_asked import is_true
 from cachesaver.dialects.jsontext import is_object
 from cachesaver.dialects.openai_chat import (
-    ROUTING,
     has_model,
-    is_addressed_by_header,
     is_openai,
     is_signed,
 )
@@ -72,7 +70,6 @@ class CompatibleTranscriptions(BaseDialect):
         }
     )
     null_is_absent = True
-    headers = frozenset(ROUTING)
     converts = True
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
@@ -80,7 +77,6 @@ class CompatibleTranscriptions(BaseDialect):
             _has_recording(body)
             and has_model(request, body)
             and not (self.wants_stream(request, body) and _is_text_format(body))
-            and not is_addressed_by_header(request)
             and not is_signed(request)
             and self._serves(request)
         )
@@ -173,14 +169,12 @@ class CompatibleSpeech(BaseDialect):
     name = "openai.speech"
     endpoints = (r"/audio/speech",)
     null_is_absent = True
-    headers = frozenset(ROUTING)
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (
             isinstance(body.get("input"), str)
             and has_model(request, body)
             and (body.get("voice") is None or isinstance(body["voice"], str | dict))
-            and not is_addressed_by_header(request)
             and not is_signed(request)
             and self._serves(request)
         )

@@ -26,13 +26,10 @@ from cachesaver.exchange import Request
 
 __all__ = [
     "OPENAI_VOLATILE",
-    "ROUTING",
-    "UNSETTLED",
     "CompatibleChat",
     "OpenAIChat",
     "has_messages",
     "has_model",
-    "is_addressed_by_header",
     "is_openai",
     "is_signed",
 ]
@@ -51,24 +48,6 @@ OPENAI_VOLATILE: Mapping[str, str] = MappingProxyType(
         "prompt_cache_options": "where and how long the prompt's prefix is kept",
     }
 )
-
-ROUTING: Mapping[str, str] = MappingProxyType(
-    {
-        "openai-beta": "https://platform.openai.com/docs/api-reference: opts in to other behaviour",
-        "helicone-target-url": "https://docs.helicone.ai: which provider the gateway asks",
-        "x-portkey-provider": "https://portkey.ai/docs: which provider the gateway asks",
-        "x-portkey-custom-host": "https://portkey.ai/docs: which host the gateway asks",
-    }
-)
-"""Headers that shape the answer. Organisation and project are whose bill it is, and left out."""
-
-UNSETTLED: Mapping[str, str] = MappingProxyType(
-    {
-        "x-portkey-config": "https://portkey.ai/docs: routes by a document that may hold keys",
-        "x-portkey-virtual-key": "https://portkey.ai/docs: names the provider by a credential",
-    }
-)
-"""Headers that shape the answer and cannot be kept with the question: such requests pass through."""
 
 _NOT_INDEPENDENT = ("best_of", "use_beam_search")
 """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (extra parameters)."""
@@ -99,7 +78,6 @@ class CompatibleChat(ChoicesDialect):
             "store": "whether the account keeps a copy",
         }
     )
-    headers = frozenset(ROUTING)
     part = "message"
     whole_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
@@ -123,7 +101,6 @@ class CompatibleChat(ChoicesDialect):
             and (asked_n(body) or self.most + 1) <= self.most
             and not any(body.get(field) for field in _NOT_INDEPENDENT)
             and body.get("deferred") is not True
-            and not is_addressed_by_header(request)
         )
 
     def _serves(self, request: Request) -> bool:
@@ -230,11 +207,6 @@ class OpenAIChat(CompatibleChat):
 def _ends_padded(audio: object) -> bool:
     sound = audio.get("data") if is_object(audio) else None
     return isinstance(sound, str) and sound.endswith("=")
-
-
-def is_addressed_by_header(request: Request) -> bool:
-    """Tell whether a header we cannot keep decides who answers *request*."""
-    return any(name.lower() in UNSETTLED for name, _ in request.headers)
 
 
 def is_openai(request: Request) -> bool:

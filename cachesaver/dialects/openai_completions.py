@@ -17,8 +17,6 @@ from cachesaver.dialects.counting import asked_n
 from cachesaver.dialects.hosts import NO_MODEL_PATHS, path_of
 from cachesaver.dialects.jsontext import is_list
 from cachesaver.dialects.openai_chat import (
-    ROUTING,
-    is_addressed_by_header,
     is_openai,
     is_signed,
 )
@@ -43,7 +41,6 @@ class CompatibleCompletions(ChoicesDialect):
             "user": "an end user's identifier, for abuse detection",
         }
     )
-    headers = frozenset(ROUTING)
     part = "text"
     whole_object = "text_completion"
     chunk_object = "text_completion"
@@ -59,7 +56,6 @@ class CompatibleCompletions(ChoicesDialect):
             and body.get("best_of") in (None, 1)
             and not body.get("use_beam_search")
             and "messages" not in body
-            and not is_addressed_by_header(request)
             and self._serves(request)
         )
 

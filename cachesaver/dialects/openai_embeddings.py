@@ -19,9 +19,7 @@ from types import MappingProxyType
 from cachesaver.dialects.hosts import host_of
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.openai_chat import (
-    ROUTING,
     has_model,
-    is_addressed_by_header,
     is_openai,
     is_signed,
 )
@@ -57,7 +55,6 @@ class CompatibleEmbeddings(PerInputDialect):
             "metadata": "labels for the account's own books",
         }
     )
-    headers = frozenset(ROUTING)
     asked = "input"
     answered = "data"
 
@@ -66,7 +63,6 @@ class CompatibleEmbeddings(PerInputDialect):
             _inputs(body.get("input")) is not None
             and has_model(request, body)
             and body.get("encoding_format") not in _NO_JSON
-            and not is_addressed_by_header(request)
             and not is_signed(request)
             and self._serves(request)
         )

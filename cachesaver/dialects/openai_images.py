@@ -26,9 +26,7 @@ from cachesaver.dialects.hosts import host_of, path_of
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object
 from cachesaver.dialects.openai_chat import (
-    ROUTING,
     has_model,
-    is_addressed_by_header,
     is_openai,
     is_signed,
 )
@@ -87,7 +85,6 @@ class CompatibleImages(BaseDialect):
         }
     )
     null_is_absent = True
-    headers = frozenset(ROUTING)
     max_count: int | None = 10  # the same reference: "must be between 1 and 10"
     converts = True
     one: ClassVar[bool] = False
@@ -99,7 +96,6 @@ class CompatibleImages(BaseDialect):
             and (has_model(request, body) or is_openai(request))
             and 1 <= asked_number(body, "n") <= (self.max_count or 1)
             and not _asks_for_url(body)
-            and not is_addressed_by_header(request)
             and not is_signed(request)
             and _takes_one(body) == self.one
             and self._serves(request)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cachesaver.dialects.base import BaseDialect, json_object
-from cachesaver.dialects.openai_chat import ROUTING, is_addressed_by_header, is_openai
+from cachesaver.dialects.openai_chat import is_openai
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
@@ -27,14 +27,12 @@ class CompatibleInputTokens(BaseDialect):
     endpoints = (r"/responses/input_tokens",)
     deterministic = True
     null_is_absent = True
-    headers = frozenset(ROUTING)
 
     def recognises(self, request: Request, body: Mapping[str, object]) -> bool:
         return (
             isinstance(body.get("model"), str)
             and any(body.get(field) is not None for field in _COUNTED)
             and body.get("conversation") is None
-            and not is_addressed_by_header(request)
             and self._serves(request)
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from cachesaver.dialects.hosts import OPENAI
 from cachesaver.dialects.jsontext import is_list, is_object
-from cachesaver.dialects.openai_chat import ROUTING, is_addressed_by_header, is_signed
+from cachesaver.dialects.openai_chat import is_signed
 from cachesaver.dialects.per_input import Object, PerInputDialect
 from cachesaver.exchange import Request
 
@@ -28,7 +28,6 @@ class CompatibleModerations(PerInputDialect):
     # https://platform.openai.com/docs/api-reference/moderations/create: input and model, no more.
     name = "openai.moderations"
     endpoints = (r"/moderations",)
-    headers = frozenset(ROUTING)
     asked = "input"
     answered = "results"
 
@@ -36,7 +35,6 @@ class CompatibleModerations(PerInputDialect):
         return (
             _has_input(body.get("input"))
             and self._knows(body.get("model"))
-            and not is_addressed_by_header(request)
             and not is_signed(request)
         )
 

@@ -31,8 +31,6 @@ from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object, is_index
 from cachesaver.dialects.openai_chat import (
     OPENAI_VOLATILE,
-    ROUTING,
-    is_addressed_by_header,
     is_openai,
 )
 from cachesaver.dialects.responses_events import Object, events_of
@@ -81,7 +79,6 @@ class CompatibleResponses(BaseDialect):
     endpoints = (r"/responses",)
     volatile: Mapping[str, str] = OPENAI_VOLATILE
     null_is_absent = True
-    headers = frozenset(ROUTING)
     max_count: int | None = 1
     converts = True
 
@@ -90,7 +87,6 @@ class CompatibleResponses(BaseDialect):
             _has_shape(body)
             and (RESPONSES.fullmatch(host_of(request.url)) or _is_decisive(request, body))
             and not stateful(request.url, body)
-            and not is_addressed_by_header(request)
             and self._serves(request)
         )
 

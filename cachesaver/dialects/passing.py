@@ -163,6 +163,19 @@ PASSED: tuple[Passed, ...] = (
         source=_AWS + "API_agent-runtime_InvokeInlineAgent.html",
         methods=_WRITES,
     ),
+    # --- credentials
+    Passed(
+        name="credentials",
+        # RFC 6749, section 3.2: the token endpoint; Auth0's, Entra's, IdentityServer's, Deepgram's, Azure
+        # OpenAI's and Gemini's as they are documented
+        path=(
+            r"/(?:oauth2?(?:/v[\d.]+)?/token|token|auth/grant|realtimeapi/.*|auth_tokens"
+            r"|sts/v[\d.]+/issueToken)|:generate(?:Access|Id)Token"
+        ),
+        why="gives out a credential",
+        source="https://www.rfc-editor.org/rfc/rfc6749#section-3.2",
+        methods=_WRITES,
+    ),
     # --- catalogues
     Passed(
         name="models",

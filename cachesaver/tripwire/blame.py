@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def culprit() -> tuple[str, str]:
 
 def _frames() -> Iterator[FrameType]:
     """Iterate the frames that led here, without ours, innermost first."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # public, for such as this
+    frame = inspect.currentframe()
     while frame is not None:
         if _top(frame) != "cachesaver":
             yield frame

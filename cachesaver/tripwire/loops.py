@@ -22,6 +22,8 @@ __all__ = ["hook_asyncio", "hook_proactor", "hook_trio", "hook_uvloop"]
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
 
+_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
+
 
 def hook_asyncio(module: ModuleType, wire: Wire) -> Callable[[], None]:
     """Watch `asyncio`; return what undoes it."""
@@ -171,9 +173,9 @@ def _transporting(wire: Wire, original: _Function, active: _Active) -> _Function
 
 def _whole(data: Any) -> tuple[Any, Any]:
     """Return *data* of `write` or `writelines`, to be read once more, and as one."""
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, _BYTES):
         return data, data
-    lines = list(data)
+    lines: list[Any] = list(data)
     return lines, b"".join(lines)
 
 

@@ -66,10 +66,10 @@ def _setting(wire: Wire, client: str, url: int, original: _Function, active: _Ac
     return setopt
 
 
-def _pycurl(module: ModuleType, wire: Wire) -> Callable[[], None]:
-    original = module.Curl
-    kind = type("Curl", (original,), {"__module__": original.__module__, "__slots__": ()})
+def _pycurl(module: Any, wire: Wire) -> Callable[[], None]:
+    original: Any = module.Curl
     layer = functools.partial(_setting, wire, module.__name__, int(module.URL))
+    kind: Any = type("Curl", (original,), {"__module__": original.__module__, "__slots__": ()})
     kind.setopt = layer(original.setopt, lambda: module.Curl is kind)
     module.Curl = kind
 

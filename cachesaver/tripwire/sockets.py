@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from cachesaver.transports.patches import Row, patch, patch_all
 from cachesaver.tripwire.wire import INTERNET, Wire
@@ -37,11 +37,11 @@ def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
         ),
     )
     undoings = [
-        patch(module, name, functools.partial(layer, wire))
-        for name, layer in (
-            ("getaddrinfo", _looking_up),
-            ("gethostbyname", _looking_up),
-            ("gethostbyname_ex", _looking_up),
+        patch(module, name, functools.partial(_looking_up, wire, addresses))
+        for name, addresses in (
+            ("getaddrinfo", _of_rows),
+            ("gethostbyname", _of_one),
+            ("gethostbyname_ex", _of_host),
         )
     ]
     undoings.append(patch_all(module, rows))
@@ -74,26 +74,31 @@ def _all(undoings: Iterable[Callable[[], None]]) -> Callable[[], None]:
 # --- names
 
 
-def _looking_up(wire: Wire, original: _Function, active: _Active) -> _Function:
+def _looking_up(
+    wire: Wire, addresses: Callable[[Any], list[Any]], original: _Function, active: _Active
+) -> _Function:
     @functools.wraps(original)
     def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
         if not active():
             return original(host, *args, **kwargs)
         wire.name(host, args[0] if args else kwargs.get("port"))
         found = original(host, *args, **kwargs)
-        wire.learn(host, _addresses(found))
+        wire.learn(host, map(str, addresses(found)))
         return found
 
     return look_up
 
 
-def _addresses(found: object) -> list[str]:
-    """Return the addresses in what `getaddrinfo`, `gethostbyname` or `gethostbyname_ex` returned."""
-    if isinstance(found, str):
-        return [found]
-    if isinstance(found, tuple):
-        return [str(each) for each in cast("tuple[Any, ...]", found)[2]]
-    return [str(row[4][0]) for row in cast("list[Any]", found) if row[4]]
+def _of_rows(found: Any) -> list[Any]:
+    return [row[4][0] for row in found if row[4]]
+
+
+def _of_one(found: Any) -> list[Any]:
+    return [found]
+
+
+def _of_host(found: Any) -> list[Any]:
+    return list(found[2])
 
 
 # --- connections

@@ -74,9 +74,9 @@ class Wire:
 
     # --- connections
 
-    def connection(self, owner: Any, family: int, address: object) -> None:
+    def connection(self, owner: Any, family: int, address: Any) -> None:
         """Ask about connecting *owner*, or sending a datagram from it, to *address*."""
-        if family not in INTERNET or not isinstance(address, tuple):
+        if family not in INTERNET or not _is_endpoint(address):
             return
         host, port = _text(address[0]), address[1]
         names = self._names.of(host)
@@ -179,6 +179,10 @@ def _peer(owner: Any) -> str:
     except (AttributeError, OSError, TypeError, ValueError):
         return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_endpoint(address: object) -> bool:
+    return isinstance(address, tuple)
 
 
 def _text(host: object) -> str:

@@ -32,6 +32,13 @@ pytestmark = pytest.mark.xdist_group("corpus")
 
 SECRET = {"key", "api-key", "api_key", "token", "sig", "x-amz-signature", "x-amz-credential"}
 
+TRANSPORT = re.compile(
+    ".*(api-key|auth|authorization|cookie|organization|project|security-token|request-?id|trace)"
+    "|(accept-encoding|connection|content-.*|date|host|origin|referer|traceparent|user-agent|priority)"
+    "|(x-stainless|sec|amz-sdk|x-amz|x-goog-api)-.*|.*idempotency-key|cache-control|pragma|expect|te"
+)
+"""What no server answers differently for, as far as we know none of them."""
+
 Asked = list[tuple[Exchange, Question]]
 
 
@@ -126,6 +133,10 @@ def question_key(request: Request, dialect: Dialect) -> Hashable:
         )  # Bedrock
         query = [pair for pair in query if pair not in (("alt", "sse"), ("$alt", "sse"))]
     headers = {name: request.header(name) for name in dialect.headers}
+    if dialect.name == "generic":
+        named = {name.lower() for name, _ in request.headers}
+        headers = {name: request.header(name) for name in named if not TRANSPORT.fullmatch(name)}
+        headers |= {"accept": request.header("accept") or "*/*"}
     return (
         dialect.name,
         request.method,
@@ -210,7 +221,10 @@ def test_every_member_that_is_not_noise_is_part_of_the_question(asked: Asked) ->
 
 
 def test_who_asks_is_not_part_of_the_question(asked: Asked) -> None:
+    """But where no API is known, in which a key in the query may be one of anything."""
     for exchange, question in asked:
+        if question.unread:
+            continue
         theirs = identify(with_credentials(question.request), question.dialect)
         assert theirs.fingerprint == question.fingerprint, exchange.name
 

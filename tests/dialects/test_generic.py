@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,29 @@ def test_nothing_is_dropped_from_the_question(extra: Body) -> None:
     more = Request(method="POST", url=ASK.url, body=json.dumps({"q": "hi", **extra}).encode())
 
     assert identify(more, PLAIN).fingerprint != identify(ASK, PLAIN).fingerprint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("X-Acme-Model", "big"),
+        ("X-Amzn-SageMaker-Target-Model", "a.tar.gz"),
+        ("Accept", "image/png"),
+        ("Helicone-Target-Url", "https://api.acme.test"),
+    ],
+)
+def test_no_header_is_dropped_that_may_shape_the_answer(header: tuple[str, str]) -> None:
+    more = replace(ASK, headers=(*ASK.headers, header))
+
+    assert identify(more, PLAIN).fingerprint != identify(ASK, PLAIN).fingerprint
+
+
+@pytest.mark.parametrize("name", ["key", "token", "auth", "sig", "signature", "code"])
+def test_no_word_of_the_query_is_dropped_that_is_a_credential_elsewhere(name: str) -> None:
+    """Given `?token=cat` and `?token=dog`, then the one is never answered with the other's."""
+    one, other = (replace(ASK, url=f"{ASK.url}?{name}={word}") for word in ("cat", "dog"))
+
+    assert identify(one, PLAIN).fingerprint != identify(other, PLAIN).fingerprint
 
 
 def test_one_sample_a_request_as_it_came() -> None:
@@ -83,6 +107,15 @@ def test_a_complete_answer_is_sound(dialect: Generic, answer: Response) -> None:
 )
 def test_errors_and_cut_streams_are_not(dialect: Generic, answer: Response) -> None:
     assert not dialect.sound(answer)
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token", "client_secret"])
+def test_an_answer_that_is_a_credential_is_never_kept(name: str) -> None:
+    assert not PLAIN.sound(response(b'{"%s":"made-up"}' % name.encode()))
+    assert not PLAIN.sound(response(b'{"%s":{"value":"made-up"}}' % name.encode()))
+    assert PLAIN.sound(response(b'{"%s":null}' % name.encode()))
+    assert PLAIN.sound(response(b'{"text":"\\"%s\\":1","of":["%s"]}' % ((name.encode(),) * 2)))
+    assert PLAIN.sound(response(b'"%s"' % name.encode(), "text/plain"))
 
 
 def test_only_the_end_of_the_body_is_its_end() -> None:

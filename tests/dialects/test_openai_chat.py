@@ -9,11 +9,8 @@ import pytest
 
 from cachesaver.dialects import DIALECTS, recognise
 from cachesaver.dialects.openai_chat import (
-    ROUTING,
-    UNSETTLED,
     CompatibleChat,
     OpenAIChat,
-    is_addressed_by_header,
     is_openai,
     is_signed,
 )
@@ -105,22 +102,17 @@ def test_a_default_is_dropped_only_where_it_is_documented(extra: Body) -> None:
     assert fingerprint(VLLM, {**CHAT, **extra}) != fingerprint(VLLM, CHAT)
 
 
-@pytest.mark.parametrize("name", ROUTING)
-def test_headers_that_choose_the_answerer_count(name: str) -> None:
-    assert fingerprint(VLLM, CHAT, (name.title(), "a")) != fingerprint(VLLM, CHAT, (name, "b"))
-
-
 @pytest.mark.parametrize("name", ["openai-organization", "openai-project", "authorization"])
 def test_headers_that_say_whose_bill_it_is_do_not(name: str) -> None:
     assert fingerprint(OPENAI, CHAT, (name, "a")) == fingerprint(OPENAI, CHAT)
 
 
-@pytest.mark.parametrize("name", UNSETTLED)
-def test_headers_we_cannot_keep_are_known(name: str) -> None:
-    request = Request(method="POST", url=VLLM, headers=((name.upper(), "x"),))
+def test_groqs_systems_have_versions_told_in_a_header() -> None:
+    url, header = "https://api.groq.com/openai/v1/chat/completions", "Groq-Model-Version"
 
-    assert is_addressed_by_header(request)
-    assert not is_addressed_by_header(Request(method="POST", url=VLLM))
+    assert fingerprint(url, CHAT, (header, "latest")) != fingerprint(
+        url, CHAT, (header, "2025-07-23")
+    )
 
 
 @pytest.mark.parametrize(

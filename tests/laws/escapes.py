@@ -186,7 +186,10 @@ def judge() -> int:
     from cachesaver.transports.loopback import LoopbackServer
 
     out = 0
-    with LoopbackServer() as server, cachesaver.install(store="memory://", mode="replay", quiet=True):
+    with (
+        LoopbackServer() as server,
+        cachesaver.install(store="memory://", mode="replay", quiet=True),
+    ):
         for name, way in WAYS.items():
             urls = [PROVIDER] + [f"{server.url}/v1/chat/completions"] * (name not in BY_HOST_ONLY)
             for url in urls:

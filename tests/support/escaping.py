@@ -25,7 +25,7 @@ import requests
 import trio
 import urllib3
 
-__all__ = ["BODY", "WAYS", "message", "outcome"]
+__all__ = ["BODY", "WAYS", "attributes", "message", "outcome"]
 
 BODY = json.dumps({"shop": "tea", "model": "m"}).encode()
 _JSON = {"content-type": "application/json"}
@@ -39,6 +39,12 @@ def message(url: str, body: bytes = BODY) -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def attributes(*owners: Any) -> list[dict[str, object]]:
+    """Return what each of *owners*, classes or modules, has itself."""
+    members: list[Mapping[str, object]] = [owner.__dict__ for owner in owners]
+    return [{**each} for each in members]
 
 
 def outcome(way: Callable[[str], object], url: str) -> BaseException | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from asyncio import selector_events, sslproto
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,22 +19,24 @@ from cachesaver.transports.loopback import LoopbackServer
 from cachesaver.tripwire.loops import hook_asyncio, hook_proactor, hook_trio, hook_uvloop
 from cachesaver.tripwire.sockets import hook_socket
 from cachesaver.tripwire.wire import Wire
-from escaping import message
+from escaping import attributes, message
 
 Watching = Callable[..., Wire]
 RUNS = [asyncio.run, uvloop.run]
 
 
-def attributes() -> list[dict[str, object]]:
+def traces() -> list[dict[str, object]]:
+    lib: Any = asyncio
+    nursery: Any = trio
     kinds: list[Any] = [
         asyncio.BaseEventLoop,
         asyncio.StreamWriter,
-        selector_events._SelectorSocketTransport,
-        sslproto._SSLProtocolTransport,
+        lib.selector_events._SelectorSocketTransport,
+        lib.sslproto._SSLProtocolTransport,
         uvloop.Loop,
-        trio._socket._SocketType,
+        nursery._socket._SocketType,
     ]
-    return [dict(vars(kind)) for kind in kinds]
+    return attributes(*kinds)
 
 
 def watch_all(watching: Watching) -> Wire:
@@ -46,25 +47,30 @@ def watch_all(watching: Watching) -> Wire:
             hook_uvloop(uvloop, wire),
             hook_trio(trio, wire),
         ]
-        return lambda: [undo() for undo in reversed(undoings)] and None
+
+        def undo() -> None:
+            for each in reversed(undoings):
+                each()
+
+        return undo
 
     return watching(hook, asyncio)
 
 
 def test_nothing_is_left_behind() -> None:
-    before = attributes()
+    before = traces()
 
     undoings = [
         hook_asyncio(asyncio, Wire()),
         hook_uvloop(uvloop, Wire()),
         hook_trio(trio, Wire()),
     ]
-    between = attributes()
+    between = traces()
     for undo in undoings:
         undo()
 
     assert all(one != other for one, other in zip(before, between, strict=True))
-    assert attributes() == before
+    assert traces() == before
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -85,8 +91,12 @@ def test_a_provider_is_not_looked_up(watching: Watching, run: Callable[..., Any]
 def test_what_a_hook_lets_through_is_looked_up_in_whatever_thread(
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: original("127.0.0.1", *a, **k))
+    original: Any = socket.getaddrinfo
+
+    def resolve(host: str, *args: Any, **kwargs: Any) -> Any:
+        return original("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     watch_all(watching)
 
     async def look() -> Any:

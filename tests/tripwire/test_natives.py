@@ -14,11 +14,16 @@ import pytest
 from cachesaver.errors import EscapeError
 from cachesaver.tripwire.natives import NATIVES, hook_native
 from cachesaver.tripwire.wire import Wire
+from escaping import attributes
 
 Watching = Callable[..., Wire]
 
 REFUSED = ["https://api.openai.com/v1/x", "http://127.0.0.1:8000/v1/chat/completions"]
 PASSED = ["https://pypi.org/simple", "http://127.0.0.1:8000/orders", "127.0.0.1:8000/orders"]
+
+
+def unhooked(module: ModuleType, wire: Wire) -> Callable[[], None]:
+    return list[object]().clear
 
 
 def module(name: str, **members: Any) -> ModuleType:
@@ -90,7 +95,7 @@ class TestPycurl:
 
     def test_an_instance_from_before_we_left_lets_pass(self, watching: Watching) -> None:
         fake = self.fake()
-        wire = watching(lambda *_: lambda: None, fake)
+        wire = watching(unhooked, fake)
         undo = NATIVES["pycurl"].hook(fake, wire)
         curl = fake.Curl()
         with pytest.raises(EscapeError):
@@ -114,7 +119,10 @@ class TestByVerbs:
             def request(self, method: str, url: str, **kwargs: object) -> str:
                 return f"{method} {url}"
 
-        return module("primp", Client=Client, get=lambda url, **_: f"got {url}")
+        def get(url: str, **kwargs: object) -> str:
+            return f"got {url}"
+
+        return module("primp", Client=Client, get=get)
 
     @pytest.mark.parametrize("url", REFUSED)
     def test_methods_and_functions_are_asked_about(self, watching: Watching, url: str) -> None:
@@ -147,18 +155,18 @@ class TestByVerbs:
 
     def test_nothing_is_left_behind(self) -> None:
         fake = self.fake()
-        before = dict(vars(fake)), dict(vars(fake.Client))
+        before = attributes(fake, fake.Client)
 
         undo = hook_native(fake, Wire())
-        assert (dict(vars(fake)), dict(vars(fake.Client))) != before
+        assert attributes(fake, fake.Client) != before
         undo()
 
-        assert (dict(vars(fake)), dict(vars(fake.Client))) == before
+        assert attributes(fake, fake.Client) == before
 
     def test_what_was_put_on_top_stays(self) -> None:
         fake = self.fake()
         undo = hook_native(fake, Wire())
-        fake.get = theirs = lambda url: url
+        fake.get = theirs = str
 
         undo()
 
@@ -166,7 +174,7 @@ class TestByVerbs:
 
     def test_what_was_taken_before_we_left_lets_pass(self, watching: Watching) -> None:
         fake = self.fake()
-        wire = watching(lambda *_: lambda: None, fake)
+        wire = watching(unhooked, fake)
         undo = hook_native(fake, wire)
         get = fake.get
         with pytest.raises(EscapeError):
@@ -214,12 +222,13 @@ class TestGrpc:
         kept = fake._UnaryUnaryMultiCallable(target.encode())
         watching(hook_native, fake)
 
-        for call in (
+        calls: list[Callable[[], object]] = [
             lambda: fake.Channel(target),
             lambda: fake.Channel(target=target),
             lambda: kept(1),
             lambda: kept.future(1),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(EscapeError, match=r"api\.x\.ai:443"):
                 call()
 
@@ -234,11 +243,11 @@ class TestGrpc:
 
     def test_nothing_is_left_behind(self) -> None:
         fake = self.fake()
-        before = dict(vars(fake.Channel)), dict(vars(fake._UnaryUnaryMultiCallable))
+        before = attributes(fake.Channel, fake._UnaryUnaryMultiCallable)
 
         hook_native(fake, Wire())()
 
-        assert (dict(vars(fake.Channel)), dict(vars(fake._UnaryUnaryMultiCallable))) == before
+        assert attributes(fake.Channel, fake._UnaryUnaryMultiCallable) == before
 
 
 @pytest.mark.parametrize("name", NATIVES)

@@ -16,32 +16,27 @@ from cachesaver.errors import EscapeError
 from cachesaver.transports.loopback import LoopbackServer
 from cachesaver.tripwire.sockets import hook_socket, hook_ssl
 from cachesaver.tripwire.wire import Wire
-from escaping import message
+from escaping import attributes, message
 
 Watching = Callable[..., Wire]
 
 
-def attributes() -> list[dict[str, object]]:
+def traces() -> list[dict[str, object]]:
     names = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
-    return [
-        {name: getattr(socket, name) for name in names},
-        dict(vars(socket.socket)),
-        dict(vars(ssl.SSLContext)),
-        dict(vars(ssl.SSLSocket)),
-        dict(vars(ssl.SSLObject)),
-    ]
+    found = attributes(socket, socket.socket, ssl.SSLContext, ssl.SSLSocket, ssl.SSLObject)
+    return [{name: found[0][name] for name in names}, *found[1:]]
 
 
 def test_nothing_is_left_behind() -> None:
-    before = attributes()
+    before = traces()
 
     undoings = [hook_socket(socket, Wire()), hook_ssl(ssl, Wire())]
-    between = attributes()
+    between = traces()
     for undo in undoings:
         undo()
 
     assert all(one != other for one, other in zip(before, between, strict=True))
-    assert attributes() == before
+    assert traces() == before
 
 
 @pytest.mark.parametrize(
@@ -52,7 +47,7 @@ def test_what_lies_on_top_stays_and_ours_lets_pass(
     owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a patch over ours, when we leave, then it stays, works, and nothing is asked."""
-    wire, own = Wire(), vars(owner).get(name)
+    wire, own = Wire(), attributes(owner)[0].get(name)
     undo = hook_socket(socket, wire)
     ours = getattr(owner, name)
 
@@ -97,31 +92,35 @@ class Refusing:
         return "no"
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        lambda name: socket.getaddrinfo(name, 443),
-        lambda name: socket.getaddrinfo(host=name, port=443),
-        lambda name: socket.getaddrinfo(name.encode(), "https"),
-        lambda name: socket.gethostbyname(name),
-        lambda name: socket.gethostbyname_ex(name),
-        lambda name: socket.create_connection((name, 443)),
-        lambda name: socket.socket().connect((name, 443)),
-        lambda name: socket.socket().connect_ex((name, 443)),
-        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendto(b"", (name, 443)),
-        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendto(b"", 0, (name, 443)),
-        lambda name: socket.socket(type=socket.SOCK_DGRAM).sendmsg([b""], [], 0, (name, 443)),
-    ],
-)
+def datagrams() -> socket.socket:
+    return socket.socket(type=socket.SOCK_DGRAM)
+
+
+LOOKS: dict[str, Callable[[str], object]] = {
+    "getaddrinfo": lambda name: socket.getaddrinfo(name, 443),
+    "by keyword": lambda name: socket.getaddrinfo(host=name, port=443),
+    "in bytes": lambda name: socket.getaddrinfo(name.encode(), "https"),
+    "gethostbyname": lambda name: socket.gethostbyname(f"{name}"),
+    "gethostbyname_ex": lambda name: socket.gethostbyname_ex(f"{name}"),
+    "create_connection": lambda name: socket.create_connection((name, 443)),
+    "connect": lambda name: socket.socket().connect((name, 443)),
+    "connect_ex": lambda name: socket.socket().connect_ex((name, 443)),
+    "sendto": lambda name: datagrams().sendto(b"", (name, 443)),
+    "sendto, flags": lambda name: datagrams().sendto(b"", 0, (name, 443)),
+    "sendmsg": lambda name: datagrams().sendmsg([b""], [], 0, (name, 443)),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_providers_name_is_neither_looked_up_nor_connected_to(
-    watching: Watching, look: Callable[[str], object]
+    watching: Watching, look: str
 ) -> None:
     watching(hook_socket, socket)
 
     with pytest.raises(EscapeError, match=r"api\.openai\.com"):
-        look("api.openai.com")
+        LOOKS[look]("api.openai.com")
 
 
 @pytest.mark.parametrize("name", ["gethostbyname", "gethostbyname_ex"])
@@ -133,24 +132,28 @@ def test_names_are_remembered_whatever_found_them(watching: Watching, name: str)
     assert "localhost" in wire._names.of("127.0.0.1")
 
 
-@pytest.mark.parametrize(
-    "shake",
-    [
-        lambda c, n: c.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=n),
-        lambda c, n: c.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), False, n),
-        lambda c, n: c.wrap_socket(socket.socket(), server_hostname=n),
-        lambda c, n: c.wrap_socket(socket.socket(), False, False, True, n),
-    ],
-)
+def memory() -> ssl.MemoryBIO:
+    return ssl.MemoryBIO()
+
+
+SHAKES: dict[str, Callable[[ssl.SSLContext, str], object]] = {
+    "wrap_bio": lambda c, name: c.wrap_bio(memory(), memory(), server_hostname=name),
+    "wrap_bio, by place": lambda c, name: c.wrap_bio(memory(), memory(), False, name),
+    "wrap_socket": lambda c, name: c.wrap_socket(socket.socket(), server_hostname=name),
+    "wrap_socket, by place": lambda c, name: c.wrap_socket(
+        socket.socket(), False, False, True, name
+    ),
+}
+
+
+@pytest.mark.parametrize("shake", SHAKES)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
-def test_tls_gives_a_provider_away(
-    watching: Watching, shake: Callable[[ssl.SSLContext, str], object]
-) -> None:
+def test_tls_gives_a_provider_away(watching: Watching, shake: str) -> None:
     watching(hook_ssl, ssl)
 
     with pytest.raises(EscapeError, match=r"api\.openai\.com was not reached"):
-        shake(ssl.create_default_context(), "api.openai.com")
+        SHAKES[shake](ssl.create_default_context(), "api.openai.com")
 
 
 def test_a_server_of_ones_own_may_be_called_as_it_likes(watching: Watching) -> None:

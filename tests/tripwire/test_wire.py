@@ -193,7 +193,7 @@ class TestWriting:
         for place in range(told):
             self.send(wire, sock, data[place : place + 1])
 
-        with pytest.raises(EscapeError, match="GET http:.*/bad"):
+        with pytest.raises(EscapeError, match=r"GET http:.*/bad"):
             self.send(wire, sock, data[told : told + 1])
 
     def test_what_did_not_go_out_is_written_again(self, wire: Wire, sock: socket.socket) -> None:

@@ -1,0 +1,116 @@
+"""Performs the rows of one SDK in processes of their own: `python -m matrix.actor`.
+
+Standard input says which, against which provider, and in which processes: the `first` buys, the
+`second` finds everything in the store. They are forks of one that has imported the SDK and no more.
+Standard output gets what was seen, a line of JSON a process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cachesaver
+from matrix import programs
+from matrix.provider import Provider
+from matrix.ways import Way, opened
+
+PROGRAMS: Mapping[str, Callable[[programs.Stage], Any]] = {
+    "cold": programs.cold,
+    "stream": programs.stream,
+    "error": programs.error,
+    "timeout": programs.timeout,
+    "cancel": programs.cancel,
+}
+AGAIN = ("cold", "stream")
+"""What the second process does once more."""
+
+
+class Heard(logging.Handler):
+    """Keeps what we complain of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def main() -> None:
+    told = json.load(sys.stdin)
+    ways: dict[str, Way] = importlib.import_module(f"matrix.sdks.{told['module']}").WAYS
+    *forks, here = told["processes"]
+    for process in forks:
+        if child := os.fork():
+            os.waitpid(child, 0)
+            continue
+        status = 1
+        try:
+            _tell(process, ways, told)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _tell(here, ways, told)
+
+
+def _tell(process: str, ways: Mapping[str, Way], told: dict[str, Any]) -> None:
+    provider, store, hosts = Provider(told["url"]), Path(told["store"]), told["hosts"]
+    acts = list[dict[str, Any]]()
+    for place, name in enumerate(told["ways"]):
+        where = (ways[name], provider, store / str(place), hosts)
+        if process == "first":
+            live = _without(*where[:2])
+            acts.append({"live": live, "first": _with_us(*where, tuple(PROGRAMS))})
+        else:
+            acts.append({process: _with_us(*where, AGAIN)})
+    print(json.dumps(acts), flush=True)
+
+
+def _without(way: Way, provider: Provider) -> dict[str, Any]:
+    provider.reset()
+    return {name: _performed(name, way, provider, None) for name in PROGRAMS}
+
+
+def _with_us(
+    way: Way, provider: Provider, store: Path, hosts: list[str], names: tuple[str, ...]
+) -> dict[str, Any]:
+    provider.reset()
+    heard = Heard()
+    logging.getLogger("cachesaver").addHandler(heard)
+    with cachesaver.install(
+        namespace="a", store=store, hosts=hosts, strict=True, quiet=True
+    ) as session:
+        told = {name: _performed(name, way, provider, session) for name in names}
+    logging.getLogger("cachesaver").removeHandler(heard)
+    return told | {"complaints": heard.lines}
+
+
+def _performed(
+    name: str, way: Way, provider: Provider, session: cachesaver.Session | None
+) -> dict[str, Any]:
+    before = provider.calls()
+    try:
+        with opened(way, provider.url) as calls:
+            stage = programs.Stage(calls=calls, way=way, provider=provider, session=session)
+            stored = stage.stored()
+            said = PROGRAMS[name](stage)
+            stored = stage.stored() - stored
+    except Exception:  # noqa: BLE001  # told to the judge
+        return {"broken": traceback.format_exc()}
+    return {"said": said, "calls": provider.calls() - before, "stored": stored}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""What must have come of the programs: one sentence a column where it did not, nothing where it did."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from matrix.table import COLUMNS, Row
+
+__all__ = ["judge"]
+
+Act = Mapping[str, Any]
+
+
+def judge(row: Row, acts: Mapping[str, Act]) -> dict[str, str]:
+    """Return what is wrong, by column; empty where nothing is. Columns that do not apply are left out.
+
+    Args:
+        row: Whose.
+        acts: What `matrix.play` returned for it.
+    """
+    columns = [column for column in COLUMNS if column not in row.apart]
+    if row.passes:
+        return {column: "; ".join(_passing(column, acts)) for column in columns}
+    return {column: "; ".join(_FAULTS[column](acts)) for column in columns}
+
+
+def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
+    """Tell where what is none of our business is not as it is without us."""
+    live, first = acts["live"][column], acts["first"][column]
+    yield from _broken(live, first)
+    if "broken" not in live and "broken" not in first:
+        yield from _differing("", _unseen(live["said"]), _unseen(first["said"]))
+    if first.get("stored"):
+        yield f"{first['stored']} stored"
+
+
+def _unseen(said: Any) -> Any:
+    """Return *said* without what only who is seen can say."""
+    if isinstance(said, dict):
+        kept: dict[str, Any] = {k: v for k, v in said.items() if k not in _OURS}
+        return {name: _unseen(each) for name, each in kept.items()}
+    return _unnumbered(said)
+
+
+_OURS = frozenset({"crossed", "first", "once", "whole"})
+
+
+def _cold(acts: Mapping[str, Act]) -> Iterator[str]:
+    yield from acts["first"]["complaints"]
+    live, first = acts["live"]["cold"], acts["first"]["cold"]
+    yield from _as_live(live, first)
+    if "broken" not in first and (first["calls"], first["stored"]) not in {(2, 2), (1, 1)}:
+        yield f"{first['calls']} calls, {first['stored']} samples"
+
+
+def _warm(acts: Mapping[str, Act]) -> Iterator[str]:
+    yield from acts["second"]["complaints"]
+    yield from _again(acts, "cold")
+
+
+def _stream(acts: Mapping[str, Act]) -> Iterator[str]:
+    live, first = acts["live"]["stream"], acts["first"]["stream"]
+    yield from _broken(live, first)
+    if "broken" in live or "broken" in first:
+        return
+    said = first["said"]
+    yield from _differing("", _unnumbered(live["said"]["pieces"]), _unnumbered(said["pieces"]))
+    if not said["whole"] or said["whole"] != said["crossed"]:
+        yield f"recorded whole {said['whole']!r}, streamed {said['crossed']!r}"
+    if (first["calls"], first["stored"]) != (2, 2):
+        yield f"{first['calls']} calls, {first['stored']} samples"
+    yield from _again(acts, "stream")
+
+
+def _error(acts: Mapping[str, Act]) -> Iterator[str]:
+    yield from _failures(acts, "error")
+
+
+def _timeout(acts: Mapping[str, Act]) -> Iterator[str]:
+    yield from _failures(acts, "timeout")
+
+
+def _cancel(acts: Mapping[str, Act]) -> Iterator[str]:
+    yield from _failures(acts, "cancel")
+
+
+_FAULTS = {
+    "cold": _cold,
+    "warm": _warm,
+    "stream": _stream,
+    "error": _error,
+    "timeout": _timeout,
+    "cancel": _cancel,
+}
+
+
+def _failures(acts: Mapping[str, Act], program: str) -> Iterator[str]:
+    """Tell where what was raised, and what a second try got, is not as it is without us."""
+    live, first = acts["live"][program], acts["first"][program]
+    yield from _as_live(live, first)
+    for step, told in () if "broken" in first else first["said"].items():
+        if told.get("stored"):
+            yield f"{step}: {told['stored']} stored"
+        if not told.get("own", True):
+            yield f"{step}: {told['raised']} is not the SDK's own"
+        if not told.get("hasty", True):
+            yield f"{step}: late"
+        if not told.get("once", True):
+            yield f"{step}: not one call and one sample"
+        if not told.get("first", True):
+            yield f"{step}: not the same draw"
+
+
+def _again(acts: Mapping[str, Act], program: str) -> Iterator[str]:
+    """Tell where the second process saw anything else than the first, or had to ask."""
+    first, second = acts["first"][program], acts["second"][program]
+    yield from _broken(first, second)
+    if "broken" not in first and "broken" not in second:
+        yield from _differing("", first["said"], second["said"])
+    if second.get("calls"):
+        yield f"{second['calls']} calls by a second process"
+
+
+_SERIAL = re.compile(r"req_[0-9a-f]+|\b[0-9a-f]{32}\b|'date': '[^']*'|, 'cache-status': '[^']*'")
+"""The number of a request, when it was, and the header that we add."""
+
+
+def _as_live(live: Act, ours: Act) -> Iterator[str]:
+    yield from _broken(live, ours)
+    if "broken" not in live and "broken" not in ours:
+        yield from _differing("", _unnumbered(live["said"]), _unnumbered(ours["said"]))
+
+
+def _unnumbered(said: Any) -> Any:
+    return json.loads(_SERIAL.sub("", json.dumps(said)))
+
+
+def _broken(*told: Act) -> Iterator[str]:
+    for each in told:
+        if "broken" in each:
+            yield each["broken"].strip().rpartition("\n")[2]
+
+
+def _differing(where: str, one: Any, other: Any) -> Iterator[str]:
+    if one == other:
+        return
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for name in one:
+            yield from _differing(f"{where} {name}".strip(), one[name], other[name])
+    else:
+        yield f"{where or 'answers'} differ: {_short(one)} and {_short(other)}"
+
+
+def _short(told: Any) -> str:
+    text = json.dumps(told)
+    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]}"  # noqa: PLR2004

@@ -1,0 +1,1 @@
+"""One module per family of SDKs: `WAYS`, by the names that `matrix.table` gives them."""

@@ -1,0 +1,149 @@
+"""Which SDKs there are, and what each sends its requests through. Imports none of them.
+
+A row is added with what the SDK's own release does: see its metadata and its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["COLUMNS", "SDKS", "Row", "Sdk", "rows"]
+
+COLUMNS = ("cold", "warm", "stream", "error", "timeout", "cancel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way to call an SDK.
+
+    Attributes:
+        way: A key of the module's `WAYS`.
+        client: The distribution that sends its requests.
+        hook: The transport of ours that sees them, a module of `cachesaver.transports`; empty for none.
+        apart: Columns that do not apply, and why.
+        passes: Why its requests pass through unread; empty where they are answered.
+    """
+
+    way: str
+    client: str
+    hook: str
+    apart: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    passes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdk:
+    """One distribution.
+
+    Attributes:
+        name: On PyPI.
+        module: Of `matrix.sdks`.
+        rows: The ways to call it.
+        extras: What is installed beside it.
+        heavy: Whether it gets an environment of its own, because it is no part of our test group.
+        named: Whether the provider's host is named (`hosts=`): its requests are anybody's by path.
+        about: What is called, where that is not clear.
+    """
+
+    name: str
+    module: str
+    rows: tuple[Row, ...]
+    extras: tuple[str, ...] = ()
+    heavy: bool = False
+    named: bool = False
+    about: str = ""
+
+    @property
+    def title(self) -> str:
+        """How it is called in tests and tables: unique."""
+        return f"{self.name} ({self.about})" if self.about else self.name
+
+
+_NO_STREAM: Mapping[str, str] = MappingProxyType({"stream": "it has no streams"})
+
+
+def _httpx(name: str, client: str = "httpx") -> Row:
+    return Row(way=name, client=client, hook="httpx")
+
+
+def _aiohttp(name: str = "async, aiohttp") -> Row:
+    return Row(way=name, client="aiohttp", hook="aiohttp")
+
+
+_STAINLESS = (_httpx("sync"), _httpx("async"))
+
+_STAINLESS2 = (
+    _httpx("sync", "httpx2"),
+    _httpx("async", "httpx2"),
+    _aiohttp(),
+    _httpx("with_raw_response", "httpx2"),
+    _httpx("with_streaming_response", "httpx2"),
+)
+
+SDKS: tuple[Sdk, ...] = (
+    Sdk(name="openai", module="openai", extras=("aiohttp",), rows=_STAINLESS2),
+    Sdk(
+        name="openai",
+        about="DeepSeek and xAI",
+        module="openai_compatible",
+        rows=tuple(
+            _httpx(f"{whose}, {way}", "httpx2")
+            for whose in ("DeepSeek", "xAI")
+            for way in ("sync", "async")
+        ),
+    ),
+    Sdk(name="anthropic", module="anthropic", extras=("aiohttp",), rows=_STAINLESS2),
+    Sdk(
+        name="google-genai",
+        module="google_genai",
+        extras=("aiohttp", "httpx"),
+        rows=(
+            _httpx("sync", "httpx2"),
+            _httpx("sync, httpx"),
+            _httpx("async, httpx2", "httpx2"),
+            _aiohttp(),
+        ),
+    ),
+    Sdk(
+        name="mistralai",
+        module="mistralai",
+        named=True,
+        rows=(_httpx("sync", "httpx2"), _httpx("async", "httpx2")),
+    ),
+    Sdk(name="cohere", module="cohere", rows=_STAINLESS),
+    Sdk(name="groq", module="groq", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)),
+    Sdk(
+        name="together", module="together", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)
+    ),
+    Sdk(
+        name="huggingface-hub",
+        module="huggingface_hub",
+        rows=(_httpx("sync", "httpx2"), _httpx("async", "httpx2")),
+    ),
+    Sdk(name="ollama", module="ollama", named=True, rows=_STAINLESS),
+    Sdk(
+        name="boto3",
+        module="boto3",
+        rows=(Row(way="bedrock-runtime", client="urllib3", hook="urllib3"),),
+    ),
+    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _aiohttp())),
+    Sdk(name="cerebras-cloud-sdk", module="cerebras", rows=_STAINLESS),
+    Sdk(
+        name="voyageai",
+        module="voyageai",
+        rows=(
+            Row(way="sync", client="requests", hook="urllib3", apart=_NO_STREAM),
+            Row(way="async", client="aiohttp", hook="aiohttp", apart=_NO_STREAM),
+        ),
+    ),
+    Sdk(name="openrouter", module="openrouter", rows=_STAINLESS),
+)
+
+
+def rows(*, heavy: bool | None = None) -> Iterator[tuple[Sdk, Row]]:
+    """Iterate all rows; those of SDKs that are *heavy*, or not, if given."""
+    for sdk in SDKS:
+        if heavy is None or sdk.heavy is heavy:
+            yield from ((sdk, row) for row in sdk.rows)

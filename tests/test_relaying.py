@@ -1,0 +1,215 @@
+"""Calls to a gateway from a process with a session of its own: named here, and answered there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.lineage import Drawn
+from cachesaver.ports import Run
+from cachesaver.relaying import told
+from cachesaver.scopes import namespace, request_id
+from cachesaver.session import Session
+from cachesaver.settings import settings
+from cachesaver.stores.memory import MemoryStore
+
+GATEWAY = "http://127.0.0.1:812"
+BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}).encode()
+
+
+def chat(base: str = GATEWAY, **headers: str) -> Request:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Request(
+        method="POST",
+        url=f"{base}/openai/v1/chat/completions",
+        headers=(("content-type", "application/json"), *named),
+        body=BODY,
+    )
+
+
+class Line:
+    """What stands in for the client: remembers what it sent, and answers with a status."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.sent: list[Request] = []
+
+    def send(self, request: Request) -> Reply:
+        self.sent.append(request)
+        if not self.status:
+            raise ConnectionError("reset")
+        return Reply(status=self.status, headers=(), chunks=iter(()), close=lambda: None)
+
+    async def asend(self, request: Request) -> AsyncReply:
+        self.sent.append(request)
+        if not self.status:
+            raise ConnectionError("reset")
+
+        async def nothing() -> None:
+            """There is nothing to close."""
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield b"{}"
+
+        return AsyncReply(status=self.status, headers=(), chunks=whole(), close=nothing)
+
+    def ids(self) -> list[str | None]:
+        return [each.header("x-cachesaver-request-id") for each in self.sent]
+
+
+@pytest.fixture(params=[GATEWAY, f"{GATEWAY}/"])
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.setenv("CACHESAVER_GATEWAY", request.param)
+    monkeypatch.delenv("CACHESAVER_RUN", raising=False)
+    with Session.open("a b", store="memory://", quiet=True) as opened:
+        yield opened
+
+
+def test_a_call_to_the_gateway_takes_along_where_and_as_what_it_draws(session: Session) -> None:
+    line = Line()
+
+    reply = session.answer(chat(authorization="Bearer k"), line.send)
+    session.answer(chat(), line.send)
+
+    first, second = line.sent
+    assert reply.status == 200
+    assert first.url == chat().url
+    assert first.header("x-cachesaver-run") == session.run_id
+    assert first.header("x-cachesaver-namespace") == "a%20b"
+    assert first.header("x-cachesaver-replicate") is None
+    assert first.header("authorization") == "Bearer k"
+    assert first.header("x-cachesaver-request-id") != second.header("x-cachesaver-request-id")
+    assert session.stats().requests == 0, "the gateway counts them"
+
+
+def test_an_async_call_does_the_same(session: Session) -> None:
+    line = Line()
+
+    async def ask() -> AsyncReply:
+        return await session.aanswer(chat(), line.asend)
+
+    assert asyncio.run(ask()).status == 200
+    assert line.sent[0].header("x-cachesaver-run") == session.run_id
+
+
+def test_what_is_called_does_not_depend_on_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the same program beside a gateway elsewhere, then its draws have the same names."""
+    said = list[list[str | None]]()
+    for url in ("http://127.0.0.1:1", "http://127.0.0.1:2"):
+        monkeypatch.setenv("CACHESAVER_GATEWAY", url)
+        line = Line()
+        with Session.open("a", store="memory://", quiet=True) as session:
+            session.answer(chat(url), line.send)
+            session.answer(chat(url), line.send)
+        said.append(line.ids())
+
+    assert said[0] == said[1]
+    assert None not in said[0]
+
+
+def test_scopes_and_headers_of_the_program_hold(session: Session) -> None:
+    line = Line()
+
+    with namespace("ns", replicate=3), request_id("agent"):
+        session.answer(chat(), line.send)
+    session.answer(chat(x_cachesaver_request_id="agent", x_cachesaver_run="mine"), line.send)
+
+    scoped, headed = line.sent
+    assert scoped.header("x-cachesaver-namespace") == "ns"
+    assert scoped.header("x-cachesaver-replicate") == "3"
+    assert [name for name, _ in headed.headers].count("x-cachesaver-run") == 1
+    assert scoped.header("x-cachesaver-request-id") == headed.header("x-cachesaver-request-id")
+
+
+@pytest.mark.parametrize("status", [429, 0])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_retry_is_the_same_draw(session: Session, status: int, *, is_async: bool) -> None:
+    line = Line(status)
+
+    def ask() -> None:
+        if is_async:
+            asyncio.run(once())
+        else:
+            session.answer(chat(x_cachesaver_request_id="x"), line.send)
+
+    async def once() -> None:
+        await session.aanswer(chat(x_cachesaver_request_id="x"), line.asend)
+
+    for _ in range(2):
+        if status:
+            ask()
+        else:
+            with pytest.raises(ConnectionError, match="reset"):
+                ask()
+        line.status = line.status or 0
+
+    first, second = line.ids()
+    assert first == second
+
+
+def test_what_is_no_provider_call_goes_as_it_is(session: Session) -> None:
+    line = Line()
+    odd = Request(method="POST", url=f"{GATEWAY}/openai/v1/files", body=b"x")
+
+    session.answer(odd, line.send)
+
+    assert line.sent == [odd]
+
+
+def test_a_deterministic_call_needs_no_name(session: Session) -> None:
+    line = Line()
+    ask = Request(
+        method="POST",
+        url=f"{GATEWAY}/openai/v1/embeddings",
+        headers=(("content-type", "application/json"),),
+        body=b'{"model": "text-embedding-3-small", "input": "a"}',
+    )
+
+    session.answer(ask, line.send)
+
+    assert line.ids() == [None]
+    assert line.sent[0].header("x-cachesaver-namespace") == "a%20b"
+
+
+def test_a_fault_of_ours_does_not_break_the_call(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(request: Request) -> None:
+        raise LookupError("a fault of ours")
+
+    line = Line()
+    monkeypatch.setattr(session, "explain", fail)
+
+    session.answer(chat(), line.send)
+
+    assert line.sent[0].body == BODY
+
+
+def test_others_are_answered_here(session: Session) -> None:
+    line = Line(404)
+
+    reply = session.answer(chat("http://127.0.0.1:8125"), line.send)
+
+    assert line.sent[0].header("x-cachesaver-run") is None
+    assert ("cache-status", "cachesaver; fwd=miss; fwd-status=404") in reply.headers
+
+
+def test_a_gateway_does_not_relay_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHESAVER_GATEWAY", GATEWAY)
+
+    chosen = settings(namespace="a", store="memory://", quiet=True)
+    with Session(chosen, MemoryStore(), "process", apart="gateway") as session:
+        assert not session._relay.covers(chat())
+
+
+def test_ids_that_no_header_can_carry_are_escaped() -> None:
+    run = Run(id="job 7\n", namespace="näher", replicate=None)
+
+    headers = dict(told(chat(), run, Drawn()).headers)
+
+    assert headers["x-cachesaver-run"] == "job%207%0A"
+    assert headers["x-cachesaver-namespace"] == "n%C3%A4her"
