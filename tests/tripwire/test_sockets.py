@@ -201,14 +201,14 @@ def test_what_a_hook_let_through_stays_let_through_under_tls(
 def test_a_class_that_wraps_by_itself_is_asked_about_too(watching: Watching) -> None:
     """Given `gevent`, whose context makes sockets of its own, then it does not for a provider."""
 
-    class Context(ssl.SSLContext):
-        def wrap_socket(self, sock: Any, server_side: bool = False, **options: Any) -> Any:  # noqa: FBT001, FBT002
-            return sock
+    def wrap(self: object, sock: object, **options: object) -> object:
+        return sock
 
+    kind: Any = type("Context", (ssl.SSLContext,), {"wrap_socket": wrap})
     module = ModuleType("gevent.ssl")
-    module.__dict__.update(SSLContext=Context, SSLSocket=ssl.SSLSocket)
+    module.__dict__.update(SSLContext=kind, SSLSocket=ssl.SSLSocket)
     watching(hook_ssl, module)
-    context: Any = Context(ssl.PROTOCOL_TLS_CLIENT)
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
 
     with pytest.raises(EscapeError):
         context.wrap_socket(None, server_hostname="api.openai.com")
