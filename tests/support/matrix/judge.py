@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matrix.table import COLUMNS, Row
@@ -22,9 +22,21 @@ def judge(row: Row, acts: Mapping[str, Act]) -> dict[str, str]:
         acts: What `matrix.play` returned for it.
     """
     columns = [column for column in COLUMNS if column not in row.apart]
-    if row.passes:
-        return {column: "; ".join(_passing(column, acts)) for column in columns}
-    return {column: "; ".join(_FAULTS[column](acts)) for column in columns}
+    told = dict[str, Iterator[str]]()
+    for column in columns:
+        told[column] = _passing(column, acts) if row.passes else _FAULTS[column](acts)
+    faults = {column: "; ".join(found) for column, found in told.items()}
+    if seen := "; ".join(_seen_by_others(row, acts["first"]["seen"])):
+        faults["cold"] = "; ".join(filter(None, (seen, faults["cold"])))
+    return faults
+
+
+def _seen_by_others(row: Row, seen: Sequence[str]) -> Iterator[str]:
+    """Tell where the row does not say by which hook its requests are seen, and on which client."""
+    client = {"httpx": row.client, "urllib3": "urllib3"}.get(row.hook, "")
+    expected = f"{row.hook} on {client}" if client else row.hook
+    if list(seen) != ([] if row.passes else [expected]):
+        yield f"seen by {', '.join(seen) or 'nobody'}"
 
 
 def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
@@ -159,4 +171,4 @@ def _differing(where: str, one: Any, other: Any) -> Iterator[str]:
 
 def _short(told: Any) -> str:
     text = json.dumps(told)
-    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]}"  # noqa: PLR2004
+    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]}"

@@ -18,10 +18,10 @@ __all__ = ["Predictions"]
 class _Handler(BaseHTTPRequestHandler):
     server: Predictions
 
-    def do_GET(self) -> None:  # noqa: N802  # as the base calls it
+    def do_GET(self) -> None:  # as the base calls it
         self._answer({})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         self._answer(json.loads(self.rfile.read(length) or b"{}"))
 

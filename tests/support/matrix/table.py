@@ -68,7 +68,7 @@ _NONE_HERE: Mapping[str, str] = MappingProxyType({"stream": "not called as a str
 
 _RUST = (
     "sent by litellm's own Rust (reqwest), which no hook sees: use the gateway, or leave it out of "
-    "`mode=\"replay\"`"
+    '`mode="replay"`'
 )
 _JOBS = (
     "a prediction is a job that is started and polled, whose state a store cannot know: "
@@ -133,7 +133,10 @@ SDKS: tuple[Sdk, ...] = (
     Sdk(name="cohere", module="cohere", rows=_STAINLESS),
     Sdk(name="groq", module="groq", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)),
     Sdk(
-        name="together", module="together", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)
+        name="together",
+        module="together",
+        rows=(*_STAINLESS, _aiohttp()),
+        extras=("httpx-aiohttp",),
     ),
     Sdk(
         name="huggingface-hub",
@@ -174,9 +177,7 @@ SDKS: tuple[Sdk, ...] = (
             # httpx clients on aiohttp's connections: seen as the former.
             *(_httpx(f"{route}/, acompletion") for route in ("openai", "anthropic", "gemini")),
             Row(way="anthropic.messages", client="httpx", hook="httpx", apart=_NONE_HERE),
-            _passing(
-                "anthropic.messages, LITELLM_RUST", "reqwest", "", _RUST, **_NONE_HERE
-            ),
+            _passing("anthropic.messages, LITELLM_RUST", "reqwest", "", _RUST, **_NONE_HERE),
             _passing("ocr", "reqwest", "", _RUST, **_NO_STREAM),
         ),
     ),

@@ -11,7 +11,7 @@ from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletions
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
-from matrix.sdks.stainless import chunk_texts, text
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way, about
 
 Client: Any = ChatCompletionsClient

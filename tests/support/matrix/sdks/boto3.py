@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from aws import ClientError, Config, boto3
 from botocore.exceptions import ReadTimeoutError
 from urllib3.exceptions import ReadTimeoutError as StalledError
 
+from aws import ClientError, Config, boto3
 from matrix.ways import Way
 
 

@@ -13,7 +13,7 @@ import litellm
 from litellm import rust_bridge
 from litellm.exceptions import MidStreamFallbackError
 
-from matrix.sdks.stainless import chunk_texts, text
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way
 
 lite: Any = litellm
@@ -93,6 +93,7 @@ _COMMON: Any = {
         "stalled": (lite.Timeout, MidStreamFallbackError),
     },
 }
+
 
 @contextlib.asynccontextmanager
 async def _messages(url: str, limit: float) -> AsyncGenerator[Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import openai
 
-from matrix.sdks.stainless import aiohttp, chats, chunk_texts, maker, raises, text
+from matrix.sdks.completions import chunk_texts
+from matrix.sdks.stainless import aiohttp, chats, maker, raises
 from matrix.ways import Way, about
 
 OpenAI: Any = openai.OpenAI
