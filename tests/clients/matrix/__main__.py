@@ -65,7 +65,7 @@ def environment(sdk: Sdk) -> Path:
     """Return the interpreter of an environment that has *sdk*, in its current release."""
     folder = ROOT / ".cache" / "matrix" / sdk.name
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    uv = [sys.executable, "-m", "uv"]
+    uv: list[str | Path] = [sys.executable, "-m", "uv"]
     if not python.exists():
         subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
