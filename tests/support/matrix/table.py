@@ -90,12 +90,13 @@ def _aiohttp(name: str = "async, aiohttp") -> Row:
     return Row(way=name, client="aiohttp", hook="aiohttp")
 
 
+# What a generated SDK calls its aiohttp client is one of httpx, on aiohttp's connections: seen there.
 _STAINLESS = (_httpx("sync"), _httpx("async"))
 
 _STAINLESS2 = (
     _httpx("sync", "httpx2"),
     _httpx("async", "httpx2"),
-    _aiohttp(),
+    _httpx("async, aiohttp", "httpx2"),
     _httpx("with_raw_response", "httpx2"),
     _httpx("with_streaming_response", "httpx2"),
 )
@@ -131,11 +132,16 @@ SDKS: tuple[Sdk, ...] = (
         rows=(_httpx("sync", "httpx2"), _httpx("async", "httpx2")),
     ),
     Sdk(name="cohere", module="cohere", rows=_STAINLESS),
-    Sdk(name="groq", module="groq", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)),
+    Sdk(
+        name="groq",
+        module="groq",
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
+        extras=("httpx-aiohttp",),
+    ),
     Sdk(
         name="together",
         module="together",
-        rows=(*_STAINLESS, _aiohttp()),
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
         extras=("httpx-aiohttp",),
     ),
     Sdk(
@@ -149,7 +155,7 @@ SDKS: tuple[Sdk, ...] = (
         module="boto3",
         rows=(Row(way="bedrock-runtime", client="urllib3", hook="urllib3"),),
     ),
-    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _aiohttp())),
+    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _httpx("async, aiohttp"))),
     Sdk(name="cerebras-cloud-sdk", module="cerebras", rows=_STAINLESS),
     Sdk(
         name="voyageai",
