@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from matrix.table import COLUMNS, Row
 
@@ -51,10 +51,10 @@ def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
 
 def _unseen(said: Any) -> Any:
     """Return *said* without what only who is seen can say."""
-    if isinstance(said, dict):
-        kept: dict[str, Any] = {k: v for k, v in said.items() if k not in _OURS}
-        return {name: _unseen(each) for name, each in kept.items()}
-    return _unnumbered(said)
+    if not isinstance(said, dict):
+        return _unnumbered(said)
+    every = cast("dict[str, Any]", said)
+    return {name: _unseen(each) for name, each in every.items() if name not in _OURS}
 
 
 _OURS = frozenset({"crossed", "first", "once", "whole"})
@@ -163,7 +163,7 @@ def _differing(where: str, one: Any, other: Any) -> Iterator[str]:
     if one == other:
         return
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for name in one:
+        for name in cast("dict[str, Any]", one):
             yield from _differing(f"{where} {name}".strip(), one[name], other[name])
     else:
         yield f"{where or 'answers'} differ: {_short(one)} and {_short(other)}"

@@ -16,8 +16,6 @@ __all__ = ["Predictions"]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Predictions
-
     def do_GET(self) -> None:  # as the base calls it
         self._answer({})
 
@@ -26,6 +24,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(json.loads(self.rfile.read(length) or b"{}"))
 
     def _answer(self, body: Any) -> None:
+        assert isinstance(self.server, Predictions)
         status, told = self.server.answered(self.command, self.path, body)
         content = json.dumps(told).encode()
         self.send_response(status)

@@ -45,10 +45,14 @@ async def _astream(client: Any, topic: str) -> AsyncIterator[Any]:
             yield chunk
 
 
+def _dumped(told: Any) -> Any:
+    return told.as_dict()
+
+
 _OWN: Any = {
     "text": text,
     "texts": chunk_texts,
-    "dumped": lambda told: told.as_dict(),
+    "dumped": _dumped,
     "raises": {
         "400": exceptions.HttpResponseError,
         "500": exceptions.HttpResponseError,

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from matrix.sdks.completions import chunk_texts, text
-from matrix.ways import Way
+from matrix.ways import Way, as_it_is
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it asks the network
 
@@ -119,7 +119,7 @@ _MESSAGE: Any = {
     "stream": None,
     "text": str,
     "texts": str,
-    "dumped": lambda told: told,
+    "dumped": as_it_is,
     "raises": _COMMON["raises"],
 }
 
