@@ -89,7 +89,9 @@ class _Told:
         own: Any = self.inner
         while isinstance(own, _Told):  # another watch wants the same module
             own = own.inner
-        if module.__spec__ is not None:
+        # Only what is ours: an alias (httpx2 has one for httpx) shows the module of another name.
+        if module.__spec__ is not None and cast("object", module.__spec__.loader) is self:
             module.__spec__.loader = own
-        module.__loader__ = own
+        if cast("object", module.__loader__) is self:
+            module.__loader__ = own
         self._watch.seen(module)

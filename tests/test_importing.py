@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -64,6 +65,33 @@ def test_the_module_keeps_no_trace_of_being_watched(module: str, watch: ImportWa
     assert imported.__spec__ is not None
     assert type(imported.__spec__.loader) is type(plain.loader)
     assert type(imported.__loader__) is type(plain.loader)
+
+
+def test_an_alias_leaves_the_module_its_own_loader(
+    module: str, monkeypatch: pytest.MonkeyPatch, watch: ImportWatch
+) -> None:
+    """Given a name that stands for another module, as httpx can for httpx2, then that keeps its own."""
+    real = importlib.import_module(module)
+    loader, spec = real.__loader__, real.__spec__
+
+    class Alias:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+            return ModuleSpec(name, self) if name == f"{module}_alias" else None  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+        def create_module(self, spec: object) -> ModuleType:
+            return real
+
+        def exec_module(self, given: ModuleType) -> None:
+            given.__spec__ = spec
+
+    monkeypatch.setattr(sys, "meta_path", [Alias(), *sys.meta_path])
+    watch.start({f"{module}_alias": lambda each: None})
+
+    monkeypatch.delitem(sys.modules, f"{module}_alias", raising=False)
+    assert importlib.import_module(f"{module}_alias") is real
+    assert (real.__loader__, real.__spec__) == (loader, spec)
+    assert spec is not None
+    assert spec.loader is loader
 
 
 def test_stopping_leaves_no_trace(module: str) -> None:

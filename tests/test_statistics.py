@@ -47,6 +47,7 @@ def passing() -> Passing:
         fingerprint="f",
         indexes=(0,),
         finished=lambda _: True,
+        closing=lambda _: False,
         keep=nothing,
         drop=nothing,
     )

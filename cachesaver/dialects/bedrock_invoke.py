@@ -197,9 +197,10 @@ def is_embedding(model: str, body: Mapping[str, object]) -> bool:
     By the model's name; where an ARN hides that, by a body that no other model takes. Where neither
     tells, it is no embedding: to draw twice what is always the same costs a call, no more.
     """
+    kind = body.get("input_type")
     return (
         _SINGLE.search(model) is not None
-        or body.get("input_type") in _INPUT_TYPES
+        or (isinstance(kind, str) and kind in _INPUT_TYPES)
         or forms.is_object(body.get("singleEmbeddingParams"))
         or ("inputText" in body and not _TITAN_EMBEDS.isdisjoint(body))
     )

@@ -35,7 +35,9 @@ PATH = "/v1/chat/completions"
 OpenAI: Any = openai.OpenAI
 CHAT: Any = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say something."}]}
 
-SEEN = {"httpx", "httpx2", "httpx async", "aiohttp", "requests", "urllib3"}
+SEEN = {
+    *("httpx", "httpx2", "httpx async", "aiohttp", "requests", "urllib3", "http.client", "urllib"),
+}
 """What is hooked: there the error is that of a request, not of a connection."""
 
 

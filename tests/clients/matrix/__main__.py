@@ -51,7 +51,7 @@ def found_of(sdk: Sdk) -> Iterator[Found]:
     path = [str(ROOT), str(ROOT / "tests" / "support")] if sdk.heavy else None
     versions = versions_of(python)
     with tempfile.TemporaryDirectory() as store:
-        acts = play(sdk, sdk.rows, Path(store), python=python, path=path)
+        acts = play(sdk, Path(store), python=python, path=path)
     for row, told in zip(sdk.rows, acts, strict=True):
         faults = judge(row, told)
         print(f"{sdk.title} {versions[sdk.name]}, {row.way}: {_said(faults.values())}", flush=True)

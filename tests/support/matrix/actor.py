@@ -47,6 +47,8 @@ class Heard(logging.Handler):
 def main() -> None:
     told = json.load(sys.stdin)
     ways: dict[str, Way] = importlib.import_module(f"matrix.sdks.{told['module']}").WAYS
+    if odd := ways.keys() ^ told["ways"]:
+        raise LookupError(f"ways without a row, or rows without a way: {sorted(odd)}")
     *forks, here = told["processes"]
     for process in forks:
         if child := os.fork():

@@ -124,8 +124,11 @@ def _again(acts: Mapping[str, Act], program: str) -> Iterator[str]:
         yield f"{second['calls']} calls by a second process"
 
 
-_SERIAL = re.compile(r"req_[0-9a-f]+|\b[0-9a-f]{32}\b|'date': '[^']*'|, 'cache-status': '[^']*'")
-"""The number of a request, when it was, and the header that we add."""
+_SERIAL = re.compile(
+    r"req_[0-9a-f]+|\b[0-9a-f]{32}\b|'date': '[^']*'|, 'cache-status': '[^']*'"
+    r'|time taken=[\d.]+|"hasty": (true|false),? ?'
+)
+"""The number of a request, when it was and how long it took, and the header that we add."""
 
 
 def _as_live(live: Act, ours: Act) -> Iterator[str]:
@@ -135,7 +138,7 @@ def _as_live(live: Act, ours: Act) -> Iterator[str]:
 
 
 def _unnumbered(said: Any) -> Any:
-    return json.loads(_SERIAL.sub("", json.dumps(said)))
+    return json.loads(_SERIAL.sub("", json.dumps(said, sort_keys=True)))
 
 
 def _broken(*told: Act) -> Iterator[str]:
