@@ -118,6 +118,7 @@ def test_an_agent_is_played(noise: str, faults: list[str], tmp_path: Path) -> No
     """Given an agent that asks the same in each run, or another thing each time, then it is told."""
     folder = tmp_path / "planted"
     folder.mkdir()
+    (folder / "requirements.txt").write_text("requests>=2\n", encoding="utf-8")
     (folder / "agent.py").write_text(AGENT.replace("NOISE", noise), encoding="utf-8")
     (folder / "requirements.txt").touch()
     framework = Framework(folder=folder, name="Planted", packages=("requests",), streams=False)
