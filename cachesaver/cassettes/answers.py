@@ -96,8 +96,8 @@ def sample_of(members: Mapping[str, Any]) -> Sample:
 
 
 def _response(members: Mapping[str, Any]) -> Response:
-    headers = members.get("headers", {})
-    pairs = headers.items() if isinstance(headers, dict) else headers
+    headers: Any = members.get("headers", {})
+    pairs = cast("dict[str, str]", headers).items() if isinstance(headers, dict) else headers
     made = Response(
         status=members["status"],
         reason=members.get("reason", ""),
@@ -139,7 +139,7 @@ def _body(response: Response) -> dict[str, object]:
     pieces = write_chunks(response.chunks)
     return {
         "stream": [
-            [None if at is None else round(at, 6), *cast("list[object]", chunk)]
+            [None if at is None else round(at, 6), *chunk]
             for at, chunk in zip(offsets, pieces, strict=True)
         ]
     }

@@ -20,18 +20,19 @@ __all__ = ["read_body", "read_chunks", "write_body", "write_chunks"]
 
 _Dump = Callable[[object], str]
 
-_dump: _Dump = partial(json.dumps, ensure_ascii=False)
-
 STYLES: Final[Mapping[str, _Dump]] = MappingProxyType(
     {
         # name in the file: whose JSON looks like that
-        "compact": partial(_dump, separators=(",", ":")),  # JavaScript, Go, Rust, orjson
+        # JavaScript, Go, Rust, orjson
+        "compact": partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
         "compact ascii": partial(json.dumps, separators=(",", ":")),
-        "spaced": _dump,  # Python
+        # Python
+        "spaced": partial(json.dumps, ensure_ascii=False),
         "spaced ascii": json.dumps,
-        "indent 2": partial(_dump, indent=2),  # OpenAI's and Google's answers
+        # OpenAI's and Google's answers
+        "indent 2": partial(json.dumps, ensure_ascii=False, indent=2),
         "indent 2 ascii": partial(json.dumps, indent=2),
-        "indent 4": partial(_dump, indent=4),
+        "indent 4": partial(json.dumps, ensure_ascii=False, indent=4),
     }
 )
 """Ways to write JSON. The first is meant where a body names none."""

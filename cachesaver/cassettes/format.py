@@ -91,7 +91,7 @@ def _read(part: bytes) -> Document:
     members = _loads(part)
     text = part if part.endswith(b"\n") else part + b"\n"
     found = Document(fingerprint=members["fingerprint"], members=members, text=text)
-    if not isinstance(found.answers, list):
+    if not isinstance(members["answers"], list):
         raise TypeError("answers is no list")
     return found
 
@@ -123,9 +123,7 @@ def document(fingerprint: str, question: Mapping[str, Any], answers: list[Any]) 
     return Document(fingerprint=fingerprint, members=members, text=text)
 
 
-def merged(
-    documents: Iterable[Document], outdated: Mapping[str, Document]
-) -> Iterator[Document]:
+def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
     """Iterate one document a question, by fingerprint, from those that a recording left behind.
 
     Answers are in the order of the index they were given, then of their arrival; the same one is
@@ -176,8 +174,7 @@ def _pretty(value: object, indent: str) -> str:
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
         lines = [
-            f"{deeper}{_flat(name)}: {_pretty(item, deeper)}"
-            for name, item in members.items()
+            f"{deeper}{_flat(name)}: {_pretty(item, deeper)}" for name, item in members.items()
         ]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     items = cast("list[object]", value)

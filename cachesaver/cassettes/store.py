@@ -42,7 +42,8 @@ class CassetteStore(MemoryStore):
     Args:
         path: Of the file. It may be missing.
         exhausted: See `Exhausted`.
-        anew: Whether what is recorded takes the place of what stands there under its question.
+        anew: Whether nothing that stands there is given, and what is recorded takes its place,
+            question by question.
         clients: Tells the versions of what this is recorded with, when it is known.
 
     Raises:
@@ -60,10 +61,11 @@ class CassetteStore(MemoryStore):
         super().__init__()
         self.path = path
         self._exhausted = exhausted
-        self._anew = anew
         self._clients = clients
         _, documents = read(path)
-        self._documents = {each.fingerprint: each for each in merged(documents, {})}
+        found = {each.fingerprint: each for each in merged(documents, {})}
+        self._documents = {} if anew else found
+        self._outdated = found if anew else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
@@ -171,11 +173,7 @@ class CassetteStore(MemoryStore):
         if writer is None:
             return
         writer.shutdown()
-        outdated = {
-            fingerprint: self._documents[fingerprint]
-            for fingerprint in self._recorded & self._documents.keys()
-            if self._anew
-        }
+        outdated = {key: each for key, each in self._outdated.items() if key in self._recorded}
         put_in_order(self.path, self._clients(), outdated)
 
     def pool(self, fingerprint: str) -> Pool:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachesaver.cassettes.answers import answer_of, question_members, question_of, sample_of
+from cachesaver.cassettes.answers import answer_of, question_members, sample_of
+from cachesaver.cassettes.format import Head, document, parse, written
 from cachesaver.exchange import Response, Sample
-from cachesaver.cassettes.format import document, parse, written, Head
 
 SECONDS = st.floats(0, 1e4).map(lambda value: round(value, 6))
 CHUNKS = st.lists(
@@ -40,7 +40,10 @@ def samples(draw: st.DrawFn) -> Sample:
         response=Response(
             status=draw(st.integers(200, 299)),
             reason=draw(st.sampled_from(["", "OK"])),
-            headers=(("Content-Type", kind), *draw(st.sampled_from([(), (("a", "1"), ("a", "2"))]))),
+            headers=(
+                ("Content-Type", kind),
+                *draw(st.sampled_from([(), (("a", "1"), ("a", "2"))])),
+            ),
             chunks=chunks,
             offsets=tuple(offsets) if draw(st.booleans()) else (),
         ),

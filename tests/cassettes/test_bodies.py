@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -37,16 +38,13 @@ def written(draw: st.DrawFn) -> bytes:
 BODIES = st.binary(max_size=80) | written() | st.text(max_size=40).map(str.encode)
 
 
-def through_the_file(value: object) -> object:
+def through_the_file(value: object) -> Any:
     return orjson.loads(json.dumps(value, ensure_ascii=False).encode())
 
 
 @given(BODIES)
 def test_every_body_comes_back_byte_for_byte(body: bytes) -> None:
-    members = through_the_file(write_body(body))
-
-    assert isinstance(members, dict)
-    assert read_body(members) == body
+    assert read_body(through_the_file(write_body(body))) == body
 
 
 @given(
@@ -62,10 +60,7 @@ def test_every_body_comes_back_byte_for_byte(body: bytes) -> None:
     )
 )
 def test_every_stream_comes_back_with_its_seams(chunks: list[bytes]) -> None:
-    pieces = through_the_file(write_chunks(tuple(chunks)))
-
-    assert isinstance(pieces, list)
-    assert read_chunks(pieces) == tuple(chunks)
+    assert read_chunks(through_the_file(write_chunks(tuple(chunks)))) == tuple(chunks)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_what_does_not_fit_a_line_stands_one_member_a_line() -> None:
         ' "body": {',
         '  "json": {',
         '   "messages": [',
-        '    {',
+        "    {",
     ]
 
 
