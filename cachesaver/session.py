@@ -225,7 +225,9 @@ class Session:
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
         if self._replays:
-            raise let_through(NotReplayableError(summary, f"it cannot be read: {reason}"))
+            error = NotReplayableError(summary, f"it cannot be read: {reason}")
+            self._misses.append(error)
+            raise let_through(error)
         self._warn(f"{summary} went out live, unseen: {reason}")
 
     def answer(self, request: Request, send: Send) -> Reply:
