@@ -94,7 +94,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         _tell(item)
         raise
     if misses := _misses(item):
-        pytest.fail(f"a question was not answered, and nobody said so:\n\n{misses[0]}", pytrace=False)
+        pytest.fail(
+            f"a question was not answered, and nobody said so:\n\n{misses[0]}", pytrace=False
+        )
     return result
 
 
@@ -112,7 +114,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _item(request: pytest.FixtureRequest) -> pytest.Item:
     node: Any = request.node
     if not isinstance(node, pytest.Item):
-        raise pytest.UsageError("the fixture 'cassette' is for single tests: its scope is 'function'")
+        raise pytest.UsageError(
+            "the fixture 'cassette' is for single tests: its scope is 'function'"
+        )
     return node
 
 

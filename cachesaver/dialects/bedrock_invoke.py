@@ -140,7 +140,9 @@ class InvokeClaude(InvokeOther):
     def ends_well(self, events: list[tuple[str, Object]]) -> bool:
         kinds = [_content(event).get("type") for _, event in events]
         told = [kind for kind in kinds if kind != "ping"]
-        return told[:1] == ["message_start"] and told[-1:] == [self.last_kind] and "error" not in told
+        return (
+            told[:1] == ["message_start"] and told[-1:] == [self.last_kind] and "error" not in told
+        )
 
     def is_last(self, name: str, event: Mapping[str, object]) -> bool:
         return name == "chunk" and _content(event).get("type") == self.last_kind

@@ -50,7 +50,9 @@ def trace() -> Trace:
                 continue  # something may be imported for the first time meanwhile
             found[module.__name__, name] = value
             if isinstance(value, type):
-                found |= {(value.__module__, value.__qualname__, n): v for n, v in attributes(value)}
+                found |= {
+                    (value.__module__, value.__qualname__, n): v for n, v in attributes(value)
+                }
     return found | {("process", str(n)): each for n, each in enumerate(of_process())}
 
 

@@ -350,9 +350,13 @@ def test_only_the_last_word_is_missing_once_it_says_why_it_stopped() -> None:
 
     assert DIALECT.all_but_finished(b"x" + events[-3] + b"\n\n" + delta)
     assert not DIALECT.all_but_finished(delta.removesuffix(b"\n"))
-    assert not DIALECT.all_but_finished(delta + b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert not DIALECT.all_but_finished(
+        delta + b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    )
     assert not DIALECT.all_but_finished(delta.replace(b'"stop_reason"', b'"stop_sequence"'))
-    assert not DIALECT.all_but_finished(b'data: {"type":"content_block_delta","delta":{"text":"a"}}\n\n')
+    assert not DIALECT.all_but_finished(
+        b'data: {"type":"content_block_delta","delta":{"text":"a"}}\n\n'
+    )
 
 
 # -- its forms
