@@ -6,6 +6,8 @@
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
+#     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
+#     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
@@ -16,7 +18,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -54,12 +56,18 @@ bench: .venv/ready-bench
 
 apart: .venv/ready-test
 	$(BIN)/python tests/transports/apart.py $(ARGS)
+	$(BIN)/python tests/laws/escapes.py
+
+matrix: .venv/ready-test
+	$(RUN) tests.clients.matrix $(ARGS)
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)
 
 frameworks: .venv/ready-test
 	$(BIN)/python tests/frameworks/run.py $(ARGS)
+suites: .venv/ready-test
+	$(RUN) tests.clients.suites.run $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

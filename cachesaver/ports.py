@@ -184,6 +184,13 @@ class Dialect(Protocol):
         """
         ...
 
+    def all_but_finished(self, tail: bytes) -> bool:
+        """Tell whether a stream that has not, has only its last word left: one without content.
+
+        Programs leave here that want no more of it; it is sent together with what came before.
+        """
+        ...
+
     def split(self, response: Response) -> tuple[Response, ...]:
         """Return the samples in *response*, each as the response to a request for one."""
         ...

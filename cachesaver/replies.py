@@ -14,7 +14,7 @@ from cachesaver.pace import at_once, at_once_async, is_timed, paced, paced_async
 from cachesaver.ports import AsyncSend, Send
 from cachesaver.sending import hold
 from cachesaver.statistics import Tally
-from cachesaver.tee import AsyncTee, Tee
+from cachesaver.tee import AsyncTee, Recording, Tee
 
 __all__ = ["async_reply", "cache_status", "discard", "reply"]
 
@@ -48,7 +48,8 @@ def reply(
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))
 
-            tee = Tee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
+            heard = Recording(live, outcome.finished, outcome.all_but_finished)
+            tee = Tee(live, heard, keep, drop, lose, _pulse(outcome, engine))
             return Reply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),
@@ -92,7 +93,8 @@ def async_reply(
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))
 
-            tee = AsyncTee(live, outcome.finished, keep, drop, lose, _pulse(outcome, engine))
+            heard = Recording(live, outcome.finished, outcome.all_but_finished)
+            tee = AsyncTee(live, heard, keep, drop, lose, _pulse(outcome, engine))
             return AsyncReply(
                 status=live.status,
                 headers=(*live.headers, cache_status(outcome)),

@@ -2,7 +2,8 @@
 
 Nothing is held back but the very last chunk, until the sample is on disk: a caller who has seen the
 end has a sample that survives whatever happens next, and one who walks away after the last word
-without closing has paid for something.
+without closing has paid for something. So has one who walks away just before it, where it has no
+content: the chunk before it is held back until it is there, or until the connection fails.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import zstandard
 
@@ -25,9 +27,15 @@ _TAIL = 4096
 class Recording:
     """What has passed so far."""
 
-    def __init__(self, reply: Reply | AsyncReply, finished: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self,
+        reply: Reply | AsyncReply,
+        finished: Callable[[bytes], bool],
+        all_but_finished: Callable[[bytes], bool],
+    ) -> None:
         self._reply = reply
         self._finished = finished
+        self._all_but_finished = all_but_finished
         self._decoder = decoder_for(reply.headers)
         self._tail = b""
         self._chunks: list[bytes] = []
@@ -46,6 +54,11 @@ class Recording:
             return False
         return self._finished(self._tail)
 
+    @property
+    def is_all_but_finished(self) -> bool:
+        """Whether nothing is missing but the last word."""
+        return self._decoder is not None and self._all_but_finished(self._tail)
+
     def response(self) -> Response:
         """Return it as a response."""
         return Response(
@@ -55,6 +68,19 @@ class Recording:
             offsets=tuple(self._offsets),
             reason=self._reply.reason,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What came, or was raised, before the caller asked for it."""
+
+    chunk: bytes = b""
+    error: Exception | None = None
+
+    def told(self) -> bytes:
+        if self.error is not None:
+            raise self.error
+        return self.chunk
 
 
 class Tee(Iterator[bytes]):
@@ -68,21 +94,37 @@ class Tee(Iterator[bytes]):
     def __init__(
         self,
         reply: Reply,
-        finished: Callable[[bytes], bool],
+        recording: Recording,
         keep: Callable[[Response], None],
         drop: Callable[[], None],
         lose: Callable[[], None],
         pulse: Pulse | None = None,
     ) -> None:
         self._reply = reply
-        self._recording = Recording(reply, finished)
+        self._recording = recording
         self._pulse = pulse or Pulse()
         self._keep = keep
         self._drop = drop
         self._lose = lose
         self._over = False
+        self._ahead: _Ahead | None = None
 
     def __next__(self) -> bytes:
+        if (ahead := self._ahead) is not None:
+            self._ahead = None
+            return ahead.told()
+        chunk = self._arriving()
+        if not self._over and self._recording.is_all_but_finished:
+            self._ahead = self._looked_ahead()
+        return chunk
+
+    def _looked_ahead(self) -> _Ahead:
+        try:
+            return _Ahead(chunk=self._arriving())
+        except Exception as error:  # noqa: BLE001  # met by the caller when it gets there
+            return _Ahead(error=error)
+
+    def _arriving(self) -> bytes:
         self._pulse.idle_since = None
         try:
             chunk = next(self._reply.chunks)
@@ -124,21 +166,37 @@ class AsyncTee(AsyncIterator[bytes]):
     def __init__(
         self,
         reply: AsyncReply,
-        finished: Callable[[bytes], bool],
+        recording: Recording,
         keep: Callable[[Response], Awaitable[None]],
         drop: Callable[[], None],
         lose: Callable[[], None],
         pulse: Pulse | None = None,
     ) -> None:
         self._reply = reply
-        self._recording = Recording(reply, finished)
+        self._recording = recording
         self._pulse = pulse or Pulse()
         self._keep = keep
         self._drop = drop
         self._lose = lose
         self._over = False
+        self._ahead: _Ahead | None = None
 
     async def __anext__(self) -> bytes:
+        if (ahead := self._ahead) is not None:
+            self._ahead = None
+            return ahead.told()
+        chunk = await self._arriving()
+        if not self._over and self._recording.is_all_but_finished:
+            self._ahead = await self._looked_ahead()
+        return chunk
+
+    async def _looked_ahead(self) -> _Ahead:
+        try:
+            return _Ahead(chunk=await self._arriving())
+        except Exception as error:  # noqa: BLE001  # met by the caller when it gets there
+            return _Ahead(error=error)
+
+    async def _arriving(self) -> bytes:
         self._pulse.idle_since = None
         try:
             chunk = await anext(self._reply.chunks)

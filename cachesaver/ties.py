@@ -19,14 +19,15 @@ MADE_UP: Mapping[str, str] = MappingProxyType(
     {
         # a regular expression for all of a name: who makes such
         r"pyd_ai_[0-9a-f]{32}": "Pydantic AI; https://github.com/pydantic/pydantic-ai/pull/4774",
+        r"tooluse_[A-Za-z0-9_-]{22}": (
+            "Strands Agents: strands/models/gemini.py; https://github.com/strands-agents/sdk-python"
+        ),
+        r"[A-Za-z_][\w.-]*_[2-9A-HJ-NP-Za-km-z]{22}": (
+            "Inspect, the tool's name before it: inspect_ai/model/_providers/google.py, by shortuuid; "
+            "https://github.com/UKGovernmentBEIS/inspect_ai"
+        ),
         r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}": (
             "AG2 and others, by Python's uuid.uuid4; https://www.rfc-editor.org/rfc/rfc9562#section-5.4"
-        ),
-        r"tooluse_[A-Za-z0-9_-]{22}": (
-            "Strands Agents 1.62, models/gemini.py, by Python's secrets.token_urlsafe(16)"
-        ),
-        r"[\w.:-]{1,128}_[2-9A-HJ-NP-Za-km-z]{22}": (
-            "Inspect 0.3, model/_providers/google.py: the function's name and a shortuuid"
         ),
     }
 )

@@ -228,7 +228,10 @@ def _guard() -> None:
 
         chosen = innermost.settings
         rule = tripwire.Replaying(
-            hosts=chosen.hosts, match=chosen.match, through_mocks=chosen.through_mocks
+            hosts=chosen.hosts,
+            match=chosen.match,
+            through_mocks=chosen.through_mocks,
+            gateway=chosen.gateway,
         )
         _ARMED.append(tripwire.arm(rule))
     for disarm in before:

@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from cachesaver.batching import Errand, Lead
-from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy
+from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy, sample_of
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
+from cachesaver.dialects.generic import Generic
 from cachesaver.effects import Effect, Fill, Read, Release, Send, Steps, Together
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.exchange import Reply, Request, Response
@@ -311,6 +312,29 @@ class TestSeveralCalls:
 
         part.close()
         steps.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "said", "kept"),
+    [
+        ("", {"tools": [{"authorization": "made-up-0123"}]}, "made-up-0123", "[redacted]"),
+        ("?key=made-up-0123", {}, "made-up-0123", "[redacted]"),
+        ("?token=cat", {}, "cat", "cat"),
+    ],
+)
+def test_an_echo_of_a_credential_is_not_kept(url: str, body: Any, said: str, kept: str) -> None:
+    asked = Request(method="POST", url=f"https://x.test/toy{url}", body=orjson.dumps(body))
+    echoing = replace(ask(), question=identify(asked, Toy()), upstream=asked)
+
+    assert sample_of(echoing, whole(said), "").response.body == whole(kept).body
+
+
+def test_a_word_of_a_question_that_nobody_reads_is_kept_in_its_answer() -> None:
+    """Given `?key=llama3-8b` at an API we do not know, then its first caller reads what was said."""
+    asked = Request(method="POST", url="https://x.test/ask?key=llama3-8b", body=b'{"q":1}')
+    echoing = replace(ask(), question=identify(asked, Generic()), upstream=asked)
+
+    assert sample_of(echoing, whole("llama3-8b"), "").response.body == whole("llama3-8b").body
 
 
 def test_all_is_well_without_anybody_to_keep_books() -> None:

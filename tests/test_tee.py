@@ -13,7 +13,7 @@ import trio
 import zstandard
 
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response
-from cachesaver.tee import AsyncTee, Tee
+from cachesaver.tee import AsyncTee, Recording, Tee
 
 STREAM = (b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n")
 
@@ -38,7 +38,8 @@ class Life:
         reply = Reply(
             status=200, headers=self._headers, chunks=self._arrive(), close=self._close, reason="OK"
         )
-        return Tee(reply, self._finished, self._keep, self._drop, self._lose)
+        heard = Recording(reply, self._finished, self._closing)
+        return Tee(reply, heard, self._keep, self._drop, self._lose)
 
     def async_tee(self) -> AsyncTee:
         async def close() -> None:
@@ -55,7 +56,8 @@ class Life:
             close=close,
             reason="OK",
         )
-        return AsyncTee(reply, self._finished, keep, self._drop, self._lose)
+        heard = Recording(reply, self._finished, self._closing)
+        return AsyncTee(reply, heard, keep, self._drop, self._lose)
 
     def _arrive(self) -> Generator[bytes]:
         yield from self._chunks
@@ -65,6 +67,10 @@ class Life:
     @staticmethod
     def _finished(tail: bytes) -> bool:
         return tail.endswith(b"data: [DONE]\n\n")
+
+    @staticmethod
+    def _closing(tail: bytes) -> bool:
+        return tail.endswith(b"data: stop\n\n")
 
     def _keep(self, response: Response) -> None:
         self.events.append("keep")
@@ -162,6 +168,50 @@ def test_a_caller_who_leaves_after_the_last_word_has_it_kept(take: Caller) -> No
     take(life, 3, "close")
 
     assert life.events == ["data: 1", "data: 2", "keep", "data: [DONE]", "close", "close"]
+
+
+CLOSING = (b"data: 1\n\n", b"data: stop\n\n", b"data: [DONE]\n\n")
+
+
+@ALL
+def test_a_caller_who_leaves_just_before_the_last_word_has_it_kept(take: Caller) -> None:
+    """Given programs that stop when they know why the answer ended, then nothing is dropped."""
+    life = Life(CLOSING)
+
+    take(life, 2, "close")
+
+    assert life.events == ["data: 1", "keep", "data: stop", "close", "close"]
+    assert life.kept[0].chunks == CLOSING
+
+
+@ALL
+def test_who_does_not_leave_there_sees_all_of_it(take: Caller) -> None:
+    life = Life(CLOSING)
+
+    take(life, -1, "leave")
+
+    assert life.events == ["data: 1", "keep", "data: stop", "data: [DONE]", "end"]
+
+
+@ALL
+def test_a_stream_that_ends_without_its_last_word_ends_where_it_does(take: Caller) -> None:
+    life = Life(CLOSING[:2])
+
+    take(life, -1, "leave")
+
+    assert life.events == ["data: 1", "keep", "data: stop", "end"]
+
+
+@ALL
+def test_what_breaks_just_before_the_last_word_breaks_there(take: Caller) -> None:
+    fault = ConnectionError("reset")
+    life = Life(CLOSING[:2], fault=fault)
+
+    with pytest.raises(ConnectionError) as caught:
+        take(life, -1, "leave")
+
+    assert caught.value is fault
+    assert life.events == ["data: 1", "drop", "data: stop"]
 
 
 @ALL
@@ -310,7 +360,8 @@ def test_a_caller_who_cannot_keep_it_hears_so_instead_of_the_last_chunk() -> Non
         """It was not reached."""
 
     reply = Reply(status=200, headers=(), chunks=iter(STREAM[2:]), close=nothing)
-    tee: Any = Tee(reply, lambda tail: True, keep, nothing, nothing)
+    heard = Recording(reply, lambda tail: True, lambda tail: False)
+    tee: Any = Tee(reply, heard, keep, nothing, nothing)
 
     with pytest.raises(OSError, match="full"):
         next(tee)
@@ -331,7 +382,8 @@ def test_keeping_is_awaited() -> None:
 
         keep: Callable[[Response], Awaitable[None]] = lambda _: _note(kept)  # noqa: E731
         reply = AsyncReply(status=200, headers=(), chunks=chunks(), close=nothing)
-        tee = AsyncTee(reply, lambda tail: True, keep, lambda: None, lambda: None)
+        heard = Recording(reply, lambda tail: True, lambda tail: False)
+        tee = AsyncTee(reply, heard, keep, lambda: None, lambda: None)
         reading = asyncio.create_task(_next(tee))
         for _ in range(3):
             await asyncio.sleep(0)

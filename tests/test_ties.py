@@ -25,20 +25,16 @@ def turns(*names: object) -> dict[str, Any]:
     return {"turns": [*calls, *({"result": {"id": name}} for name in reversed(names))]}
 
 
-def short() -> str:
-    alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-    return f"get_weather_{''.join(secrets.choice(alphabet) for _ in range(22))}"
+def strands() -> str:
+    return f"tooluse_{secrets.token_urlsafe(16)}"
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        made_up,
-        short,
-        lambda: str(uuid.uuid4()),
-        lambda: f"tooluse_{secrets.token_urlsafe(16)}",
-    ],
-)
+def inspects() -> str:
+    letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    return f"get_weather_{''.join(secrets.choice(letters) for _ in range(22))}"
+
+
+@pytest.mark.parametrize("make", [made_up, strands, inspects, lambda: str(uuid.uuid4())])
 def test_what_is_made_up_anew_is_the_same(make: Any) -> None:
     one, other = ([make(), make()] for _ in range(2))
 

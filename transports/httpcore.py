@@ -113,7 +113,8 @@ def _wants(gate: Gate, request: httpcore.Request) -> bool:
         return False
     method = request.method.decode("latin-1")
     host, target = (part.decode("latin-1") for part in (request.url.host, request.url.target))
-    if not gate.wants(method, host.lower(), target):
+    path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
+    if not gate.wants(method, host.lower(), path):
         return False
     # A switch of protocols is no exchange of messages.
     if any(name.lower() == b"upgrade" for name, _ in request.headers):

@@ -80,6 +80,8 @@ def ours(request: httpcore.Request, body: bytes) -> Request:
 
 
 def _absolute(url: httpcore.URL) -> str:
+    if b"://" in url.target.partition(b"?")[0]:
+        return url.target.decode("latin-1")  # told as to a proxy (RFC 9112, section 3.2.2)
     host = b"[%b]" % url.host if b":" in url.host else url.host
     port = b"" if url.port in {None, _PORTS.get(url.scheme)} else b":%d" % (url.port or 0)
     return (url.scheme + b"://" + host + port + url.target).decode("latin-1")

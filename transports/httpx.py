@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.ports import Gate
+from cachesaver.transports.bodies import LARGEST_BODY, TOO_LARGE
 from cachesaver.transports.httpx_messages import (
-    LARGEST_BODY,
-    AsyncBody,
     AsyncRest,
-    Body,
     Rest,
     async_reply,
     obstacle,
@@ -32,6 +30,7 @@ from cachesaver.transports.httpx_messages import (
 )
 from cachesaver.transports.patches import MOCKS, is_mock, network_is_mocked, patch
 from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.streams import AsyncBody, Body, finish
 
 if TYPE_CHECKING:
     import httpx
@@ -42,7 +41,6 @@ NAME: str = "httpx"
 MODULES: tuple[str, ...] = ("httpx", "httpx2")
 
 _UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
-_TOO_LARGE: Final = "its body is too large to be read first"
 
 
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
@@ -226,7 +224,7 @@ class _Answering:
             body += chunk
             if len(body) > LARGEST_BODY:
                 rest = of(Rest, self._lib.SyncByteStream)(bytes(body), arriving)
-                return self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+                return self._pass(request, with_stream(self._lib, request, rest), TOO_LARGE)
         return self._answer(request, ours(request, bytes(body)))
 
     def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:
@@ -260,7 +258,12 @@ class _AsyncAnswering:
             body += chunk
             if len(body) > LARGEST_BODY:
                 rest = of(AsyncRest, self._lib.AsyncByteStream)(bytes(body), arriving)
-                return await self._pass(request, with_stream(self._lib, request, rest), _TOO_LARGE)
+                going = with_stream(self._lib, request, rest)
+                try:
+                    return await self._pass(request, going, TOO_LARGE)
+                except BaseException:
+                    await finish(arriving)  # the rest of it may not have been begun
+                    raise
         return await self._answer(request, ours(request, bytes(body)))
 
     async def _answer(self, request: httpx.Request, asked: Request) -> httpx.Response:

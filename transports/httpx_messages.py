@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.transports.bodies import LARGEST_BODY, TOO_LARGE
 from cachesaver.transports.streams import (
-    AsyncBody,
-    Body,
     closing,
     extensions,
+    finish,
     framed,
     has_no_body,
     raw,
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "LARGEST_BODY",
-    "AsyncBody",
     "AsyncRest",
-    "Body",
     "Rest",
     "async_reply",
     "obstacle",
@@ -40,9 +37,6 @@ __all__ = [
     "twin",
     "with_stream",
 ]
-
-LARGEST_BODY: Final = 64 * 2**20
-"""Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
 
 _SWITCHING_PROTOCOLS: Final = 101
 
@@ -62,8 +56,9 @@ def obstacle(request: httpx.Request) -> str:
     A pipe or socket may block for as long as its other end likes. What says its length ends; an
     iterator ends, or outgrows `LARGEST_BODY`.
     """
-    if hasattr(request, "_content"):
-        return ""
+    content: bytes | None = getattr(request, "_content", None)
+    if content is not None:
+        return TOO_LARGE if len(content) > LARGEST_BODY else ""
     source: object = getattr(request.stream, "_stream", None)
     seekable: Callable[[], bool] | None = getattr(source, "seekable", None)
     if hasattr(source, "read") and not (seekable and seekable()):
@@ -71,7 +66,7 @@ def obstacle(request: httpx.Request) -> str:
     length = request.headers.get("content-length")
     if length is not None:
         fits = length.isdecimal() and int(length) <= LARGEST_BODY
-        return "" if fits else "its body is too large to be read first"
+        return "" if fits else TOO_LARGE
     unknown = hasattr(source, "aread") or hasattr(request.stream, "fields")  # async file, multipart
     return "its body is a file of unknown length" if unknown else ""
 
@@ -134,9 +129,12 @@ class AsyncRest:
         self._unread = unread
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._read
-        async for chunk in self._unread:
-            yield chunk
+        try:
+            yield self._read
+            async for chunk in self._unread:
+                yield chunk
+        finally:
+            await finish(self._unread)
 
 
 # --- responses

@@ -17,6 +17,7 @@ __all__ = [
     "Body",
     "closing",
     "extensions",
+    "finish",
     "framed",
     "has_no_body",
     "raw",
@@ -47,11 +48,11 @@ def closing(
 ) -> Callable[[], Awaitable[None]]:
     """Return what finishes *chunks* and then does *close*."""
 
-    async def finish() -> None:
-        await _finish(chunks)
+    async def both() -> None:
+        await finish(chunks)
         await close()
 
-    return finish
+    return both
 
 
 class Body:
@@ -80,7 +81,7 @@ class AsyncBody:
     async def aclose(self) -> None:
         """Give the connection back, also where the reader is being cancelled."""
         with _shield():
-            await _finish(self._reply.chunks)
+            await finish(self._reply.chunks)
             await self._reply.close()
 
 
@@ -93,7 +94,7 @@ def _shield() -> AbstractContextManager[object]:
     return CancelScope(shield=True)
 
 
-async def _finish(chunks: AsyncIterator[bytes]) -> None:
+async def finish(chunks: AsyncIterator[bytes]) -> None:
     """Finish *chunks* if it is a generator that stands still: trio and asyncio insist on it."""
     if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:
         await chunks.aclose()

@@ -64,7 +64,11 @@ from cachesaver.dialects.openai_images import (
 )
 from cachesaver.dialects.openai_input_tokens import CompatibleInputTokens, OpenAIInputTokens
 from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAIModerations
-from cachesaver.dialects.openai_responses import CompatibleResponses, OpenAIResponses
+from cachesaver.dialects.openai_responses import (
+    CompatibleResponses,
+    OpenAIResponses,
+    OpenAITemplate,
+)
 from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
 from cachesaver.dialects.routing import is_addressed_by_header
@@ -91,6 +95,7 @@ DIALECTS: tuple[Dialect, ...] = (
     *map(CompatibleChat, PARTICULAR),
     CompatibleChat(),
     OpenAIResponses(),
+    OpenAITemplate(),
     CompatibleResponses(),
     OpenAICompletions(),
     CompatibleCompletions(),

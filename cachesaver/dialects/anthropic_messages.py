@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from cachesaver.dialects import anthropic_stream, anthropic_whole, forms
 from cachesaver.dialects.base import BaseDialect
-from cachesaver.dialects.hosts import host_of, path_of
+from cachesaver.dialects.hosts import host_of, path_of, stateful
 from cachesaver.dialects.routing import ROUTED
 from cachesaver.dialects.sse import decode
 from cachesaver.errors import DialectError
@@ -115,6 +115,7 @@ class CompatibleMessages(BaseDialect):
             and forms.is_list(messages)
             and bool(messages)
             and all(map(is_turn, messages))
+            and not stateful(request.url, body)
             and _is_addressed(request, body)
             and self._serves(request)
         )
@@ -140,14 +141,23 @@ class CompatibleMessages(BaseDialect):
         return body.get("type") == "message" and forms.is_list(body.get("content"))
 
     def finished(self, tail: bytes) -> bool:
+        return self._last(tail).get("type") == "message_stop"
+
+    def all_but_finished(self, tail: bytes) -> bool:
+        event = self._last(tail)
+        delta = event.get("delta") if event.get("type") == "message_delta" else None
+        return forms.is_object(delta) and delta.get("stop_reason") is not None
+
+    def _last(self, tail: bytes) -> Mapping[str, object]:
+        """Return the last event of *tail*, if it is all there."""
         if not _BLANK_LINE.search(tail):
-            return False
+            return {}
         told = [event.data for event in decode(tail) if event.data != _DONE]
         try:
             event = forms.read_json(told[-1] if told else "", dialect=self.name)
         except DialectError:
-            return False
-        return forms.is_object(event) and event.get("type") == "message_stop"
+            return {}
+        return event if forms.is_object(event) else {}
 
     def whole(self, response: Response) -> Response:
         message = anthropic_whole.message_of(_events(response))

@@ -15,7 +15,7 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response, without_headers
 from cachesaver.ports import Dialect
 
-__all__ = ["STREAM_TYPES", "BaseDialect", "json_object", "json_response", "named"]
+__all__ = ["STREAM_TYPES", "BaseDialect", "json_object", "json_response", "named", "of_one_model"]
 
 _FRAMING = ("content-length", "content-type", "transfer-encoding", "content-encoding")
 
@@ -75,6 +75,9 @@ class BaseDialect(Dialect):
 
     def finished(self, tail: bytes) -> bool:
         return tail.endswith((b"\n\n", b"\r\n\r\n")) and any(w in tail for w in self.last_words)
+
+    def all_but_finished(self, tail: bytes) -> bool:
+        return False
 
     def split(self, response: Response) -> tuple[Response, ...]:
         return (response,)
@@ -136,6 +139,16 @@ def json_response(like: Response, body: Mapping[str, object]) -> Response:
         offsets=like.offsets[-1:],
         reason=like.reason,
     )
+
+
+def of_one_model(answers: Sequence[Mapping[str, object]], *, dialect: str) -> None:
+    """Refuse *answers* of several models: a name that moves on (`latest`) gives vectors of two spaces.
+
+    Raises:
+        DialectError: They name more than one.
+    """
+    if len({str(answer.get("model")) for answer in answers}) > 1:
+        raise DialectError("the answers are of several models", dialect=dialect)
 
 
 def named(answer: Mapping[str, object], field: str, place: int) -> dict[str, object]:

@@ -81,6 +81,11 @@ class ChatHost:
         return f"ChatHost({self.name!r})"
 
 
+def _labels(*names: str, source: str) -> Mapping[str, str]:
+    """Fields that elsewhere may choose who answers, and here are labels; *source*: where that is said."""
+    return MappingProxyType(dict.fromkeys(names, f"a label: {source}"))
+
+
 ELSEWHERE = ChatHost(
     name="elsewhere",
     source="nothing",
@@ -111,6 +116,7 @@ MISTRAL = ChatHost(
     hosts=r"(?:api|codestral)\.mistral\.ai",
     source="its SDK, mistralai 3.7.0; recorded exchanges",
     known="`n` is taken, the prompt is paid once, no maximum is given",
+    noise=_labels("metadata", source="its SDK, mistralai 3.7.0"),
     tells_usage=True,
 )
 
@@ -124,6 +130,7 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         known="`n` above 1 is an error; a stream tells its usage in `x_groq`",
         choices=1,
         refuses=True,
+        noise=_labels("user", source="its SDK, groq 1.7.0: to detect abuse"),
         # https://console.groq.com/docs/changelog/compound: which version of a system answers
         headers=frozenset({"groq-model-version"}),
         tells_usage=True,
@@ -146,6 +153,7 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         refuses=True,
         noise=MappingProxyType(
             {
+                **_labels("user", "metadata", source="its SDK, fireworks-ai 1.2.30"),
                 "prompt_cache_isolation_key": "separates entries of the prompt cache: its SDK, "
                 "fireworks-ai 1.2.30",
             }
@@ -160,6 +168,7 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         choices=1,
         noise=MappingProxyType(
             {
+                **_labels("user", "metadata", source="its SDK, openrouter 1.3.84"),
                 "usage": "without effect, the usage is always told, "
                 "https://openrouter.ai/docs/use-cases/usage-accounting",
                 "trace": "labels for observability: its SDK, openrouter 1.3.84",
@@ -222,6 +231,17 @@ CHAT_HOSTS: tuple[ChatHost, ...] = (
         hosts=r"models\.github\.ai|models\.inference\.ai\.azure\.com",
         source="https://docs.github.com/en/rest/models/inference",
         known="`n` is not documented",
+    ),
+    ChatHost(
+        name="Azure OpenAI",
+        hosts=r"[\w-]+\.(?:openai|cognitiveservices)\.azure\.com",
+        source="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+        known="OpenAI's models; whether all its defaults hold is not documented",
+        noise=_labels(
+            "user",
+            "metadata",
+            source="https://learn.microsoft.com/azure/ai-foundry/openai/reference-preview",
+        ),
     ),
     ChatHost(
         name="Azure AI inference",

@@ -57,12 +57,14 @@ class _Batches(BaseDialect):
     def split_inputs(
         self, response: Response, bodies: Sequence[Mapping[str, object]]
     ) -> tuple[Response, ...]:
-        if len(bodies) == 1:
+        if len(bodies) == 1 and not forms.is_list(bodies[0].get(self.asked)):
             return (response,)
         answer = forms.read_object(response, dialect=self.name)
         found, counted = self._found(answer), answer.get(self.counted)
         if not bodies or len(found) != len(bodies):
             raise DialectError("there is not one embedding for each input", dialect=self.name)
+        if len(bodies) == 1:
+            return (response,)
         if not answer.keys() <= {self.told, self.counted}:
             raise DialectError("the answer says more than is known of it", dialect=self.name)
         with dialect_errors(self.name):
@@ -137,7 +139,7 @@ class GeminiEmbed(_Batches):
     def _is_answer(self, answer: Mapping[str, object]) -> bool:
         single = answer.get("embedding")
         found = [single] if forms.is_object(single) else self._found(answer)
-        return bool(found) and all(forms.is_list(each.get("values")) for each in found)
+        return bool(found) and all(_is_vector(each.get("values")) for each in found)
 
 
 class VertexEmbed(_Batches):
@@ -193,8 +195,12 @@ _OF_MEDIA = ("textEmbedding", "imageEmbedding", "videoEmbeddings")
 def _is_embedded(prediction: Mapping[str, object]) -> bool:
     embedded = prediction.get("embeddings")
     if forms.is_object(embedded):
-        return forms.is_list(embedded.get("values"))
-    return any(forms.is_list(prediction.get(name)) for name in _OF_MEDIA)
+        return _is_vector(embedded.get("values"))
+    return any(_is_vector(prediction.get(name)) for name in _OF_MEDIA)
+
+
+def _is_vector(value: object) -> bool:
+    return forms.is_list(value) and bool(value)
 
 
 def _tokens(prediction: Mapping[str, object]) -> int | None:

@@ -99,6 +99,9 @@ def stateful(url: str, body: Mapping[str, object]) -> str:
     path = path_of(url)
     if path.endswith("/responses") and (body.get("conversation") or _works_in_container(body)):
         return "state on the server"
+    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool: reused by its id
+    if path.endswith("/messages") and _is_container(body.get("container")):
+        return "state on the server"
     # https://docs.cohere.com/v1/reference/chat: creates or resumes a conversation that is kept.
     if path.endswith("/v1/chat") and body.get("conversation_id") is not None:
         return "state on the server"
@@ -150,6 +153,11 @@ def _cut(pattern: str) -> tuple[str, str]:
 
 def _glob(text: str) -> re.Pattern[str]:
     return re.compile(re.escape(text).replace(r"\*", ".*"))
+
+
+def _is_container(place: object) -> bool:
+    """Whether *place* is a container that was there before; without an id, one is made for the call."""
+    return isinstance(place, str) or (is_object(place) and place.get("id") is not None)
 
 
 def _works_in_container(body: Mapping[str, object]) -> bool:

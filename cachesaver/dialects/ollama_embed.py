@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from cachesaver.dialects import events, sharing
-from cachesaver.dialects.base import BaseDialect, json_object, json_response
+from cachesaver.dialects.base import BaseDialect, json_object, json_response, of_one_model
 from cachesaver.dialects.jsontext import is_list, write_json
 from cachesaver.dialects.ollama import HOME, OLLAMA_VOLATILE, has_own_fields
 from cachesaver.errors import DialectError
@@ -117,6 +117,7 @@ class OllamaEmbed(_Embeddings):
             raise DialectError("there is nothing to join", dialect=self.name)
         with events.dialect_errors(self.name):
             answers = [json_object(response, dialect=self.name) for response in responses]
+            of_one_model(answers, dialect=self.name)
             vectors = [vector for answer in answers for vector in self._vectors(answer)]
             kept = {name: v for name, v in answers[0].items() if name not in _NUMBERS}
             joined = {**kept, "embeddings": vectors, **_totals(answers)}

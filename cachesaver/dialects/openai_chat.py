@@ -5,8 +5,8 @@ where the path names a deployment) and holds messages with roles, on any host. A
 table below only with a source; where one API of the many that share this format differs, the field
 stays in the question. What a host has to itself stands in `chat_hosts`.
 
-What passes through: xAI's `deferred` (the answer is a job, not a sample), beam search and `best_of`
-(the choices of one such answer are not independent draws), gateways told by header where to go.
+What passes through: xAI's `deferred` and Zhipu's `/async/` (the answer is a job, not a sample), beam
+search and `best_of` (the choices of one such answer are not independent draws).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Request
 
 __all__ = [
+    "OPENAI_LABELS",
     "OPENAI_VOLATILE",
     "CompatibleChat",
     "OpenAIChat",
@@ -39,15 +40,24 @@ OPENAI_VOLATILE: Mapping[str, str] = MappingProxyType(
         # https://platform.openai.com/docs/api-reference/chat/create, field by field.
         "stream": "the form of the answer, not the answer",
         "stream_options": "which events frame the answer",
-        "user": "an end user's identifier, for abuse detection and cache routing",
         "safety_identifier": "an end user's identifier, for abuse detection",
-        "metadata": "labels for the account's own stored completions",
         "service_tier": "price and latency of the same model",
         "prompt_cache_key": "which machine is likely to hold the prompt's prefix",
         "prompt_cache_retention": "how long the prompt's prefix is kept",
         "prompt_cache_options": "where and how long the prompt's prefix is kept",
     }
 )
+
+OPENAI_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        # https://platform.openai.com/docs/api-reference/chat/create, field by field.
+        "user": "an end user's identifier, for abuse detection and cache routing",
+        "metadata": "labels for the account's own stored completions",
+    }
+)
+"""What shapes no answer of OpenAI's and may shape others': Letta takes the agent that answers from
+`user` (https://github.com/letta-ai/letta, its OpenAI-compatible endpoint), LiteLLM the deployment from
+`metadata.tags` (https://docs.litellm.ai/docs/proxy/reject_clientside_metadata_tags)."""
 
 _NOT_INDEPENDENT = ("best_of", "use_beam_search")
 """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (extra parameters)."""
@@ -70,7 +80,7 @@ class CompatibleChat(ChoicesDialect):
     """
 
     name = "openai.chat"
-    endpoints = (r"/chat/completions",)
+    endpoints: tuple[str, ...] = (r"(?<!/async)/chat/completions",)
     volatile: Mapping[str, str] = MappingProxyType(
         {
             **OPENAI_VOLATILE,
@@ -186,12 +196,12 @@ class OpenAIChat(CompatibleChat):
     """Chat Completions of OpenAI itself, whose defaults are documented for all its models."""
 
     # https://github.com/openai/openai-openapi (openapi.yaml, CreateChatCompletionRequest). Left out
-    # although they have one there: reasoning_effort and verbosity (differ by model), service_tier,
-    # stream, n and store (not in the question anyway).
+    # although they have one there: top_p, reasoning_effort and verbosity (differ by model: gpt-5.2 to 5.6
+    # answer with a top_p of 0.98 where none was asked for, recorded exchanges), service_tier, stream, n
+    # and store (not in the question anyway).
     defaults: Mapping[str, object] = MappingProxyType(
         {
             "temperature": 1,
-            "top_p": 1,
             "frequency_penalty": 0,
             "presence_penalty": 0,
             "logprobs": False,
@@ -202,6 +212,7 @@ class OpenAIChat(CompatibleChat):
 
     def __init__(self) -> None:
         super().__init__(ON_OPENAI)
+        self.volatile = MappingProxyType({**self.volatile, **OPENAI_LABELS})
 
 
 def _ends_padded(audio: object) -> bool:

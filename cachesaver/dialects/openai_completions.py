@@ -16,10 +16,7 @@ from cachesaver.dialects.choices import ChoicesDialect, Object
 from cachesaver.dialects.counting import asked_n
 from cachesaver.dialects.hosts import NO_MODEL_PATHS, path_of
 from cachesaver.dialects.jsontext import is_list
-from cachesaver.dialects.openai_chat import (
-    is_openai,
-    is_signed,
-)
+from cachesaver.dialects.openai_chat import OPENAI_LABELS, is_openai, is_signed
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request
 
@@ -38,7 +35,6 @@ class CompatibleCompletions(ChoicesDialect):
             "stream": "the form of the answer, not the answer",
             "stream_options": "which events frame the answer",
             "n": "how many samples, not which",
-            "user": "an end user's identifier, for abuse detection",
         }
     )
     part = "text"
@@ -93,6 +89,7 @@ class OpenAICompletions(CompatibleCompletions):
             "echo": False,
         }
     )
+    volatile = MappingProxyType({**CompatibleCompletions.volatile, "user": OPENAI_LABELS["user"]})
     most = 128
     usage_unasked = False
 

@@ -18,11 +18,7 @@ from types import MappingProxyType
 
 from cachesaver.dialects.hosts import host_of
 from cachesaver.dialects.jsontext import is_list, is_object
-from cachesaver.dialects.openai_chat import (
-    has_model,
-    is_openai,
-    is_signed,
-)
+from cachesaver.dialects.openai_chat import OPENAI_LABELS, has_model, is_openai, is_signed
 from cachesaver.dialects.per_input import Object, PerInputDialect
 from cachesaver.exchange import Request
 
@@ -47,14 +43,6 @@ class CompatibleEmbeddings(PerInputDialect):
 
     name = "openai.embeddings"
     endpoints = (r"/embeddings",)
-    volatile: Mapping[str, str] = MappingProxyType(
-        {
-            # https://platform.openai.com/docs/api-reference/embeddings/create
-            "user": "an end user's identifier, for abuse detection",
-            # https://docs.mistral.ai/api/#tag/embeddings
-            "metadata": "labels for the account's own books",
-        }
-    )
     asked = "input"
     answered = "data"
 
@@ -83,6 +71,8 @@ class CompatibleEmbeddings(PerInputDialect):
 class OpenAIEmbeddings(CompatibleEmbeddings):
     """Embeddings of OpenAI itself."""
 
+    # https://platform.openai.com/docs/api-reference/embeddings/create
+    volatile = MappingProxyType({"user": OPENAI_LABELS["user"]})
     # https://github.com/openai/openai-openapi (openapi.yaml, CreateEmbeddingRequest)
     defaults: Mapping[str, object] = MappingProxyType({"encoding_format": "float"})
 

@@ -25,11 +25,7 @@ from cachesaver.dialects.forms_asked import asked_number, is_true, with_field
 from cachesaver.dialects.hosts import host_of, path_of
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object
-from cachesaver.dialects.openai_chat import (
-    has_model,
-    is_openai,
-    is_signed,
-)
+from cachesaver.dialects.openai_chat import OPENAI_LABELS, has_model, is_openai, is_signed
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
@@ -70,13 +66,12 @@ class CompatibleImages(BaseDialect):
     """Images on a host of which we know no defaults."""
 
     name = "openai.images"
-    endpoints = (r"/images/(?:generations|edits|variations)", _OPENROUTER_PATH)
+    endpoints = (r"(?<!/async)/images/(?:generations|edits|variations)", _OPENROUTER_PATH)
     volatile: Mapping[str, str] = MappingProxyType(
         {
             # https://platform.openai.com/docs/api-reference/images/create and /createEdit
             "n": "how many samples, not which",
             "stream": "the form of the answer, not the answer",
-            "user": "an end user's identifier, for abuse detection",
             "safety_identifier": "an end user's identifier, for abuse detection",
             "image.filename": _FILE,
             "image[].filename": _FILE,
@@ -210,6 +205,7 @@ class CompatibleImages(BaseDialect):
 class OpenAIImages(CompatibleImages):
     """Images of OpenAI itself, whose defaults are documented for all its models."""
 
+    volatile = MappingProxyType({**CompatibleImages.volatile, "user": OPENAI_LABELS["user"]})
     # https://github.com/openai/openai-openapi (openapi.yaml, CreateImageRequest and
     # CreateImageEditRequest)
     defaults: Mapping[str, object] = MappingProxyType(

@@ -29,15 +29,12 @@ from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.hosts import RESPONSES, host_of, path_of, stateful
 from cachesaver.dialects.jsontext import is_list, is_object
 from cachesaver.dialects.merging import as_list, as_object, is_index
-from cachesaver.dialects.openai_chat import (
-    OPENAI_VOLATILE,
-    is_openai,
-)
+from cachesaver.dialects.openai_chat import OPENAI_LABELS, OPENAI_VOLATILE, is_openai
 from cachesaver.dialects.responses_events import Object, events_of
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 
-__all__ = ["CompatibleResponses", "OpenAIResponses"]
+__all__ = ["CompatibleResponses", "OpenAIResponses", "OpenAITemplate"]
 
 _OWN_FIELDS = frozenset(
     {
@@ -87,10 +84,10 @@ class CompatibleResponses(BaseDialect):
             _has_shape(body)
             and (RESPONSES.fullmatch(host_of(request.url)) or _is_decisive(request, body))
             and not stateful(request.url, body)
-            and self._serves(request)
+            and self._serves(request, body)
         )
 
-    def _serves(self, request: Request) -> bool:
+    def _serves(self, request: Request, body: Mapping[str, object]) -> bool:
         """Tell whether *request* goes to a host whose particulars are this class's."""
         return not is_openai(request)
 
@@ -184,11 +181,12 @@ class CompatibleResponses(BaseDialect):
 class OpenAIResponses(CompatibleResponses):
     """The Responses API of OpenAI itself, whose defaults are documented for all its models."""
 
-    # https://github.com/openai/openai-openapi (openapi.yaml, CreateResponse)
+    volatile = MappingProxyType({**OPENAI_VOLATILE, **OPENAI_LABELS})
+    # https://github.com/openai/openai-openapi (openapi.yaml, CreateResponse). Left out although it has
+    # one there: top_p, as in chat.
     defaults: Mapping[str, object] = MappingProxyType(
         {
             "temperature": 1,
-            "top_p": 1,
             "parallel_tool_calls": True,
             "truncation": "disabled",
             "store": True,
@@ -196,18 +194,32 @@ class OpenAIResponses(CompatibleResponses):
         }
     )
 
-    def _serves(self, request: Request) -> bool:
-        return is_openai(request)
+    def _serves(self, request: Request, body: Mapping[str, object]) -> bool:
+        return is_openai(request) and not _is_templated(body)
+
+
+class OpenAITemplate(OpenAIResponses):
+    """A response by a template that is kept at OpenAI, whose settings take the place of the defaults."""
+
+    defaults: Mapping[str, object] = MappingProxyType({})
+
+    def _serves(self, request: Request, body: Mapping[str, object]) -> bool:
+        return is_openai(request) and _is_templated(body)
 
 
 def _has_shape(body: Mapping[str, object]) -> bool:
     asked = body.get("input")
-    model, prompt = body.get("model"), body.get("prompt")
+    model = body.get("model")
     is_input = (isinstance(asked, str) or _are_items(asked)) if asked is not None else False
     continues = isinstance(body.get("previous_response_id"), str)
-    templated = is_object(prompt) and isinstance(prompt.get("id"), str)
+    templated = _is_templated(body)
     named = (isinstance(model, str) and bool(model)) or templated
     return named and (is_input or (asked is None and (continues or templated)))
+
+
+def _is_templated(body: Mapping[str, object]) -> bool:
+    prompt = body.get("prompt")
+    return is_object(prompt) and isinstance(prompt.get("id"), str)
 
 
 def _are_items(asked: object) -> bool:

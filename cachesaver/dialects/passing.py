@@ -81,6 +81,9 @@ PASSED: tuple[Passed, ...] = (
     _under("videos", JOB, _OPENAI + "videos"),
     _under("evals", JOB, _OPENAI + "evals"),
     _under("cancel", JOB, _OPENAI + "responses/cancel"),
+    _under(
+        "async", JOB, "https://docs.bigmodel.cn/api-reference (chat, images and videos by task)"
+    ),
     _under("async-invoke", JOB, _AWS + "API_runtime_StartAsyncInvoke.html"),
     # --- state
     _under("containers", STATE, _OPENAI + "containers"),

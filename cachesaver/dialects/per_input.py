@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from cachesaver.dialects import events, sharing
-from cachesaver.dialects.base import BaseDialect, json_object, json_response, named
+from cachesaver.dialects.base import BaseDialect, json_object, json_response, named, of_one_model
 from cachesaver.dialects.jsontext import is_object, write_json
 from cachesaver.dialects.merging import as_list, as_object
 from cachesaver.errors import DialectError
@@ -90,6 +90,7 @@ class PerInputDialect(BaseDialect):
             raise DialectError("there is nothing to join", dialect=self.name)
         with events.dialect_errors(self.name):
             answers = [self._answer(response) for response in responses]
+            of_one_model(answers, dialect=self.name)
             items = [item for answer in answers for item in self._in_order(self._items(answer))]
             return self._response(responses[0], answers[0], items, _piled(answers))
 

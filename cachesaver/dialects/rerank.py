@@ -9,7 +9,7 @@ that was asked. And what is billed is a search of up to 100 documents, not each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from cachesaver.dialects import events
@@ -25,6 +25,11 @@ _RESULTS = ("results", "data")
 """Where an answer has its results: Cohere, Jina, vLLM, llama.cpp and others; Voyage and Pinecone."""
 
 _SCORES = ("relevance_score", "score")
+
+
+_MOST = ("top_n", "top_k")
+"""How many results are asked for: Cohere, Jina, vLLM and llama.cpp; Voyage. 0 of them may come of
+`top_n: 0` (recorded exchanges, llama.cpp)."""
 
 
 class Rerank(BaseDialect):
@@ -57,6 +62,16 @@ class Rerank(BaseDialect):
         except DialectError:
             return False
         return is_list(results := _results(answer)) and all(map(_is_result, results))
+
+    def split_inputs(
+        self, response: Response, bodies: Sequence[Mapping[str, object]]
+    ) -> tuple[Response, ...]:
+        """Refuse what ranks nothing, but where that was asked for: it would be the answer for ever."""
+        with events.dialect_errors(self.name):
+            nothing = not _results(_read(response))
+        if nothing and not any(body.get(name) == 0 for body in bodies for name in _MOST):
+            raise DialectError("the answer ranks nothing", dialect=self.name)
+        return super().split_inputs(response, bodies)
 
     def usage(self, response: Response) -> tuple[str, Mapping[str, object]]:
         with events.dialect_errors(self.name):

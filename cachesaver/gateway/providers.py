@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 
 from cachesaver.dialects.chat_hosts import CHAT_HOSTS
-from cachesaver.dialects.hosts import RESPONSES_HOSTS
+from cachesaver.dialects.providers import HOSTS
 
 __all__ = ["PROVIDERS", "RESERVED", "Provider", "is_known", "named", "of_origin"]
 
@@ -148,17 +148,7 @@ PROVIDERS: tuple[Provider, ...] = (
 _MORE_HOSTS: Mapping[str, str] = MappingProxyType(
     {
         # a pattern for all of a host: where it is documented
-        r"bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws)": (
-            "https://docs.aws.amazon.com/general/latest/gr/bedrock.html"
-        ),
-        r"(?:[a-z0-9-]+-)?aiplatform(?:\.[a-z0-9-]+\.rep)?\.googleapis\.com": (
-            "https://cloud.google.com/vertex-ai/docs/reference/rest"
-        ),
-        r"[\w-]+\.(?:openai|services\.ai|cognitiveservices)\.azure\.com": (
-            "https://learn.microsoft.com/azure/ai-foundry/openai/reference"
-        ),
-        r"api\.together\.xyz": "https://docs.together.ai/docs/openai-api-compatibility",
-        r"api\.(?:eu|us)\.mistral\.ai|codestral\.mistral\.ai": "mistralai 3.7: SERVER_EU, SERVER_US",
+        r"api\.(?:eu|us)\.mistral\.ai": "mistralai 3.7: SERVER_EU, SERVER_US",
     }
 )
 
@@ -199,5 +189,5 @@ def _patterns() -> Iterator[str]:
         if scheme == "https":
             yield re.escape(host)
     yield from (row.hosts for row in CHAT_HOSTS if row.hosts)
-    yield from RESPONSES_HOSTS
+    yield from HOSTS
     yield from _MORE_HOSTS

@@ -11,7 +11,13 @@ from typing import Any
 
 import orjson
 
-from cachesaver.errors import BudgetError, CachesaverError, ConfigurationError, NotRecordedError
+from cachesaver.errors import (
+    BudgetError,
+    CachesaverError,
+    ConfigurationError,
+    NotRecordedError,
+    ReplayError,
+)
 from cachesaver.exchange import Headers
 
 __all__ = ["SHAPES", "Refusal", "refusal_of", "shape_of"]
@@ -61,6 +67,7 @@ _STATUSES: tuple[tuple[type[CachesaverError], int, str], ...] = (
     # No SDK tries it again (they do 408, 409, 425, 429, 5xx), and none makes more of it (as of 400,
     # "the prompt is too long"; 401, "log in again"; 404, "another model"; 422, "mend the fields").
     (NotRecordedError, 412, "not_recorded"),
+    (ReplayError, 412, "not_replayable"),
     (BudgetError, 402, "budget"),
     (ConfigurationError, 400, "bad_request"),
     (CachesaverError, 500, "failed"),  # the store, by strict=True

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
+import anyio
 import httpx2
 
 from cachesaver.exchange import AsyncReply, Headers, Request
@@ -93,7 +94,8 @@ async def _chunks(response: httpx2.Response, request: Request) -> AsyncIterator[
     except httpx2.HTTPError as error:
         raise _refusal(error, request) from error
     finally:
-        await response.aclose()
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
 
 
 def _refusal(error: httpx2.HTTPError, request: Request) -> Refusal:

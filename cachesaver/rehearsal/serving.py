@@ -8,9 +8,11 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["Service"]
@@ -46,12 +48,30 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _origin_form(app: ASGIApp) -> ASGIApp:
+    """Return *app* for requests that tell the whole URL as well (RFC 9112, section 3.2.2)."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if "://" in path:
+            raw_path = urlsplit(scope["raw_path"]).path
+            scope = {**scope, "path": urlsplit(path).path, "raw_path": raw_path}
+        await app(scope, receive, send)
+
+    return served
+
+
 class Service:
     """A running server; its loop lives in a daemon thread."""
 
     def __init__(self, app: Starlette, sock: socket.socket) -> None:
         config = uvicorn.Config(
-            app, loop="asyncio", http=_Protocol, ws="none", lifespan="off", log_config=None
+            _origin_form(app),
+            loop="asyncio",
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
         )
         ready: Future[asyncio.AbstractEventLoop] = Future()
         self._server = _Server(config, ready)

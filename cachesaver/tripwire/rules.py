@@ -57,6 +57,7 @@ class Replaying:
         match: The user's. Asked as of a request; of a connection, with the method `CONNECT` and the
             URL of its origin.
         through_mocks: Whether to look at what a mock that took the place of sockets sends.
+        gateway: The address of a gateway of ours, which replays by itself; empty: there is none.
     """
 
     is_strict = False
@@ -74,7 +75,9 @@ class Replaying:
         hosts: tuple[str, ...] = (),
         match: Match | None = None,
         through_mocks: bool = False,
+        gateway: str = "",
     ) -> None:
+        self._gateway = gateway and f"{gateway}/"
         self._hosts = hosts
         self._addresses = tuple(each for each in hosts if each.strip("*.:"))  # "*" is no address
         self._match = match
@@ -98,6 +101,8 @@ class Replaying:
 
     def of_request(self, sent: Sent, url: str) -> str:
         """See `Rule.of_request`. The user's `match` is to see all headers: it waits for them."""
+        if self._gateway and url.startswith(self._gateway):
+            return ""
         if self._match is not None and not sent.is_whole:
             return ""
         if sent.method == "CONNECT":

@@ -17,6 +17,7 @@ from typing import Any
 
 import cachesaver
 from cachesaver.cli import parser
+from cachesaver.clients import CLIENTS, Client, Reach
 from cachesaver.dialects import DIALECTS
 from cachesaver.dialects.passing import PASSED, UNREAD
 from cachesaver.ports import Dialect
@@ -226,7 +227,29 @@ def linked(reason: str) -> str:
     return re.sub(r"https://\S+", lambda found: f"<{found[0]}>", reason)
 
 
+# --- http-clients.md ---
+
+
+def http_clients() -> str:
+    rows = [
+        (each.package or "Python", ", ".join(map(code, each.imports)), reach(each), each.tested)
+        for each in CLIENTS
+    ]
+    return table(("package", "imported as", "reached", "tried"), rows)
+
+
+def reach(client: Client) -> str:
+    if client.reach is Reach.HOOK:
+        said = f"by its own hook, {code(client.by)}"
+    elif client.reach is Reach.THROUGH:
+        said = f"through {client.by}"
+    else:
+        said = "**no**: point it at the gateway"
+    return f"{said}; {client.note}" if client.note else said
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "http-clients.md": http_clients,
     "command-line.md": commands,
     "dialects.md": all_dialects,
     "python.md": names,

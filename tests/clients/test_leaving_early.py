@@ -222,13 +222,17 @@ class TestStream:
             next(other.iter_content(20))
 
 
+@pytest.mark.parametrize("last", ["message_delta", "message_stop"])
 def test_a_reader_who_leaves_after_the_last_word_has_paid_for_something(
-    rehearsal: Rehearsal, session: cachesaver.Session
+    rehearsal: Rehearsal, session: cachesaver.Session, last: str
 ) -> None:
-    """Given a reader who stops at `message_stop` and never closes, then the sample is stored."""
+    """Given a reader who stops where it is told why, and never closes, then the sample is stored.
+
+    So does litellm, at `message_delta`.
+    """
     with Anthropic(base_url=rehearsal.anthropic_url, api_key="k") as client:
         for event in client.messages.create(**CHAT, max_tokens=50, stream=True):
-            if event.type == "message_stop":
+            if event.type == last:
                 break
 
     assert session.store.summary().samples == 1

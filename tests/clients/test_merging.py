@@ -151,6 +151,22 @@ class TestOneCall:
         assert counts(rehearsal) == [2, 2, 2, 2]
         bought(session, rehearsal)
 
+    def test_but_not_for_two_keys_of_one_tool(
+        self, rehearsal: Rehearsal, session: cachesaver.Session
+    ) -> None:
+        """Given LiteLLM's key in the body, which is no part of the question, then each pays its own."""
+
+        async def main() -> None:
+            async with AsyncOpenAI(base_url=rehearsal.openai_url, api_key="k") as client:
+                create = client.chat.completions.create
+                keys = [{"api_key": key} for key in ("one", "one", "two", "two")]
+                await asyncio.gather(*(create(**CHAT, extra_body=key) for key in keys))
+
+        asyncio.run(main())
+
+        assert counts(rehearsal) == [2, 2]
+        bought(session, rehearsal)
+
     def test_but_not_for_streams(self, rehearsal: Rehearsal, session: cachesaver.Session) -> None:
         async def one(client: Any) -> str:
             stream = await client.chat.completions.create(**CHAT, stream=True)

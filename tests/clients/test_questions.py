@@ -57,12 +57,13 @@ def create(rehearsal: Rehearsal) -> Iterator[Any]:
         ({"stop": "xyzzy"}, {"stop": "plugh"}),
         ({}, {"response_format": {"type": "json_object"}}),
         ({}, {"logprobs": True}),
+        ({}, {"user": "somebody"}),
     ],
 )
 def test_another_question(create: Any, first: Any, second: Any) -> None:
     """Given what can change the answer, then it is another question, whichever comes first."""
     for one, other in ((first, second), (second, first)):
-        text, _ = create(**one, user="u")
+        text, _ = create(**one, safety_identifier="u")
         others, hit = create(**other)
 
         assert others != text
@@ -75,8 +76,8 @@ def test_another_question(create: Any, first: Any, second: Any) -> None:
         {"n": None},
         {"n": 1},
         {"stream": False},
-        {"user": "somebody"},
-        {"metadata": {"run": "7"}},
+        {"safety_identifier": "somebody"},
+        {"prompt_cache_key": "7"},
         {"extra_headers": {"x-request-id": "r", "traceparent": "00-0-0-00"}},
         {"timeout": 7},
         {"messages": [{"content": "one", "role": "user"}]},

@@ -58,12 +58,13 @@ async def by_aiohttp(url: str) -> bytes:
 
 
 def by_urllib3(url: str) -> bytes:
-    return bytes(module("urllib3").request("POST", url, body=BODY, headers=JSON).data)
+    with module("urllib3").PoolManager() as manager:
+        return bytes(manager.request("POST", url, body=BODY, headers=JSON).data)
 
 
 def by_urllib3_future(url: str) -> bytes:
-    manager = module("urllib3_future").PoolManager()
-    return bytes(manager.request("POST", url, body=BODY, headers=JSON).data)
+    with module("urllib3_future").PoolManager() as manager:
+        return bytes(manager.request("POST", url, body=BODY, headers=JSON).data)
 
 
 def by_lm15(url: str) -> bytes:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cachesaver import dialects
 from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
+from cachesaver.dialects.routing import ROUTED
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.identity import identify
@@ -277,7 +278,7 @@ def test_only_documented_defaults_are_defaults() -> None:
 
 
 def test_version_and_beta_headers_shape_the_answer() -> None:
-    assert {"anthropic-version", "anthropic-beta"} == DIALECT.headers
+    assert {"anthropic-version", "anthropic-beta"} == DIALECT.headers - ROUTED
 
 
 def test_a_request_is_for_one_message() -> None:
@@ -341,6 +342,21 @@ def test_message_stop_is_the_last_word(end: str) -> None:
 )
 def test_anything_else_is_not(tail: bytes) -> None:
     assert not DIALECT.finished(tail)
+
+
+def test_only_the_last_word_is_missing_once_it_says_why_it_stopped() -> None:
+    events = streamed().body.split(b"\n\n")
+    delta = next(each for each in events if each.startswith(b"event: message_delta")) + b"\n\n"
+
+    assert DIALECT.all_but_finished(b"x" + events[-3] + b"\n\n" + delta)
+    assert not DIALECT.all_but_finished(delta.removesuffix(b"\n"))
+    assert not DIALECT.all_but_finished(
+        delta + b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    )
+    assert not DIALECT.all_but_finished(delta.replace(b'"stop_reason"', b'"stop_sequence"'))
+    assert not DIALECT.all_but_finished(
+        b'data: {"type":"content_block_delta","delta":{"text":"a"}}\n\n'
+    )
 
 
 # -- its forms

@@ -135,6 +135,11 @@ KINDS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": {"text": {"value": "a"}}},
         "InvokeEmbedding",
     ),
+    "what is no kind of input": (
+        "arn%3Aaws%3Abedrock%3Ar%3A1%3Ap%2Fx/invoke",
+        {"texts": ["a"], "input_type": ["search_query"]},
+        "InvokeOther",
+    ),
     "what an arn hides": (
         "arn%3Aaws%3Abedrock%3Ar%3A1%3Ap%2Fx/invoke",
         {"inputText": "hi"},

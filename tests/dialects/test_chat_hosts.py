@@ -43,6 +43,8 @@ HOSTS = {
     "api.business.githubcopilot.com": "GitHub Copilot",
     "models.github.ai": "GitHub Models",
     "models.inference.ai.azure.com": "GitHub Models",
+    "acme.openai.azure.com": "Azure OpenAI",
+    "acme.cognitiveservices.azure.com": "Azure OpenAI",
     "acme.services.ai.azure.com": "Azure AI inference",
     "acme.eastus2.models.ai.azure.com": "Azure AI inference, one model",
     "acme.eastus2.inference.ai.azure.com": "Azure AI inference, one model",

@@ -226,6 +226,19 @@ def test_an_answer_that_cannot_be_taken_apart_for_sure_is_refused(answer: object
         EMBED.split_inputs(response(answer), EMBED.inputs(BATCH))
 
 
+NONE: list[float] = []
+
+
+def test_one_request_has_one_embedding() -> None:
+    """Given a surplus, then it is not kept to be taken for the answer to an input that comes later."""
+    (one,) = EMBED.inputs({"requests": [asked("a")]})
+
+    with pytest.raises(DialectError):
+        EMBED.split_inputs(response(embeddings(0.1, 0.2)), [one])
+    assert EMBED.split_inputs(response(embeddings(0.1)), [one]) == (response(embeddings(0.1)),)
+    assert EMBED.split_inputs(response({"embedding": {}}), [asked("a")])
+
+
 def test_nothing_to_join_is_refused() -> None:
     with pytest.raises(DialectError):
         EMBED.join([])
@@ -260,6 +273,10 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         (EMBED, {"embedding": {}}, False),
         (EMBED, {"embeddings": []}, False),
         (EMBED, {"embeddings": [{"values": None}]}, False),
+        (EMBED, {"embeddings": [{"values": NONE}]}, False),
+        (EMBED, {"embedding": {"values": NONE}}, False),
+        (PREDICT, {"predictions": [{"embeddings": {"values": NONE}}]}, False),
+        (PREDICT, {"predictions": [{"imageEmbedding": NONE}]}, False),
         (EMBED, {**embeddings(0.1), "error": {"code": 500}}, False),
         (EMBED, "text", False),
         (PREDICT, predictions(3), True),

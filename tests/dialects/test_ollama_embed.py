@@ -130,6 +130,13 @@ def test_as_many_vectors_as_texts_or_none(answer: object) -> None:
         EMBED.split_inputs(response(answer), EMBED.inputs(asking("a", "b")))
 
 
+def test_vectors_of_two_models_are_never_one_batch() -> None:
+    one, other = (response({"model": name, "embeddings": [[1.0]]}) for name in ("e:1", "e:2"))
+
+    with pytest.raises(DialectError, match="several models"):
+        EMBED.join([one, other])
+
+
 def test_there_must_be_something_to_join() -> None:
     with pytest.raises(DialectError):
         EMBED.join([])

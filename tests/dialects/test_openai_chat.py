@@ -36,9 +36,7 @@ NO_MATTER: list[Body] = [
     {"stream": True, "stream_options": {"include_usage": True}},
     {"n": 1},
     {"n": 5},
-    {"user": "u"},
     {"safety_identifier": "u"},
-    {"metadata": {"run": "7"}},
     {"store": True},
     {"service_tier": "flex"},
     {"prompt_cache_key": "k"},
@@ -52,7 +50,6 @@ NO_MATTER: list[Body] = [
 OPENAI_DEFAULTS: list[Body] = [
     {"temperature": 1},
     {"temperature": 1.0},
-    {"top_p": 1},
     {"frequency_penalty": 0},
     {"presence_penalty": 0.0},
     {"logprobs": False},
@@ -63,6 +60,7 @@ MATTERS: list[Body] = [
     {"temperature": 0.7},
     {"seed": 1},
     {"seed": 0},
+    {"top_p": 1},
     {"max_tokens": 10},
     {"max_completion_tokens": 10},
     {"reasoning_effort": "medium"},
@@ -87,6 +85,17 @@ MATTERS: list[Body] = [
 @pytest.mark.parametrize("extra", NO_MATTER)
 def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body) -> None:
     assert fingerprint(url, {**CHAT, **extra}) == fingerprint(url, CHAT)
+
+
+@pytest.mark.parametrize("extra", [{"user": "u"}, {"metadata": {"run": "7"}}])
+def test_labels_are_labels_only_where_that_is_documented(extra: Body) -> None:
+    """Given Letta, which takes the agent from `user`, then no agent answers for another."""
+    azure = "https://acme.openai.azure.com/openai/v1/chat/completions"
+    router = "https://openrouter.ai/api/v1/chat/completions"
+
+    for url in (OPENAI, azure, router):
+        assert fingerprint(url, {**CHAT, **extra}) == fingerprint(url, CHAT)
+    assert fingerprint(VLLM, {**CHAT, **extra}) != fingerprint(VLLM, CHAT)
 
 
 @pytest.mark.parametrize("url", [OPENAI, VLLM])

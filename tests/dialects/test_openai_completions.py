@@ -26,9 +26,14 @@ def fingerprint(url: str, body: Body) -> str:
 
 
 @pytest.mark.parametrize("url", [OPENAI, VLLM])
-@pytest.mark.parametrize("extra", [{"n": 3}, {"stream": True}, {"user": "u"}, {"suffix": None}])
+@pytest.mark.parametrize("extra", [{"n": 3}, {"stream": True}, {"suffix": None}])
 def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body) -> None:
     assert fingerprint(url, {**ASK, **extra}) == fingerprint(url, ASK)
+
+
+def test_a_user_is_a_label_only_where_that_is_documented() -> None:
+    assert fingerprint(OPENAI, {**ASK, "user": "u"}) == fingerprint(OPENAI, ASK)
+    assert fingerprint(VLLM, {**ASK, "user": "u"}) != fingerprint(VLLM, ASK)
 
 
 @pytest.mark.parametrize("url", [OPENAI, VLLM])

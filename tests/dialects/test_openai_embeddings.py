@@ -68,15 +68,21 @@ def test_late_chunks_stay_together() -> None:
 
 
 @pytest.mark.parametrize("url", [OPENAI, VOYAGE, VLLM])
-@pytest.mark.parametrize("extra", [{"user": "u"}, {"dimensions": None}, {"metadata": {"a": "b"}}])
+@pytest.mark.parametrize("extra", [{"dimensions": None}, {"user": None}])
 def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body) -> None:
     assert fingerprints(url, {**ASK, **extra}) == fingerprints(url, ASK)
+
+
+def test_a_user_is_a_label_only_where_that_is_documented() -> None:
+    assert fingerprints(OPENAI, {**ASK, "user": "u"}) == fingerprints(OPENAI, ASK)
+    assert fingerprints(VLLM, {**ASK, "user": "u"}) != fingerprints(VLLM, ASK)
 
 
 @pytest.mark.parametrize("url", [OPENAI, VOYAGE, VLLM])
 @pytest.mark.parametrize(
     "extra",
     [
+        {"metadata": {"a": "b"}},
         {"encoding_format": "base64"},
         {"dimensions": 5},
         {"input_type": "query"},

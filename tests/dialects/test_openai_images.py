@@ -89,10 +89,17 @@ PARTIAL: Body = {
 
 @pytest.mark.parametrize("url", [OPENAI, OTHER])
 @pytest.mark.parametrize(
-    "extra", [{"n": 3}, {"stream": True}, {"user": "u"}, {"safety_identifier": "s"}, {"size": None}]
+    "extra", [{"n": 3}, {"stream": True}, {"safety_identifier": "s"}, {"size": None}]
 )
 def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body) -> None:
     assert fingerprint(asked(url, {**ASK, **extra})) == fingerprint(asked(url, ASK))
+
+
+def test_a_user_is_a_label_only_where_that_is_documented() -> None:
+    named = {**ASK, "user": "u"}
+
+    assert fingerprint(asked(OPENAI, named)) == fingerprint(asked(OPENAI, ASK))
+    assert fingerprint(asked(OTHER, named)) != fingerprint(asked(OTHER, ASK))
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,6 @@ COMPLETED: Body = {"type": "response.completed", "response": DONE}
     [
         {"stream": True},
         {"stream_options": {"include_obfuscation": False}},
-        {"user": "u"},
-        {"metadata": {"a": "b"}},
         {"safety_identifier": "u"},
         {"service_tier": "flex"},
         {"prompt_cache_key": "k"},
@@ -75,6 +73,23 @@ COMPLETED: Body = {"type": "response.completed", "response": DONE}
 )
 def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body) -> None:
     assert fingerprint(url, {**ASK, **extra}) == fingerprint(url, ASK)
+
+
+@pytest.mark.parametrize("extra", [{"user": "u"}, {"metadata": {"a": "b"}}])
+def test_labels_are_labels_only_where_that_is_documented(extra: Body) -> None:
+    assert fingerprint(OPENAI, {**ASK, **extra}) == fingerprint(OPENAI, ASK)
+    assert fingerprint(OTHER, {**ASK, **extra}) != fingerprint(OTHER, ASK)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"temperature": 1}, {"parallel_tool_calls": True}, {"truncation": "disabled"}]
+)
+def test_a_template_has_settings_of_its_own(extra: Body) -> None:
+    """Given a template kept at OpenAI, then what it sets is no default, and stating one is a question."""
+    ask: Body = {"prompt": {"id": "pmpt_1"}, "input": "hi"}
+
+    assert fingerprint(OPENAI, {**ask, **extra}) != fingerprint(OPENAI, ask)
+    assert fingerprint(OPENAI, {**ask, "user": "u"}) == fingerprint(OPENAI, ask)
 
 
 @pytest.mark.parametrize("url", [OPENAI, OTHER])
@@ -86,6 +101,7 @@ def test_fields_that_do_not_shape_the_answer_do_not_count(url: str, extra: Body)
         {"include": ["reasoning.encrypted_content"]},
         {"instructions": "x"},
         {"temperature": 0.5},
+        {"top_p": 1},
         {"text": {"format": {"type": "text"}}},
         {"reasoning": {"effort": "low"}},
         {"input": [{"role": "user", "content": "hi"}]},
@@ -101,7 +117,6 @@ def test_all_other_fields_count(url: str, extra: Body) -> None:
     [
         {"store": True},
         {"temperature": 1.0},
-        {"top_p": 1},
         {"truncation": "disabled"},
         {"parallel_tool_calls": True},
         {"background": False},

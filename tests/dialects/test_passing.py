@@ -24,6 +24,8 @@ CALLS = [
     ("GET", "/v1/videos/1", "videos"),
     ("POST", "/v1/evals", "evals"),
     ("POST", "/v1/responses/resp_1/cancel", "cancel"),
+    ("POST", "/api/paas/v4/async/chat/completions", "async"),
+    ("POST", "/api/paas/v4/async/images/generations", "async"),
     ("POST", "/async-invoke", "async-invoke"),
     ("POST", "/upload/v1beta/files", "files"),
     ("POST", "/v1/uploads/upload_1/parts", "uploads"),

@@ -31,7 +31,7 @@ def answered(items: list[Body], **more: object) -> Response:
     return Response(
         status=200,
         headers=(("content-type", "application/json; charset=utf-8"), ("x-request-id", "r")),
-        chunks=(json.dumps({"object": "list", "data": items, "model": "m", **more}).encode(),),
+        chunks=(json.dumps({"object": "list", "data": items, "model": "m"} | more).encode(),),
     )
 
 
@@ -137,6 +137,15 @@ def test_a_sum_that_would_leave_one_out_is_not_given() -> None:
 
     assert "usage" not in read(joined)
     assert [item["index"] for item in read(joined)["data"]] == [0, 1]
+
+
+def test_vectors_of_two_models_are_never_one_batch() -> None:
+    """Given a name that has moved on since the first was bought, then the two are not mixed."""
+    one, other = (answered(vectors(0.1), model=name) for name in ("e-001", "e-002"))
+
+    assert read(DIALECT.join([one, one]))["model"] == "e-001"
+    with pytest.raises(DialectError, match="several models"):
+        DIALECT.join([one, other])
 
 
 def test_nothing_joins_to_nothing() -> None:

@@ -157,6 +157,20 @@ def test_errors_are_not(body: object) -> None:
     assert not Rerank().sound(response(body))
 
 
+@pytest.mark.parametrize("answer", [{"results": []}, []])
+def test_an_answer_that_ranks_nothing_is_kept_only_where_nothing_was_asked_for(
+    answer: object,
+) -> None:
+    """Given a hiccup, then it is not the answer for ever; what `top_n: 0` gives is."""
+    nothing = response(answer)
+
+    with pytest.raises(DialectError, match="ranks nothing"):
+        Rerank().split_inputs(nothing, [{"top_n": 3}])
+    with pytest.raises(DialectError, match="ranks nothing"):
+        Rerank().split_inputs(nothing, [{}])
+    assert Rerank().split_inputs(nothing, [{"top_n": 0}]) == (nothing,)
+
+
 def test_what_is_no_json_is_no_answer() -> None:
     broken = Response(status=200, chunks=(b"x",))
 

@@ -9,6 +9,7 @@ from cachesaver.errors import (
     CachesaverError,
     ConfigurationError,
     NotRecordedError,
+    NotReplayableError,
     StoreDamagedError,
     UnknownPriceError,
 )
@@ -39,6 +40,7 @@ def test_amazon_names_its_errors_in_a_header() -> None:
     ("error", "status"),
     [
         (MISS, 412),
+        (NotReplayableError("POST x", "why"), 412),
         (UnknownPriceError("m"), 402),
         (ConfigurationError("no"), 400),
         (StoreDamagedError("no", location="x"), 500),

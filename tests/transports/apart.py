@@ -22,15 +22,21 @@ ENVIRONMENTS: Final = {
     # name: packages, and the tests they are for
     "niquests": (
         ("niquests", "urllib3-future"),
-        ("tests/transports/test_urllib3_future.py", "tests/clients/test_reach.py"),
+        (
+            "tests/transports/test_urllib3_future.py",
+            "tests/clients/test_reach.py",
+            "tests/clients/test_unknown_sdk.py",
+        ),
     ),
     "aiobotocore": (
         ("aiobotocore[httpx]", "boto3"),
         ("tests/clients/test_aiobotocore.py",),
     ),
     "others": (
-        ("aiosonic", "curl-cffi", "httpx-aiohttp", "httpx2", "primp", "pycurl", "requests-futures")
-        + ("rnet", "tornado"),
+        (
+            *("aiosonic", "curl-cffi", "httpx-aiohttp", "httpx2", "primp", "pycurl"),
+            *("requests-futures", "rnet", "tornado"),
+        ),
         ("tests/clients/test_reach.py",),
     ),
 }

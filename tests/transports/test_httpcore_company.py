@@ -200,6 +200,20 @@ def test_a_target_of_its_own_is_where_it_goes(ask: Callable[..., bytes]) -> None
 
 
 @ASKS
+def test_a_target_that_tells_the_whole_url_is_asked_for_by_its_path(
+    ask: Callable[..., bytes],
+) -> None:
+    gate = TeeGate()
+    with LoopbackServer() as server, hooked(gate):
+        target = server.url + "/v1/y?z=1"
+        assert ask(server.url, extensions={"target": target.encode()}) == b"{}"
+
+        assert server.received[0].target == target
+    assert gate.looked[0][2] == "/v1/y?z=1"
+    assert gate.asked[0].url == target
+
+
+@ASKS
 def test_a_switch_of_protocols_is_left_alone(ask: Callable[..., bytes]) -> None:
     gate = TeeGate()
     with LoopbackServer() as server, hooked(gate):

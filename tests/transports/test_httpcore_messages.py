@@ -30,6 +30,14 @@ def test_a_url_is_absolute_and_without_its_schemes_port(lib: Any, url: str, expe
 
 
 @LIBS
+def test_a_target_that_tells_the_whole_url_is_the_url(lib: Any) -> None:
+    told = b"http://a.test/v1/x?y=http://b.test"
+    request = lib.Request("POST", "http://a.test/", extensions={"target": told})
+
+    assert ours(request, b"").url == told.decode()
+
+
+@LIBS
 def test_what_is_not_changed_is_sent_as_it_was(lib: Any) -> None:
     request = lib.Request(
         "POST", "http://a.test/v1", headers=[("X-One", "1")], extensions={"timeout": {"read": 1}}

@@ -325,6 +325,51 @@ def test_a_body_that_does_not_end_passes_half_read(lib: Any, server: LoopbackSer
 
 
 @pytest.mark.usefixtures("small_bodies")
+@pytest.mark.parametrize("chunks", [[b"123456789"], [b"1234", b"56789", b"abc"]])
+def test_a_body_half_read_is_closed_where_it_cannot_be_sent(lib: Any, chunks: list[bytes]) -> None:
+    """Given an async iterator that we began, then its end does not wait for the garbage collector."""
+    closed = list[bool]()
+
+    class Endless(lib.AsyncByteStream):  # type: ignore[misc]  # of a library handed in
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                for chunk in chunks:
+                    yield chunk
+            finally:
+                closed.append(True)
+
+    class Refusing(lib.AsyncBaseTransport):  # type: ignore[misc]  # of a library handed in
+        async def handle_async_request(self, request: Any) -> Any:
+            raise lib.ConnectError("refused")
+
+    async def apost() -> None:
+        transport = adapter.async_transport(lib, HitGate(KEPT), Refusing())
+        async with lib.AsyncClient(transport=transport) as client:
+            with pytest.raises(lib.ConnectError):
+                await client.send(lib.Request("POST", URL, stream=Endless()))
+            assert closed == [True]
+
+    asyncio.run(apost())
+
+
+@pytest.mark.usefixtures("small_bodies")
+def test_bytes_too_large_pass_as_they_are(lib: Any) -> None:
+    gate, seen = HitGate(KEPT), list[object]()
+
+    def live(request: Any) -> Any:
+        seen.append(request)
+        return lib.Response(200)
+
+    inner = lib.MockTransport(live)
+    with lib.Client(transport=adapter.transport(lib, gate, inner)) as client:
+        request = client.build_request("POST", URL, content=b"123456789")
+        client.send(request)
+
+    assert seen == [request]
+    assert [reason for _, reason in gate.passes] == ["its body is too large to be read first"]
+
+
+@pytest.mark.usefixtures("small_bodies")
 @pytest.mark.parametrize("length", ["9", "x"])
 def test_a_file_too_large_passes_unread(lib: Any, length: str) -> None:
     gate = HitGate(KEPT)

@@ -1,6 +1,6 @@
 """Clients with sockets of their own: fakes of their modules, as far as they are hooked.
 
-The real ones run with `make escapes` (`tests/laws/escapes.py`), in an environment of their own.
+The real ones run with `make apart` (`tests/laws/escapes.py`), in an environment of their own.
 """
 
 from __future__ import annotations

@@ -48,6 +48,13 @@ class TestReplaying:
         assert rule.of_request(packed, "http://127.0.0.1:8000/responses")
         assert rule.of_request(survey, "http://127.0.0.1:9000/responses")
 
+    def test_a_gateway_of_ours_answers_for_itself(self) -> None:
+        rule = Replaying(gateway="http://127.0.0.1:8000")
+
+        assert rule.of_request(CHAT, LOCAL) == ""
+        assert rule.of_request(CHAT, LOCAL.replace("8000", "80000"))
+        assert rule.of_request(CHAT, LOCAL.replace("127.0.0.1", "127.0.0.2"))
+
     @pytest.mark.parametrize(
         ("target", "is_refused"),
         [("api.openai.com:443", True), ("[::1]:443", False), ("pypi.org:443", False), ("x", False)],

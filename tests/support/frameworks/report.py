@@ -30,9 +30,10 @@ COLUMNS = (
 )
 
 LEGEND = """\
-*asks through*: packages on the way of a call, as the stack had them; the last is the HTTP client.
-*streamed*: the same four runs, streaming, on a store of their own. *stream of whole*: calls that streaming
-cost where whole answers were stored; 0 where the framework asks the same question in both ways.
+*asks through*: packages on the way of a call, the outermost first, as the stack had them, the HTTP client
+at the end; where there are several ways, what each adds stands behind the one before. *streamed*: the same
+four runs, streaming, on a store of their own. *stream of whole*: calls that streaming cost where whole
+answers were stored; 0 where the framework asks the same question in both ways.
 """
 
 

@@ -72,7 +72,8 @@ def _cells(found: Found, notes: _Notes) -> Iterator[str]:
     yield f"{sdk.name} {found.versions[sdk.name]}{about}"
     yield row.way
     yield f"{row.client} {found.versions.get(row.client, '')}".strip()
-    yield f"`{row.hook}`" if row.hook else f"none {notes.mark(row.passes)}"
+    hook = f"`{row.hook}`" if row.hook else "none"
+    yield f"{hook} {notes.mark(row.passes)}" if row.passes else hook
     for column in COLUMNS:
         yield _verdict(found, column, notes)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cachesaver.rehearsal import Rehearsal
-from matrix.table import Row, Sdk
+from matrix.predictions import Predictions
+from matrix.table import Sdk
 
 __all__ = ["play"]
 
@@ -21,17 +22,15 @@ Acts = dict[str, dict[str, Any]]
 
 def play(
     sdk: Sdk,
-    rows: Sequence[Row],
     store: Path,
     *,
     python: Path | str = sys.executable,
     path: Sequence[str] | None = None,
 ) -> list[Acts]:
-    """Return what was seen of each row of *sdk*.
+    """Return what was seen of each row of *sdk*, in their order.
 
     Args:
-        sdk: Of which
-        rows: some are played.
+        sdk: Whose.
         store: A folder for their stores.
         python: The interpreter that has the SDK,
         path: and where it finds what it has not; None: where this one does.
@@ -41,15 +40,19 @@ def play(
     """
     told: dict[str, Any] = {
         "module": sdk.module,
-        "ways": [row.way for row in rows],
+        "ways": [row.way for row in sdk.rows],
         "store": str(store),
         "hosts": ["127.0.0.1"] if sdk.named else [],
     }
     # Where there are no forks, each process imports the SDK for itself.
     runs = (("first", "second"),) if hasattr(os, "fork") else (("first",), ("second",))
-    with Rehearsal(seed=0, tail=1) as provider:
+    with Predictions() if sdk.predicts else Rehearsal(seed=0, tail=1) as provider:
         told["url"] = provider.url
-        acts = [act for processes in runs for act in _acted(python, path, {**told, "processes": processes})]
+        acts = [
+            act
+            for processes in runs
+            for act in _acted(python, path, {**told, "processes": processes})
+        ]
     return [{**first, **second} for first, second in zip(*acts, strict=True)]
 
 

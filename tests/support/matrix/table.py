@@ -45,6 +45,7 @@ class Sdk:
         heavy: Whether it gets an environment of its own, because it is no part of our test group.
         named: Whether the provider's host is named (`hosts=`): its requests are anybody's by path.
         about: What is called, where that is not clear.
+        predicts: Whether it asks for predictions, which the rehearsal does not make.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Sdk:
     heavy: bool = False
     named: bool = False
     about: str = ""
+    predicts: bool = False
 
     @property
     def title(self) -> str:
@@ -62,6 +64,22 @@ class Sdk:
 
 
 _NO_STREAM: Mapping[str, str] = MappingProxyType({"stream": "it has no streams"})
+_NONE_HERE: Mapping[str, str] = MappingProxyType({"stream": "not called as a stream here"})
+
+_RUST = (
+    "sent by litellm's own Rust (reqwest), which no hook sees: use the gateway, or leave it out of "
+    '`mode="replay"`'
+)
+_JOBS = (
+    "a prediction is a job that is started and polled, whose state a store cannot know: "
+    "it passes through"
+)
+
+
+def _passing(way: str, client: str, hook: str, why: str, **apart: str) -> Row:
+    """Return a row of what is sent as if we were not there, so that nothing of it is ever warm."""
+    missing = {"warm": "it is never stored", **apart}
+    return Row(way=way, client=client, hook=hook, passes=why, apart=MappingProxyType(missing))
 
 
 def _httpx(name: str, client: str = "httpx") -> Row:
@@ -72,12 +90,13 @@ def _aiohttp(name: str = "async, aiohttp") -> Row:
     return Row(way=name, client="aiohttp", hook="aiohttp")
 
 
+# What a generated SDK calls its aiohttp client is one of httpx, on aiohttp's connections: seen there.
 _STAINLESS = (_httpx("sync"), _httpx("async"))
 
 _STAINLESS2 = (
     _httpx("sync", "httpx2"),
     _httpx("async", "httpx2"),
-    _aiohttp(),
+    _httpx("async, aiohttp", "httpx2"),
     _httpx("with_raw_response", "httpx2"),
     _httpx("with_streaming_response", "httpx2"),
 )
@@ -113,9 +132,17 @@ SDKS: tuple[Sdk, ...] = (
         rows=(_httpx("sync", "httpx2"), _httpx("async", "httpx2")),
     ),
     Sdk(name="cohere", module="cohere", rows=_STAINLESS),
-    Sdk(name="groq", module="groq", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)),
     Sdk(
-        name="together", module="together", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)
+        name="groq",
+        module="groq",
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
+        extras=("httpx-aiohttp",),
+    ),
+    Sdk(
+        name="together",
+        module="together",
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
+        extras=("httpx-aiohttp",),
     ),
     Sdk(
         name="huggingface-hub",
@@ -128,7 +155,7 @@ SDKS: tuple[Sdk, ...] = (
         module="boto3",
         rows=(Row(way="bedrock-runtime", client="urllib3", hook="urllib3"),),
     ),
-    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _aiohttp())),
+    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _httpx("async, aiohttp"))),
     Sdk(name="cerebras-cloud-sdk", module="cerebras", rows=_STAINLESS),
     Sdk(
         name="voyageai",
@@ -139,6 +166,37 @@ SDKS: tuple[Sdk, ...] = (
         ),
     ),
     Sdk(name="openrouter", module="openrouter", rows=_STAINLESS),
+    Sdk(
+        name="azure-ai-inference",
+        module="azure_ai_inference",
+        extras=("aiohttp",),
+        heavy=True,
+        rows=(Row(way="sync", client="requests", hook="urllib3"), _aiohttp("async")),
+    ),
+    Sdk(
+        name="litellm",
+        module="litellm",
+        extras=("litellm[mcp]",),
+        heavy=True,
+        rows=(
+            *(_httpx(f"{route}/, completion") for route in ("openai", "anthropic", "gemini")),
+            # httpx clients on aiohttp's connections: seen as the former.
+            *(_httpx(f"{route}/, acompletion") for route in ("openai", "anthropic", "gemini")),
+            Row(way="anthropic.messages", client="httpx", hook="httpx", apart=_NONE_HERE),
+            _passing("anthropic.messages, LITELLM_RUST", "reqwest", "", _RUST, **_NONE_HERE),
+            _passing("ocr", "reqwest", "", _RUST, **_NO_STREAM),
+        ),
+    ),
+    Sdk(
+        name="replicate",
+        module="replicate",
+        heavy=True,
+        predicts=True,
+        rows=(
+            _passing("sync", "httpx", "httpx", _JOBS, **_NONE_HERE),
+            _passing("async", "httpx", "httpx", _JOBS, **_NONE_HERE),
+        ),
+    ),
 )
 
 

@@ -1,0 +1,127 @@
+"""Where each client's own suite comes from, and what it needs to run: one row per suite.
+
+A row's requirements are what the client's own developers install, by the file that is named beside
+them; where a suite needs a version that is not on PyPI, the row says what becomes of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["SUITES", "Suite"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """One suite.
+
+    Attributes:
+        client: The package that is tested, at its newest release.
+        extras: Of the client.
+        requires: What the tests need besides.
+        source: The package whose sdist holds the tests; empty: the client's.
+        aliases: Whether the tests import `httpx` and are to get httpx2.
+        arguments: For pytest, besides those in the suite's own configuration.
+        wants_network: Tests that fail without us where the internet is out of reach, by pytest's
+            `-k`, with what they do; they are left out of all runs.
+        provider: The variable that names a mock server to the suite: it gets the rehearsal, which
+            knows some of the routes; tests of the others fail without us as they do with us.
+        path: Where under the rehearsal's address the API begins.
+        remark: What a reader of the page must know.
+    """
+
+    client: str
+    extras: str = ""
+    requires: tuple[str, ...] = ()
+    source: str = ""
+    aliases: bool = False
+    arguments: tuple[str, ...] = ()
+    wants_network: dict[str, str] = field(default_factory=dict[str, str])
+    provider: str = ""
+    path: str = ""
+    remark: str = ""
+
+
+_HTTPX = ("chardet==5.2.0", "pytest>=8,<9", "trio", "trustme", "uvicorn")
+"""https://github.com/encode/httpx/blob/0.28.1/requirements.txt, what its tests import."""
+
+SUITES: tuple[Suite, ...] = (
+    Suite(client="httpx", extras="brotli,cli,http2,socks,zstd", requires=_HTTPX),
+    Suite(
+        client="httpx2",
+        extras="brotli,cli,http2,socks,zstd",
+        requires=(*_HTTPX, "certifi"),
+        source="httpx",
+        aliases=True,
+        remark=(
+            "The sdist of httpx2 holds no tests. It is a fork of httpx, so these are httpx's, with "
+            "`import httpx` turned to httpx2 by `httpx2.alias_httpx()`; what the fork does otherwise "
+            "fails in every run."
+        ),
+    ),
+    Suite(
+        client="httpcore",
+        extras="asyncio,http2,socks,trio",
+        # pyproject.toml of the sdist names none; these are what its tests import.
+        requires=("hpack", "pytest", "pytest-httpbin", "pytest-trio"),
+    ),
+    Suite(
+        client="requests",
+        extras="socks",
+        # pyproject.toml, dependency group "test"
+        requires=("httpbin~=0.10.0", "pytest", "pytest-httpbin==2.1.0", "pytest-mock", "trustme"),
+    ),
+    Suite(
+        client="urllib3",
+        extras="brotli,h2,socks,zstd",
+        # pyproject.toml, dependency group "dev" without coverage, memray, build and towncrier
+        requires=(
+            *("anyio[trio]>=4.8", "cryptography", "httpx>=0.28.1", "hypercorn", "idna"),
+            *("pyopenssl", "pytest>=8.3.4", "pytest-socket", "quart", "quart-trio", "trustme"),
+        ),
+        wants_network={"test_http2_probe_blocked_per_thread": "connects to 240.0.0.0, to time out"},
+        remark=(
+            "Its own developers run a fork of hypercorn that is not on PyPI; with the released one, "
+            "most tests of HTTPS proxies and of ALPN fail in every run."
+        ),
+    ),
+    Suite(
+        client="aiohttp",
+        extras="speedups",
+        # requirements/test.in
+        requires=(
+            *("blockbuster", "coverage", "freezegun", "gunicorn", "isal", "pkgconfig"),
+            *("proxy.py>=2.4.4rc5", "pytest", "pytest-cov", "pytest-mock", "pytest-xdist"),
+            *("pytest_codspeed", "python-on-whales", "setuptools-git", "trustme", "uvloop"),
+            "zlib_ng",
+        ),
+        arguments=("--no-cov",),
+    ),
+    Suite(
+        client="openai",
+        extras="aiohttp,bedrock,datalib,realtime,vertex,voice_helpers",
+        # pyproject.toml, dependency group "dev" without the type checkers and formatters
+        requires=(
+            *("Pillow", "azure-identity", "griffe", "inline-snapshot", "pytest>=9.0.3"),
+            *("pytest-asyncio", "pytest-xdist", "rich", "trio"),
+        ),
+        provider="TEST_API_BASE_URL",
+        path="/v1",
+        remark=(
+            "Tests of routes want a mock server made from OpenAI's API description; they get the "
+            "rehearsal, which knows those that ask a model."
+        ),
+    ),
+    Suite(
+        client="anthropic",
+        extras="aiohttp,aws,bedrock,mcp,vertex,webhooks",
+        # pyproject.toml, dependency group "dev" without the type checkers and formatters
+        requires=(
+            *("dirty-equals", "griffe", "http-snapshot[httpx]==0.1.9", "hypothesis"),
+            *("importlib-metadata", "inline-snapshot", "opentelemetry-sdk", "packaging", "pytest"),
+            *("pytest-asyncio", "pytest-xdist", "respx", "rich", "time-machine"),
+        ),
+        provider="TEST_API_BASE_URL",
+        remark="As of openai's suite.",
+    ),
+)
