@@ -200,6 +200,7 @@ def test_answers_that_nobody_asked_for_are_reported(project: Project) -> None:
     ran.stdout.fnmatch_lines(["cassettes/test_it/test_a.cassette: 1 answer was never asked for"])
 
 
+@pytest.mark.timeout(400)  # nine interpreters to start
 def test_eight_workers_record_into_one_cassette(project: Project) -> None:
     project.pytester.makepyfile(
         f"""
