@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
-import openai  # noqa: F401  # once: a run in this process forgets what it has imported itself
 import pytest
 
 from cachesaver.rehearsal import Rehearsal
 
+# Once: a run of pytest in this process forgets what it has imported itself.
+importlib.import_module("openai")
+
 PROGRAM = """
 import asyncio, threading, unittest
-import openai, pytest
 
 URL = {url!r}
 ASK = dict(model="gpt-5-mini")
