@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreUnavailableError,
     )
+    from cachesaver.recording import use_cassette
     from cachesaver.scopes import namespace, request_id
     from cachesaver.session import Session
     from cachesaver.settings import Mode
@@ -43,6 +44,7 @@ __all__ = [
     "namespace",
     "request_id",
     "uninstall",
+    "use_cassette",
 ]
 
 _HOMES = {
@@ -62,6 +64,7 @@ _HOMES = {
     "namespace": "scopes",
     "request_id": "scopes",
     "uninstall": "wiring",
+    "use_cassette": "recording",
 }
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "SECRET_AT",
     "SECRET_FIELDS",
     "SECRET_HEADERS",
+    "SECRET_MEMBERS",
     "SECRET_QUERY",
     "TOKEN_SHAPES",
     "account",
@@ -182,12 +183,36 @@ def body_secrets(
     body: Mapping[str, object],
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Iterate what credentials stand in *body* where an API takes them: the steps to each, and it."""
-    for top, steps in _STEPS:
-        if top in body:
-            yield from _told(body[top], steps, (top,))
+    for top, rows in _STEPS.items():
+        if top in body and _may_hold(body[top]):
+            for steps in rows:
+                yield from _told(body[top], steps, (top,))
 
 
-_STEPS = tuple((path.split(".")[0], tuple(path.split(".")[1:])) for path in SECRET_FIELDS)
+def _rows(top: str) -> tuple[tuple[str, ...], ...]:
+    paths = (path.split(".") for path in SECRET_FIELDS)
+    return tuple(tuple(steps) for first, *steps in paths if first == top)
+
+
+SECRET_MEMBERS = frozenset(path.split(".")[0] for path in SECRET_FIELDS)
+"""Members of a body in which there may be one: without any, nobody has to look."""
+
+_STEPS = {top: _rows(top) for top in sorted(SECRET_MEMBERS)}
+"""By the member that they begin with, the steps below it to where credentials may stand."""
+
+_IN_ITEMS = frozenset(steps[1] for rows in _STEPS.values() for steps in rows if steps)
+
+
+def _may_hold(value: object) -> bool:
+    """Tell quickly where there is none: in most lists of tools."""
+    if not isinstance(value, list):
+        return True
+    items = cast("list[object]", value)
+    return any(
+        not _IN_ITEMS.isdisjoint(cast("dict[str, object]", item))
+        for item in items
+        if isinstance(item, dict)
+    )
 
 
 def _told(

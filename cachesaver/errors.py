@@ -12,7 +12,8 @@ CachesaverError
 ├── DialectError                a body does not have the form its dialect promises
 └── StoreError                  the store cannot do what it was asked to
     ├── StoreUnavailableError   not to be opened: missing library, permission, foreign or newer files
-    └── StoreDamagedError       a record or file does not read back as it was written
+    ├── StoreDamagedError       a record or file does not read back as it was written
+    └── CassetteError           a cassette cannot be read or written
 
 A client's own exceptions and the provider's errors are never wrapped: they pass through untouched.
 No message holds a header, a query string or a body: there are keys and prompts in them.
@@ -28,6 +29,7 @@ __all__ = [
     "BudgetError",
     "BudgetExceededError",
     "CachesaverError",
+    "CassetteError",
     "ConfigurationError",
     "DialectError",
     "EscapeError",
@@ -83,6 +85,10 @@ class StoreUnavailableError(StoreError):
 
 class StoreDamagedError(StoreError):
     """Something in the store does not read back as it was written."""
+
+
+class CassetteError(StoreError):
+    """A cassette cannot be read or written; the message says where and what to do."""
 
 
 class ReplayError(CachesaverError):

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from cachesaver.canonical import Body, parse_body, spell_parts
-from cachesaver.credentials import PERHAPS_SECRET, body_secrets, is_secret
+from cachesaver.credentials import PERHAPS_SECRET, SECRET_MEMBERS, body_secrets, is_secret
 from cachesaver.exchange import Request
 from cachesaver.multipart import Part
 from cachesaver.ports import Dialect
@@ -177,7 +177,7 @@ def _target(
     yield rules.aliases.get(origin, origin).encode()
     path, query = dialect.target(parts.path or "/", parts.query)
     yield _plain_path(path).encode()
-    host = (parts.hostname or "").lower()
+    host = (parts.hostname or "").lower() if query else ""
     pairs = [_asked(pair, host, dialect, dropped) for pair in query.split("&") if pair]
     yield "&".join(sorted(filter(None, pairs))).encode()
 
@@ -212,19 +212,23 @@ def _asked(pair: str, host: str, dialect: Dialect, dropped: list[Dropped] | None
 
 def _is_unread(dialect: Dialect) -> bool:
     """Whether nothing is known of the API; dialects of other packages may not say."""
-    return bool(getattr(dialect, "unread", False))
+    unread: bool = getattr(dialect, "unread", False)
+    return unread
 
 
 def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> Iterator[bytes]:
     """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
-    for name in sorted(dialect.headers.intersection(request.header_names)):
+    shaping = dialect.headers.intersection(request.header_names)
+    for name in sorted(shaping):
         yield f"{name}: {_values(request, name)}".encode()
-    unread = [*unread_names(request)] if _is_unread(dialect) else []
-    for name in sorted({*unread} - dialect.headers):
-        # What nobody knows may be a credential.
-        yield f"{name}: {digest(_values(request, name))}".encode()
+    if _is_unread(dialect):
+        unread = shaping.union(unread_names(request))
+        for name in sorted(unread - shaping):
+            # What nobody knows may be a credential.
+            yield f"{name}: {digest(_values(request, name))}".encode()
+        shaping = unread
     for name in request.header_names if dropped is not None else ():
-        if name not in dialect.headers and name not in unread:
+        if name not in shaping:
             _note(dropped, f"header.{name}", "does not shape the answer")
 
 
@@ -360,7 +364,9 @@ def _forget_credentials(
     members: dict[str, object], dialect: Dialect, dropped: list[Dropped] | None
 ) -> None:
     """Remove what an API we know takes for credentials in its body."""
-    for path in () if _is_unread(dialect) else [path for path, _ in body_secrets(members)]:
+    if SECRET_MEMBERS.isdisjoint(members) or _is_unread(dialect):
+        return
+    for path in [path for path, _ in body_secrets(members)]:
         _forget(members, path)
         _note(dropped, f"body.{'.'.join(map(str, path))}", "a credential")
 

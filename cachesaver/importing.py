@@ -7,6 +7,7 @@ that Python calls and no base class: `importlib.abc` alone would cost as much as
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 import threading
@@ -20,12 +21,19 @@ __all__ = ["ImportWatch"]
 Seen = Callable[[ModuleType], None]
 
 
+class _Looking(threading.local):
+    """Modules that the other finders are being asked for in this thread."""
+
+    def __init__(self) -> None:
+        self.names = set[str]()
+
+
 class ImportWatch:
     """Calls a function once for each watched module that is imported."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, Seen] = {}
-        self._looking = threading.local()
+        self._looking = _Looking()
 
     def start(self, wanted: Mapping[str, Seen]) -> None:
         """Call `wanted[name](module)` for what is imported already, and for the rest when it is."""
@@ -34,7 +42,11 @@ class ImportWatch:
         for name in wanted:
             module = sys.modules.get(name)
             spec = getattr(module, "__spec__", None)
-            if module is not None and not getattr(spec, "_initializing", False):
+            if module is None:
+                continue
+            if getattr(spec, "_initializing", False):
+                _when_over(spec, functools.partial(self._over, module))
+            else:
                 self.seen(module)
 
     def stop(self) -> None:
@@ -42,6 +54,10 @@ class ImportWatch:
         self._wanted.clear()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
+
+    def _over(self, module: ModuleType) -> None:
+        if sys.modules.get(module.__name__) is module:  # else its import failed
+            self.seen(module)
 
     def seen(self, module: ModuleType) -> None:
         """Tell about *module*, if nobody has been told yet."""
@@ -56,17 +72,45 @@ class ImportWatch:
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Return the spec the others find, with a loader that tells us when it is done."""
-        if fullname not in self._wanted or getattr(self._looking, "now", False):
+        if fullname not in self._wanted or fullname in self._looking.names:
             return None
-        self._looking.now = True
+        self._looking.names.add(fullname)
         try:
             spec = importlib.util.find_spec(fullname)
         finally:
-            self._looking.now = False
+            self._looking.names.discard(fullname)
         if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
             return None
         spec.loader = cast("Any", _Told(spec.loader, self))
         return spec
+
+
+def _when_over(spec: Any, tell: Callable[[], None]) -> None:
+    """Call *tell* when the import of the module of *spec*, which is under way, is over.
+
+    Another thread may be at it, or this one further up. All that Python does when it is over is to
+    set an attribute of the spec, so that is what has to tell.
+    """
+    kind: type[ModuleSpec] = type(spec)
+
+    class Watched(kind):  # type: ignore[valid-type,misc]  # as the spec is
+        @property
+        def _initializing(self) -> bool:
+            return bool(vars(self)["_initializing"])
+
+        @_initializing.setter
+        def _initializing(self, value: bool) -> None:
+            vars(self)["_initializing"] = value
+            if not value:
+                over()
+
+    def over() -> None:
+        spec.__class__ = kind
+        tell()
+
+    spec.__class__ = Watched
+    if not vars(spec)["_initializing"]:  # it ended in between
+        over()
 
 
 class _Told:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable
-from types import ModuleType
+from collections.abc import Callable, Generator, Iterable, Mapping
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from cachesaver.contexts import born, is_pooling, label, pooling, remember, working
@@ -73,8 +73,27 @@ def _received(kind: type[Job], fixed: str, name: str, function: Callable[..., An
     return kind(Place(parent=None, label=name, is_ordered=True, fixed=fixed).own(), function)
 
 
-def _place(function: object) -> Place:
-    name, scope = label(function)
+_CARRIERS: Mapping[str, str] = MappingProxyType(
+    {
+        # The module of a function that a tracer puts around a job: the variable that holds the job.
+        # https://github.com/open-telemetry/opentelemetry-python-contrib, ThreadingInstrumentor.
+        # It comes around `submit` when the first tracer is made, which may be between two jobs.
+        "opentelemetry.instrumentation.threading": "original_func",
+    }
+)
+
+
+def _carried(function: object) -> object:
+    """Return the job that *function*, if a tracer has put it around one, is to do."""
+    variable = _CARRIERS.get(function.__module__) if isinstance(function, FunctionType) else None
+    if not isinstance(function, FunctionType) or variable not in function.__code__.co_freevars:
+        return function
+    place = function.__code__.co_freevars.index(variable)
+    return (function.__closure__ or ())[place].cell_contents
+
+
+def _place(function: object, args: tuple[object, ...] = ()) -> Place:
+    name, scope = label(_carried(function), args)
     return born(name, scope=scope).own()
 
 
@@ -114,7 +133,7 @@ def _submit(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
     def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not active() or _is_of_interpreters(pool):
             return original(pool, fn, *args, **kwargs)
-        job = Job(_place(fn), fn)
+        job = Job(_place(fn, args), fn)
         with pooling():
             return original(pool, job, *args, **kwargs)
 

@@ -36,7 +36,7 @@ class Passing:
         reply: To hand on.
         fingerprint: Of the question, and *indexes* of the samples it will be.
         finished: Tells from the decoded stream's last bytes that it has said its last word.
-        closing: Tells from them that nothing but its last word is missing.
+        all_but_finished: Tells from them that nothing but its last word is missing.
         keep: Steps to take with the whole recording before the caller sees its end.
         drop: Steps to take when it broke off, or the caller left before the last word.
     """
@@ -45,7 +45,7 @@ class Passing:
     fingerprint: str
     indexes: tuple[int, ...]
     finished: Callable[[bytes], bool]
-    closing: Callable[[bytes], bool]
+    all_but_finished: Callable[[bytes], bool]
     keep: Callable[[Response], Steps[tuple[Sample, ...]]]
     drop: Callable[[], Steps[None]]
 

@@ -246,7 +246,7 @@ def _passing(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Pass
         fingerprint=ask.question.fingerprint,
         indexes=tuple(lead.index for lead in leads),
         finished=ask.question.dialect.finished,
-        closing=ask.question.dialect.closing,
+        all_but_finished=ask.question.dialect.all_but_finished,
         keep=keep_all,
         drop=drop,
     )

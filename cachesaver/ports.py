@@ -184,7 +184,7 @@ class Dialect(Protocol):
         """
         ...
 
-    def closing(self, tail: bytes) -> bool:
+    def all_but_finished(self, tail: bytes) -> bool:
         """Tell whether a stream that has not, has only its last word left: one without content.
 
         Programs leave here that want no more of it; it is sent together with what came before.

@@ -48,7 +48,7 @@ def reply(
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))
 
-            heard = Recording(live, outcome.finished, outcome.closing)
+            heard = Recording(live, outcome.finished, outcome.all_but_finished)
             tee = Tee(live, heard, keep, drop, lose, _pulse(outcome, engine))
             return Reply(
                 status=live.status,
@@ -93,7 +93,7 @@ def async_reply(
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))
 
-            heard = Recording(live, outcome.finished, outcome.closing)
+            heard = Recording(live, outcome.finished, outcome.all_but_finished)
             tee = AsyncTee(live, heard, keep, drop, lose, _pulse(outcome, engine))
             return AsyncReply(
                 status=live.status,

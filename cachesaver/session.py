@@ -32,7 +32,13 @@ from cachesaver.contexts import (
 from cachesaver.contexts import here as place
 from cachesaver.effects import Send as SendEffect
 from cachesaver.engine import Engine
-from cachesaver.errors import BudgetError, CachesaverError, NotReplayableError, StoreError
+from cachesaver.errors import (
+    BudgetError,
+    CachesaverError,
+    NotReplayableError,
+    ReplayError,
+    StoreError,
+)
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import flights_over
 from cachesaver.guards import guards
@@ -100,6 +106,7 @@ class Session:
         # For `wants`, which every call of the process comes past.
         self._sees = chosen.mode is not Mode.LIVE
         self._asks_match = chosen.match is not None
+        self._misses = list[ReplayError]()
         self._hosts = chosen.hosts
         self._replays = chosen.mode is Mode.REPLAY
         self._relay = Relay(url="" if apart else chosen.gateway, name=self._named)
@@ -147,6 +154,14 @@ class Session:
     def stats(self) -> Statistics:
         """Return what was asked, served and bought so far in this process."""
         return self._tally.now()
+
+    @property
+    def misses(self) -> tuple[ReplayError, ...]:
+        """What was asked for in vain, with `mode="replay"`, in order.
+
+        A program, or its SDK, may have swallowed what was raised.
+        """
+        return tuple(self._misses)
 
     def uninstall(self) -> None:
         """Undo what `cachesaver.install` did for this session, and close it."""
@@ -210,7 +225,9 @@ class Session:
     def passed(self, summary: str, reason: str) -> None:
         """See `Gate.passed`."""
         if self._replays:
-            raise let_through(NotReplayableError(summary, f"it cannot be read: {reason}"))
+            error = NotReplayableError(summary, f"it cannot be read: {reason}")
+            self._misses.append(error)
+            raise let_through(error)
         self._warn(f"{summary} went out live, unseen: {reason}")
 
     def answer(self, request: Request, send: Send) -> Reply:
@@ -360,6 +377,8 @@ class Session:
             raise let_through(error)
         if line is not None and line.raised(error):
             raise error
+        if isinstance(error, ReplayError):
+            self._misses.append(error)
         # By replay, nothing may leave the process, whatever has failed.
         if self.settings.strict or self.settings.mode is Mode.REPLAY:
             raise let_through(error) if isinstance(error, CachesaverError) else error

@@ -31,6 +31,9 @@ _MEMBERS = ("model", "model_id", "agent_id", "messages", "inputs")
 _SIGNS = re.compile(rb'"(?:%s)"\s*:|name="?model"?\s' % "|".join(_MEMBERS).encode())
 
 
+_AFTER_AUTHORITY = re.compile(r"[^/?#]*//[^/?#]*([^?#]*)")
+
+
 @lru_cache(maxsize=4096)
 def of_address(host: str, port: int | None, hosts: tuple[str, ...] = ()) -> str:
     """Return whose address this is, as a clause; empty where it is nobody's we know.
@@ -78,7 +81,7 @@ def of_request(method: str, url: str, *, asks: bool = False, hosts: Sequence[str
         asks: Whether the body asks a model (`asks_model`, `shows_model`).
         hosts: What the user named.
     """
-    named, path, address = tuple(hosts), path_of(url), address_of(url)
+    named, path, address = tuple(hosts), path_of(url) or _path(url), address_of(url)
     host, _, port = address.rpartition(":")
     if found := of_address(host, int(port) if port else None, named):
         return found
@@ -89,6 +92,12 @@ def of_request(method: str, url: str, *, asks: bool = False, hosts: Sequence[str
     if asks or UNMISTAKABLE.search(path):
         return f"its path, {path}, is one of a provider's API, and it asks a model"
     return ""
+
+
+def _path(url: str) -> str:
+    """Return the path of *url*, whatever its authority: an odd port is no way out."""
+    found = _AFTER_AUTHORITY.match(url)
+    return "" if found is None else found[1]
 
 
 def asks_model(request: Request, body: Mapping[str, object]) -> bool:

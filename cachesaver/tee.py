@@ -31,11 +31,11 @@ class Recording:
         self,
         reply: Reply | AsyncReply,
         finished: Callable[[bytes], bool],
-        closing: Callable[[bytes], bool],
+        all_but_finished: Callable[[bytes], bool],
     ) -> None:
         self._reply = reply
         self._finished = finished
-        self._closing = closing
+        self._all_but_finished = all_but_finished
         self._decoder = decoder_for(reply.headers)
         self._tail = b""
         self._chunks: list[bytes] = []
@@ -55,9 +55,9 @@ class Recording:
         return self._finished(self._tail)
 
     @property
-    def is_closing(self) -> bool:
+    def is_all_but_finished(self) -> bool:
         """Whether nothing is missing but the last word."""
-        return self._decoder is not None and self._closing(self._tail)
+        return self._decoder is not None and self._all_but_finished(self._tail)
 
     def response(self) -> Response:
         """Return it as a response."""
@@ -114,7 +114,7 @@ class Tee(Iterator[bytes]):
             self._ahead = None
             return ahead.told()
         chunk = self._arriving()
-        if not self._over and self._recording.is_closing:
+        if not self._over and self._recording.is_all_but_finished:
             self._ahead = self._looked_ahead()
         return chunk
 
@@ -186,7 +186,7 @@ class AsyncTee(AsyncIterator[bytes]):
             self._ahead = None
             return ahead.told()
         chunk = await self._arriving()
-        if not self._over and self._recording.is_closing:
+        if not self._over and self._recording.is_all_but_finished:
             self._ahead = await self._looked_ahead()
         return chunk
 

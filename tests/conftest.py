@@ -12,6 +12,8 @@ from _pytest.terminal import TerminalReporter
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
 
+pytest_plugins = ["pytester"]  # tests of our plugin run a pytest of their own
+
 # The contract classes are modules of ours; their asserts must tell as much as a test's. Said here,
 # before any test module is imported, and so before any of them imports one of these.
 pytest.register_assert_rewrite("cachesaver.stores.testing", "cachesaver.transports.testing")

@@ -34,6 +34,7 @@ OUTER_ROOMS = {
         "tasks",
         "tripwire",
         "plugins",
+        "recording",
         "wiring",
     ),
     *("__main__", "pytest_plugin", "cli", "doctor", "local", "gateway", "rehearsal", "ui"),

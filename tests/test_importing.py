@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,82 @@ def test_an_alias_leaves_the_module_its_own_loader(
     assert (real.__loader__, real.__spec__) == (loader, spec)
     assert spec is not None
     assert spec.loader is loader
+
+
+@pytest.fixture
+def slow_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A module whose import waits for the event `go` of the module that is given here."""
+    control = ModuleType("cachesaver_control")
+    control.__dict__.update(begun=threading.Event(), go=threading.Event(), act=lambda: None)
+    monkeypatch.setitem(sys.modules, control.__name__, control)
+    (tmp_path / f"{NAME}.py").write_text(
+        "import cachesaver_control as c\nc.begun.set()\nc.act()\nassert c.go.wait(20)\nVALUE = c.value\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    yield control
+    sys.modules.pop(NAME, None)
+
+
+def test_a_module_that_another_thread_is_importing_is_told_when_it_is_complete(
+    slow_module: Any, watch: ImportWatch
+) -> None:
+    seen = list[int]()
+    slow_module.value = 1
+    thread = threading.Thread(target=importlib.import_module, args=(NAME,))
+    thread.start()
+    assert slow_module.begun.wait(20)
+
+    watch.start({NAME: lambda each: seen.append(each.VALUE)})
+    before = list(seen)
+    slow_module.go.set()
+    thread.join()
+
+    assert (before, seen) == ([], [1])
+    assert type(sys.modules[NAME].__spec__) is ModuleSpec
+
+
+def test_a_module_in_whose_import_the_watch_begins_is_told_when_it_is_complete(
+    slow_module: Any, watch: ImportWatch
+) -> None:
+    seen = list[int]()
+    slow_module.value = 1
+    slow_module.go.set()
+    slow_module.act = lambda: watch.start({NAME: lambda each: seen.append(each.VALUE)})
+
+    importlib.import_module(NAME)
+
+    assert seen == [1]
+
+
+def test_a_module_whose_import_fails_after_the_watch_began_is_not_told(
+    slow_module: Any, watch: ImportWatch
+) -> None:
+    seen = list[ModuleType]()
+    slow_module.go.set()  # it has no value
+    slow_module.act = lambda: watch.start({NAME: seen.append})
+
+    with pytest.raises(AttributeError):
+        importlib.import_module(NAME)
+
+    assert seen == []
+
+
+def test_a_watched_module_that_a_finder_imports_while_it_looks_for_another_is_told(
+    module: str, monkeypatch: pytest.MonkeyPatch, watch: ImportWatch
+) -> None:
+    """Given finders that import what they need when they are asked, then that is seen as well."""
+    seen = list[ModuleType]()
+
+    class Needy:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "cachesaver_no_such_module":
+                importlib.import_module(module)
+
+    monkeypatch.setattr(sys, "meta_path", [Needy(), *sys.meta_path])
+    watch.start({module: seen.append, "cachesaver_no_such_module": seen.append})
+
+    assert importlib.util.find_spec("cachesaver_no_such_module") is None
+    assert [each.__name__ for each in seen] == [module]
 
 
 def test_stopping_leaves_no_trace(module: str) -> None:

@@ -490,6 +490,34 @@ def _prepared() -> int:
 # --- staying out of the way
 
 
+_TRACER = """
+def carrying(original_func):
+    def wrapped_func(*args):
+        return original_func(*args)
+    return wrapped_func
+"""
+
+
+def _as_it_is(job: Any) -> Any:
+    return job
+
+
+def test_a_tracer_may_come_around_jobs_at_any_time(hooked: Callable[[], None]) -> None:
+    """Given OpenTelemetry's wrapper around a job, or none yet, then its draws are called the same."""
+    tracer: dict[str, Any] = {"__name__": "opentelemetry.instrumentation.threading"}
+    exec(_TRACER, tracer)  # noqa: S102  # a module of that name, as far as its functions can tell
+    works = Work([0]), Work([0])
+    carriers: list[Callable[[Any], Any]] = [_as_it_is, tracer["carrying"]]
+
+    for work, carrying in zip(works, carriers, strict=True):
+        new_run()
+        with ThreadPoolExecutor(1) as pool:
+            context = contextvars.copy_context()
+            pool.submit(carrying(context.run), work, 0).result()
+
+    assert works[0].names == works[1].names
+
+
 def test_what_was_submitted_before_we_left_simply_runs(hooked: Callable[[], None]) -> None:
     gate = threading.Event()
     with ThreadPoolExecutor(1) as pool, ThreadPool(1) as other:

@@ -87,7 +87,7 @@ class Room:
             reply=live,
             indexes=(0, 3),
             finished=lambda tail: tail.endswith(b"b"),
-            closing=lambda _: False,
+            all_but_finished=lambda _: False,
             keep=keep,
             drop=drop,
         )

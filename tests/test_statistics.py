@@ -47,7 +47,7 @@ def passing() -> Passing:
         fingerprint="f",
         indexes=(0,),
         finished=lambda _: True,
-        closing=lambda _: False,
+        all_but_finished=lambda _: False,
         keep=nothing,
         drop=nothing,
     )

@@ -108,6 +108,12 @@ def test_a_path_that_nobody_else_has_tells_on_any_host(method: str, path: str) -
     assert "secret" not in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
 
 
+@pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
+def test_an_odd_authority_is_no_way_out(authority: str) -> None:
+    assert of_request("POST", f"http://{authority}/v1/chat/completions?key=secret")
+    assert of_request("POST", f"http://{authority}/orders") == ""
+
+
 @pytest.mark.parametrize(
     "path",
     ["/responses", "/v1/messages", "/api/chat", "/generate", "/rerank", "/score", "/v1/embeddings"],

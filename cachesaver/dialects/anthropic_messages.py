@@ -143,7 +143,7 @@ class CompatibleMessages(BaseDialect):
     def finished(self, tail: bytes) -> bool:
         return self._last(tail).get("type") == "message_stop"
 
-    def closing(self, tail: bytes) -> bool:
+    def all_but_finished(self, tail: bytes) -> bool:
         event = self._last(tail)
         delta = event.get("delta") if event.get("type") == "message_delta" else None
         return forms.is_object(delta) and delta.get("stop_reason") is not None

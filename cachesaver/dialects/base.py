@@ -76,7 +76,7 @@ class BaseDialect(Dialect):
     def finished(self, tail: bytes) -> bool:
         return tail.endswith((b"\n\n", b"\r\n\r\n")) and any(w in tail for w in self.last_words)
 
-    def closing(self, tail: bytes) -> bool:
+    def all_but_finished(self, tail: bytes) -> bool:
         return False
 
     def split(self, response: Response) -> tuple[Response, ...]:

@@ -126,7 +126,7 @@ class InvokeClaude(InvokeOther):
     volatile = AnthropicMessages.volatile
     defaults = AnthropicMessages.defaults
     converts = True
-    closing: ClassVar[str] = "message_stop"
+    last_kind: ClassVar[str] = "message_stop"
 
     def is_format(self, model: str, body: Mapping[str, object]) -> bool:
         return is_for_claude(body)
@@ -140,10 +140,12 @@ class InvokeClaude(InvokeOther):
     def ends_well(self, events: list[tuple[str, Object]]) -> bool:
         kinds = [_content(event).get("type") for _, event in events]
         told = [kind for kind in kinds if kind != "ping"]
-        return told[:1] == ["message_start"] and told[-1:] == [self.closing] and "error" not in told
+        return (
+            told[:1] == ["message_start"] and told[-1:] == [self.last_kind] and "error" not in told
+        )
 
     def is_last(self, name: str, event: Mapping[str, object]) -> bool:
-        return name == "chunk" and _content(event).get("type") == self.closing
+        return name == "chunk" and _content(event).get("type") == self.last_kind
 
     def whole(self, response: Response) -> Response:
         events = list(_contents(response))

@@ -6,12 +6,12 @@ Everything about caching is the session's business (`Session.aanswer`), all that
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
 import orjson
 
 from cachesaver import scopes
@@ -62,8 +62,7 @@ class App:
         if scope["type"] != "http":
             raise TypeError(f"a gateway speaks HTTP, not {scope['type']}")
         call = _Call(self, scope, Incoming(receive), send)
-        with contextlib.suppress(GoneError):
-            await call.while_there(call.answer())
+        await call.answer_while_there()
 
     async def close(self) -> None:
         """Close the connections to providers."""
@@ -86,18 +85,20 @@ class _Call:
         )
         self._shape = "openai"
 
-    async def while_there(self, answering: Any) -> None:
-        """Await *answering*, or give it up when the client has gone."""
-        work = asyncio.create_task(answering)
-        gone = asyncio.create_task(self._incoming.gone())
-        try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            if not work.done():
-                work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+    async def answer_while_there(self) -> None:
+        """Answer it, and give up when the client has gone.
+
+        By a scope of anyio's, which the client to the provider is closed by in good order; cancelled
+        as a task, it would leave connections open.
+        """
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, group.cancel_scope)
+            await self.answer()
+            group.cancel_scope.cancel()
+
+    async def _watch(self, scope: anyio.CancelScope) -> None:
+        await self._incoming.gone()
+        scope.cancel()
 
     async def answer(self) -> None:
         """Answer it, with a refusal if need be."""
@@ -107,6 +108,8 @@ class _Call:
             await self._refuse(refusal)
         except CachesaverError as error:
             await self._refuse(refusal_of(error))
+        except GoneError:
+            return
 
     async def _answer(self) -> None:
         self._app.admission.check_sender(self._headers)
@@ -166,7 +169,8 @@ class _Call:
             # The head has gone out: to break off is all that is left to say.
             return
         finally:
-            await reply.close()
+            with anyio.CancelScope(shield=True):
+                await reply.close()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _start(self, status: int, headers: Headers) -> None:

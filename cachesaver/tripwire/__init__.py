@@ -39,6 +39,8 @@ WATCHED: Mapping[str, Callable[[ModuleType, Wire], Callable[[], None]]] = Mappin
         "uvloop": hook_uvloop,
         "winloop": hook_uvloop,
         "trio": hook_trio,
+        "gevent.socket": hook_socket,
+        "gevent.ssl": hook_ssl,
         **dict.fromkeys(NATIVES, hook_native),
     }
 )

@@ -24,7 +24,7 @@ _Active = Callable[[], bool]
 
 
 def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
-    """Watch *module*, the standard library's `socket`; return what undoes it."""
+    """Watch *module*, the standard library's `socket` or one in its form; return what undoes it."""
     rows: tuple[Row, ...] = (
         ("socket", "connect", functools.partial(_connecting, wire)),
         ("socket", "connect_ex", functools.partial(_connecting, wire)),
@@ -50,17 +50,22 @@ def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
 
 def hook_ssl(module: ModuleType, wire: Wire) -> Callable[[], None]:
     """The same for `ssl`."""
-    # Where something has put a class of its own there (truststore), it holds one of these.
-    context = next(kind for kind in module.SSLContext.__mro__ if kind.__module__ == "ssl")
-    return _all(
-        [
-            patch(context, "wrap_socket", functools.partial(_wrapping, wire)),
-            patch(context, "wrap_bio", functools.partial(_wrapping, wire)),
-            patch(module.SSLSocket, "send", functools.partial(_writing, wire)),
-            patch(module.SSLSocket, "write", functools.partial(_writing, wire)),
-            patch(module.SSLObject, "write", functools.partial(_writing, wire)),
-        ]
-    )
+    contexts: tuple[type, ...] = module.SSLContext.__mro__
+    own = next(place for place, kind in enumerate(contexts) if kind.__module__ == "ssl")
+    undoings = [
+        patch(kind, name, functools.partial(_wrapping, wire))
+        # What has put a class of its own there holds one of ssl's (truststore), or does without it
+        # (gevent).
+        for kind in contexts[: own + 1]
+        for name in ("wrap_socket", "wrap_bio")
+        if name in vars(kind)
+    ]
+    layer = functools.partial(_writing, wire)
+    rows: list[Row] = [("SSLSocket", "send", layer), ("SSLSocket", "write", layer)]
+    if hasattr(module, "SSLObject"):
+        rows.append(("SSLObject", "write", layer))
+    undoings.append(patch_all(module, rows))
+    return _all(undoings)
 
 
 def _all(undoings: Iterable[Callable[[], None]]) -> Callable[[], None]:
@@ -131,7 +136,7 @@ def _wrapping(wire: Wire, original: _Function, active: _Active) -> _Function:
     def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not active():
             return original(self, *args, **kwargs)
-        given = signature.bind(self, *args, **kwargs).arguments
+        given = {**signature.bind(self, *args, **kwargs).arguments, **kwargs}
         owner = given.get("sock")  # with bytes in memory there is none
         if not given.get("server_side"):
             wire.destination(owner, given.get("server_hostname"))

@@ -181,7 +181,7 @@ def test_python_under_it_draws_by_its_causes(run: Command, rehearsal: Rehearsal)
     """
 
     orders = [("0", "0.3", "0.6"), ("0.6", "0.3", "0")]
-    said = []
+    said = list[str]()
     for order in orders:
         filled = program.replace("sys.argv[1:]", repr(list(order)))
         ran = run(filled)

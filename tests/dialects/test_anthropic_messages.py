@@ -348,11 +348,15 @@ def test_only_the_last_word_is_missing_once_it_says_why_it_stopped() -> None:
     events = streamed().body.split(b"\n\n")
     delta = next(each for each in events if each.startswith(b"event: message_delta")) + b"\n\n"
 
-    assert DIALECT.closing(b"x" + events[-3] + b"\n\n" + delta)
-    assert not DIALECT.closing(delta.removesuffix(b"\n"))
-    assert not DIALECT.closing(delta + b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
-    assert not DIALECT.closing(delta.replace(b'"stop_reason"', b'"stop_sequence"'))
-    assert not DIALECT.closing(b'data: {"type":"content_block_delta","delta":{"text":"a"}}\n\n')
+    assert DIALECT.all_but_finished(b"x" + events[-3] + b"\n\n" + delta)
+    assert not DIALECT.all_but_finished(delta.removesuffix(b"\n"))
+    assert not DIALECT.all_but_finished(
+        delta + b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    )
+    assert not DIALECT.all_but_finished(delta.replace(b'"stop_reason"', b'"stop_sequence"'))
+    assert not DIALECT.all_but_finished(
+        b'data: {"type":"content_block_delta","delta":{"text":"a"}}\n\n'
+    )
 
 
 # -- its forms

@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 import os
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -165,6 +166,22 @@ class TestByTls:
 
         assert isinstance(error, EscapeError), error
         assert elsewhere.connections == connected
+
+
+def test_tls_gives_away_what_an_address_does_not(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    """Given an address of nobody's, when TLS names a provider on it, then no hand is shaken."""
+    context = ssl.create_default_context()
+
+    def shake() -> None:
+        with socket.create_connection((server.host, server.port)) as sock:
+            context.wrap_socket(sock, server_hostname="api.anthropic.com")
+
+    with pytest.raises(OSError):  # noqa: PT011  # what is there speaks no TLS
+        shake()
+    with replaying(), pytest.raises(EscapeError, match=r"api\.anthropic\.com was not reached"):
+        shake()
 
 
 def test_an_old_connection_asks_nothing_more(

@@ -198,6 +198,23 @@ def test_what_a_hook_let_through_stays_let_through_under_tls(
         assert secure.server_hostname == "api.openai.com"
 
 
+def test_a_class_that_wraps_by_itself_is_asked_about_too(watching: Watching) -> None:
+    """Given `gevent`, whose context makes sockets of its own, then it does not for a provider."""
+
+    def wrap(self: object, sock: object, **options: object) -> object:
+        return sock
+
+    kind: Any = type("Context", (ssl.SSLContext,), {"wrap_socket": wrap})
+    module = ModuleType("gevent.ssl")
+    module.__dict__.update(SSLContext=kind, SSLSocket=ssl.SSLSocket)
+    watching(hook_ssl, module)
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
+
+    with pytest.raises(EscapeError):
+        context.wrap_socket(None, server_hostname="api.openai.com")
+    assert context.wrap_socket(None, server_hostname="pypi.org") is None
+
+
 def test_a_class_that_something_has_put_over_ssls_own_is_seen_through(
     watching: Watching,
 ) -> None:

@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from matrix.judge import judge
-from matrix.page import PAGE, Found, written
-from matrix.play import play
-from matrix.table import SDKS, Sdk
+from matrix.judge import judge  # noqa: E402  # they are found from here on
+from matrix.page import PAGE, Found, written  # noqa: E402
+from matrix.play import play  # noqa: E402
+from matrix.table import SDKS, Sdk  # noqa: E402
 
 _VERSIONS = """
 import importlib.metadata, json, sys
@@ -41,7 +41,7 @@ def main() -> int:
     if not chosen.sdk:
         told = f"Found by `make matrix` on {datetime.now(UTC):%Y-%m-%d}, Python {_python()}."
         PAGE.write_text(written(PAGE.read_text("utf-8"), found, told), "utf-8")
-        print(f"written: {PAGE.relative_to(ROOT)}")
+        say(f"written: {PAGE.relative_to(ROOT)}")
     return int(any(fault for each in found for fault in each.faults.values()))
 
 
@@ -54,10 +54,10 @@ def found_of(sdk: Sdk) -> Iterator[Found]:
         acts = play(sdk, Path(store), python=python, path=path)
     for row, told in zip(sdk.rows, acts, strict=True):
         faults = judge(row, told)
-        print(f"{sdk.title} {versions[sdk.name]}, {row.way}: {_said(faults.values())}", flush=True)
+        say(f"{sdk.title} {versions[sdk.name]}, {row.way}: {_said(faults.values())}")
         for column, fault in faults.items():
             if fault:
-                print(f"    {column}: {fault}", flush=True)
+                say(f"    {column}: {fault}")
         yield Found(sdk=sdk, row=row, faults=faults, versions=versions)
 
 
@@ -65,7 +65,7 @@ def environment(sdk: Sdk) -> Path:
     """Return the interpreter of an environment that has *sdk*, in its current release."""
     folder = ROOT / ".cache" / "matrix" / sdk.name
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    uv = [sys.executable, "-m", "uv"]
+    uv: list[str | Path] = [sys.executable, "-m", "uv"]
     if not python.exists():
         subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
@@ -79,6 +79,11 @@ def versions_of(python: Path) -> Mapping[str, str]:
     said = subprocess.run([python, "-c", _VERSIONS], check=True, capture_output=True, text=True)
     versions: Mapping[str, str] = json.loads(said.stdout)
     return versions
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _said(faults: Iterable[str]) -> str:

@@ -11,7 +11,9 @@ from matrix.judge import judge
 from matrix.table import COLUMNS, Row
 
 ROW = Row(way="sync", client="httpx", hook="httpx")
-PASSING = Row(way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never"})
+PASSING = Row(
+    way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never"}
+)
 
 RAISED: Any = {"raised": "sdk.Error", "own": True, "told": "no", "stored": 0, "hasty": True}
 AGAIN: Any = {"said": "an answer", "once": True, "first": True}
@@ -24,7 +26,13 @@ def seen() -> dict[str, Any]:
     pieces = {"pieces": ["o", "ne"], "whole": "text", "crossed": "text"}
     stream = {"said": pieces, "calls": 2, "stored": 2}
     rest = {name: {"said": failing, "calls": 2, "stored": 1} for name in COLUMNS[3:]}
-    first: dict[str, Any] = {"cold": cold, "stream": stream, **rest, "complaints": []}
+    first: dict[str, Any] = {
+        "cold": cold,
+        "stream": stream,
+        **rest,
+        "complaints": [],
+        "seen": ["httpx on httpx"],
+    }
     live = {**first, "stream": {"said": {"pieces": ["o", "ne"]}, "calls": 1, "stored": 0}}
     second: dict[str, Any] = {
         "cold": {**cold, "calls": 0, "stored": 0},
@@ -50,6 +58,8 @@ WRONG: dict[str, tuple[str, str, Any]] = {
     "a call too many": ("cold", "first/cold/calls", 3),
     "a sample too few": ("cold", "first/cold/stored", 1),
     "a warning of ours": ("cold", "first/complaints", ["the store failed"]),
+    "another hook than the row says": ("cold", "first/seen", ["httpx on httpx2"]),
+    "nobody who saw it": ("cold", "first/seen", []),
     "a program that broke": ("cold", "first/cold", {"broken": "Traceback\nValueError: x"}),
     "another answer than before": ("warm", "second/cold/said", ["one", "three"]),
     "a call of the second process": ("warm", "second/cold/calls", 1),
@@ -102,6 +112,7 @@ def test_what_differs_at_every_call_is_no_fault() -> None:
 
 def test_what_passes_through_must_be_as_live_and_nowhere() -> None:
     told = seen()
+    told["first"]["seen"] = []
     for act in told["first"].values():
         if isinstance(act, dict):
             act["stored"] = 0
@@ -112,6 +123,10 @@ def test_what_passes_through_must_be_as_live_and_nowhere() -> None:
     told["first"]["timeout"]["said"]["broke"] = {**RAISED, "raised": "ours.Error"}
 
     assert faults(PASSING, told).keys() == {"error", "timeout"}
+
+    told["first"]["seen"] = ["httpx on httpx"]
+
+    assert "cold" in faults(PASSING, told)
 
 
 def test_what_does_not_apply_is_not_judged() -> None:

@@ -22,4 +22,4 @@ def test_it_is_as_without_us_but_bought_once(sdk: Sdk, tmp_path: Path) -> None:
 
     judged = {row.way: judge(row, told) for row, told in zip(sdk.rows, acts, strict=True)}
     wrong = {way: {k: v for k, v in columns.items() if v} for way, columns in judged.items()}
-    assert wrong == dict.fromkeys(judged, {})
+    assert wrong == {way: {} for way in judged}

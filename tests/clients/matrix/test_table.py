@@ -10,7 +10,9 @@ from cachesaver.wiring import TRANSPORTS
 from matrix.page import PAGE, Found, written
 from matrix.table import COLUMNS, SDKS, rows
 
-LINE = re.compile(r"^\| (?P<name>[\w-]+) (?P<version>[\w.]+)(?: \((?P<about>[^)]+)\))? \| (?P<way>[^|]+) \|")
+LINE = re.compile(
+    r"^\| (?P<name>[\w-]+) (?P<version>[\w.]+)(?: \((?P<about>[^)]+)\))? \| (?P<way>[^|]+) \|"
+)
 
 
 def test_every_row_is_told_apart() -> None:

@@ -77,7 +77,8 @@ def _tell(process: str, ways: Mapping[str, Way], told: dict[str, Any]) -> None:
             acts.append({"live": live, "first": _with_us(*where, tuple(PROGRAMS))})
         else:
             acts.append({process: _with_us(*where, AGAIN)})
-    print(json.dumps(acts), flush=True)
+    sys.stdout.write(json.dumps(acts) + "\n")
+    sys.stdout.flush()
 
 
 def _without(way: Way, provider: Provider) -> dict[str, Any]:
@@ -94,9 +95,33 @@ def _with_us(
     with cachesaver.install(
         namespace="a", store=store, hosts=hosts, strict=True, quiet=True
     ) as session:
+        seen = _watched(session)
         told = {name: _performed(name, way, provider, session) for name in names}
     logging.getLogger("cachesaver").removeHandler(heard)
-    return told | {"complaints": heard.lines}
+    return told | {"complaints": heard.lines, "seen": sorted(seen)}
+
+
+def _watched(session: Any) -> set[str]:
+    """Return a set that gets the transports that ask *session*, and the clients they hook."""
+    seen, answer, aanswer = set[str](), session.answer, session.aanswer
+
+    def note() -> None:
+        # This one, its caller, the door that leads to the session, and who comes through it.
+        frame = sys._getframe(3)
+        hook = str(frame.f_globals["__name__"]).rpartition(".")[2]
+        client: Any = getattr(frame.f_locals.get("self"), "_lib", None)
+        seen.add(hook if client is None else f"{hook} on {client.__name__}")
+
+    def answered(*args: Any) -> Any:
+        note()
+        return answer(*args)
+
+    def aanswered(*args: Any) -> Any:
+        note()
+        return aanswer(*args)
+
+    session.answer, session.aanswer = answered, aanswered
+    return seen
 
 
 def _performed(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from matrix.table import COLUMNS, Row
 
@@ -22,9 +22,21 @@ def judge(row: Row, acts: Mapping[str, Act]) -> dict[str, str]:
         acts: What `matrix.play` returned for it.
     """
     columns = [column for column in COLUMNS if column not in row.apart]
-    if row.passes:
-        return {column: "; ".join(_passing(column, acts)) for column in columns}
-    return {column: "; ".join(_FAULTS[column](acts)) for column in columns}
+    told = dict[str, Iterator[str]]()
+    for column in columns:
+        told[column] = _passing(column, acts) if row.passes else _FAULTS[column](acts)
+    faults = {column: "; ".join(found) for column, found in told.items()}
+    if seen := "; ".join(_seen_by_others(row, acts["first"]["seen"])):
+        faults["cold"] = "; ".join(filter(None, (seen, faults["cold"])))
+    return faults
+
+
+def _seen_by_others(row: Row, seen: Sequence[str]) -> Iterator[str]:
+    """Tell where the row does not say by which hook its requests are seen, and on which client."""
+    client = {"httpx": row.client, "urllib3": "urllib3"}.get(row.hook, "")
+    expected = f"{row.hook} on {client}" if client else row.hook
+    if list(seen) != ([] if row.passes else [expected]):
+        yield f"seen by {', '.join(seen) or 'nobody'}"
 
 
 def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
@@ -39,10 +51,10 @@ def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
 
 def _unseen(said: Any) -> Any:
     """Return *said* without what only who is seen can say."""
-    if isinstance(said, dict):
-        kept: dict[str, Any] = {k: v for k, v in said.items() if k not in _OURS}
-        return {name: _unseen(each) for name, each in kept.items()}
-    return _unnumbered(said)
+    if not isinstance(said, dict):
+        return _unnumbered(said)
+    every = cast("dict[str, Any]", said)
+    return {name: _unseen(each) for name, each in every.items() if name not in _OURS}
 
 
 _OURS = frozenset({"crossed", "first", "once", "whole"})
@@ -151,7 +163,7 @@ def _differing(where: str, one: Any, other: Any) -> Iterator[str]:
     if one == other:
         return
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for name in one:
+        for name in cast("dict[str, Any]", one):
             yield from _differing(f"{where} {name}".strip(), one[name], other[name])
     else:
         yield f"{where or 'answers'} differ: {_short(one)} and {_short(other)}"
@@ -159,4 +171,4 @@ def _differing(where: str, one: Any, other: Any) -> Iterator[str]:
 
 def _short(told: Any) -> str:
     text = json.dumps(told)
-    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]}"  # noqa: PLR2004
+    return text if len(text) < 200 else f"{text[:120]} ... {text[-60:]}"

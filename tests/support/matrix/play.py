@@ -48,7 +48,11 @@ def play(
     runs = (("first", "second"),) if hasattr(os, "fork") else (("first",), ("second",))
     with Predictions() if sdk.predicts else Rehearsal(seed=0, tail=1) as provider:
         told["url"] = provider.url
-        acts = [act for processes in runs for act in _acted(python, path, {**told, "processes": processes})]
+        acts = [
+            act
+            for processes in runs
+            for act in _acted(python, path, {**told, "processes": processes})
+        ]
     return [{**first, **second} for first, second in zip(*acts, strict=True)]
 
 

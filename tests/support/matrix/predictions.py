@@ -16,16 +16,15 @@ __all__ = ["Predictions"]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Predictions
-
-    def do_GET(self) -> None:  # noqa: N802  # as the base calls it
+    def do_GET(self) -> None:  # as the base calls it
         self._answer({})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         self._answer(json.loads(self.rfile.read(length) or b"{}"))
 
     def _answer(self, body: Any) -> None:
+        assert isinstance(self.server, Predictions)
         status, told = self.server.answered(self.command, self.path, body)
         content = json.dumps(told).encode()
         self.send_response(status)

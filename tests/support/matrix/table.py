@@ -68,7 +68,7 @@ _NONE_HERE: Mapping[str, str] = MappingProxyType({"stream": "not called as a str
 
 _RUST = (
     "sent by litellm's own Rust (reqwest), which no hook sees: use the gateway, or leave it out of "
-    "`mode=\"replay\"`"
+    '`mode="replay"`'
 )
 _JOBS = (
     "a prediction is a job that is started and polled, whose state a store cannot know: "
@@ -90,12 +90,13 @@ def _aiohttp(name: str = "async, aiohttp") -> Row:
     return Row(way=name, client="aiohttp", hook="aiohttp")
 
 
+# What a generated SDK calls its aiohttp client is one of httpx, on aiohttp's connections: seen there.
 _STAINLESS = (_httpx("sync"), _httpx("async"))
 
 _STAINLESS2 = (
     _httpx("sync", "httpx2"),
     _httpx("async", "httpx2"),
-    _aiohttp(),
+    _httpx("async, aiohttp", "httpx2"),
     _httpx("with_raw_response", "httpx2"),
     _httpx("with_streaming_response", "httpx2"),
 )
@@ -131,9 +132,17 @@ SDKS: tuple[Sdk, ...] = (
         rows=(_httpx("sync", "httpx2"), _httpx("async", "httpx2")),
     ),
     Sdk(name="cohere", module="cohere", rows=_STAINLESS),
-    Sdk(name="groq", module="groq", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)),
     Sdk(
-        name="together", module="together", rows=(*_STAINLESS, _aiohttp()), extras=("httpx-aiohttp",)
+        name="groq",
+        module="groq",
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
+        extras=("httpx-aiohttp",),
+    ),
+    Sdk(
+        name="together",
+        module="together",
+        rows=(*_STAINLESS, _httpx("async, aiohttp")),
+        extras=("httpx-aiohttp",),
     ),
     Sdk(
         name="huggingface-hub",
@@ -146,7 +155,7 @@ SDKS: tuple[Sdk, ...] = (
         module="boto3",
         rows=(Row(way="bedrock-runtime", client="urllib3", hook="urllib3"),),
     ),
-    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _aiohttp())),
+    Sdk(name="fireworks-ai", module="fireworks", rows=(*_STAINLESS, _httpx("async, aiohttp"))),
     Sdk(name="cerebras-cloud-sdk", module="cerebras", rows=_STAINLESS),
     Sdk(
         name="voyageai",
@@ -174,9 +183,7 @@ SDKS: tuple[Sdk, ...] = (
             # httpx clients on aiohttp's connections: seen as the former.
             *(_httpx(f"{route}/, acompletion") for route in ("openai", "anthropic", "gemini")),
             Row(way="anthropic.messages", client="httpx", hook="httpx", apart=_NONE_HERE),
-            _passing(
-                "anthropic.messages, LITELLM_RUST", "reqwest", "", _RUST, **_NONE_HERE
-            ),
+            _passing("anthropic.messages, LITELLM_RUST", "reqwest", "", _RUST, **_NONE_HERE),
             _passing("ocr", "reqwest", "", _RUST, **_NO_STREAM),
         ),
     ),

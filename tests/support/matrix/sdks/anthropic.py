@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import anthropic
 import httpx2
 
 from matrix.sdks.stainless import maker, raises
-from matrix.ways import Way, about
+from matrix.ways import Way, about, as_it_is
 
 _KEPT = ("content-type", "request-id")
 _RAISES = raises(anthropic, stalled=httpx2.ReadTimeout)
@@ -69,7 +69,9 @@ def _raw_stream(client: Any, topic: str) -> Iterator[Any]:
 
 
 def _raw_dumped(told: Any) -> Any:
-    return told if isinstance(told, list) else told.model_dump(mode="json", warnings=False)
+    """A head is a list of ours; the rest is the SDK's."""
+    dump: Callable[..., Any] | None = getattr(told, "model_dump", None)
+    return told if dump is None else dump(mode="json", warnings=False)
 
 
 # --- with_streaming_response: a response that is read by hand
@@ -132,6 +134,6 @@ WAYS = {
         text=lambda answer: json.loads(answer[2])["content"][0]["text"],
         texts=_line_texts,
         raises=_RAISES,
-        dumped=lambda told: told,
+        dumped=as_it_is,
     ),
 }

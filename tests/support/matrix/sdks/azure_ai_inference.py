@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
 from typing import Any
 
-from azure.ai.inference import ChatCompletionsClient
-from azure.ai.inference.aio import ChatCompletionsClient as AsyncChatCompletionsClient
-from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
-
-from matrix.sdks.stainless import chunk_texts, text
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way, about
 
-Client: Any = ChatCompletionsClient
-AsyncClient: Any = AsyncChatCompletionsClient
+# By name, because it is in no environment where types are checked.
+Client: Any = import_module("azure.ai.inference").ChatCompletionsClient
+AsyncClient: Any = import_module("azure.ai.inference.aio").ChatCompletionsClient
+AzureKeyCredential: Any = import_module("azure.core.credentials").AzureKeyCredential
+exceptions: Any = import_module("azure.core.exceptions")
 
 
 def _options(url: str, limit: float) -> dict[str, Any]:
@@ -46,14 +45,18 @@ async def _astream(client: Any, topic: str) -> AsyncIterator[Any]:
             yield chunk
 
 
+def _dumped(told: Any) -> Any:
+    return told.as_dict()
+
+
 _OWN: Any = {
     "text": text,
     "texts": chunk_texts,
-    "dumped": lambda told: told.as_dict(),
+    "dumped": _dumped,
     "raises": {
-        "400": HttpResponseError,
-        "500": HttpResponseError,
-        "timeout": ServiceResponseError,
+        "400": exceptions.HttpResponseError,
+        "500": exceptions.HttpResponseError,
+        "timeout": exceptions.ServiceResponseError,
         "stalled": Exception,
     },
 }

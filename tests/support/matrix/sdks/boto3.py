@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
-from aws import ClientError, Config, boto3
-from botocore.exceptions import ReadTimeoutError
 from urllib3.exceptions import ReadTimeoutError as StalledError
 
+from aws import ClientError, Config, boto3
 from matrix.ways import Way
+
+ReadTimeoutError: Any = import_module("botocore.exceptions").ReadTimeoutError
 
 
 @contextlib.contextmanager

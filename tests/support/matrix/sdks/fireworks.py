@@ -6,4 +6,7 @@ import fireworks
 
 from matrix.sdks.stainless import STALLED, aiohttp, chats
 
-WAYS = chats(fireworks, fireworks.Fireworks, fireworks.AsyncFireworks, **STALLED) | aiohttp(fireworks, fireworks.AsyncFireworks, **STALLED)
+WAYS = {
+    **chats(fireworks, fireworks.Fireworks, fireworks.AsyncFireworks, **STALLED),
+    **aiohttp(fireworks, fireworks.AsyncFireworks, **STALLED),
+}

@@ -99,9 +99,7 @@ def _raises(timeout: type[BaseException]) -> dict[str, type[BaseException]]:
 _OWN: Any = {"text": _text, "texts": _texts, "dumped": _dumped}
 
 WAYS = {
-    "sync": Way(
-        make=_made, ask=_ask, stream=_stream, raises=_raises(httpx2.ReadTimeout), **_OWN
-    ),
+    "sync": Way(make=_made, ask=_ask, stream=_stream, raises=_raises(httpx2.ReadTimeout), **_OWN),
     "sync, httpx": Way(
         make=_over_httpx, ask=_ask, stream=_stream, raises=_raises(httpx.ReadTimeout), **_OWN
     ),

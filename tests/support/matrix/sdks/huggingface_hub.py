@@ -11,7 +11,7 @@ import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
 
-from matrix.sdks.stainless import chunk_texts, text
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way, about
 
 InferenceClient: Any = huggingface_hub.InferenceClient

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from importlib import import_module
 from typing import Any
+
+from matrix.sdks.completions import chunk_texts, text
+from matrix.ways import Way, as_it_is
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it asks the network
 
-import litellm
-from litellm import rust_bridge
-from litellm.exceptions import MidStreamFallbackError
+# By name, because it is in no environment where types are checked.
+lite: Any = import_module("litellm")
+rust_bridge: Any = import_module("litellm.rust_bridge")
+MidStreamFallbackError: Any = import_module("litellm.exceptions").MidStreamFallbackError
 
-from matrix.sdks.stainless import chunk_texts, text
-from matrix.ways import Way
-
-lite: Any = litellm
 lite.suppress_debug_info = True
 
 _ROUTES: Mapping[str, tuple[str, str, int]] = {
@@ -94,6 +95,7 @@ _COMMON: Any = {
     },
 }
 
+
 @contextlib.asynccontextmanager
 async def _messages(url: str, limit: float) -> AsyncGenerator[Any]:
     rust_bridge.rust(False)
@@ -117,7 +119,7 @@ _MESSAGE: Any = {
     "stream": None,
     "text": str,
     "texts": str,
-    "dumped": lambda told: told,
+    "dumped": as_it_is,
     "raises": _COMMON["raises"],
 }
 

@@ -9,7 +9,7 @@ import httpx2
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
-from matrix.sdks.stainless import text
+from matrix.sdks.completions import text
 from matrix.ways import Way, about
 
 

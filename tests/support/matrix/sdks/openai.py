@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx2
 import openai
 
-from matrix.sdks.stainless import aiohttp, chats, chunk_texts, maker, raises, text
-from matrix.ways import Way, about
+from matrix.sdks.completions import chunk_texts
+from matrix.sdks.stainless import aiohttp, chats, maker, raises
+from matrix.ways import Way, about, as_it_is
 
 OpenAI: Any = openai.OpenAI
 
@@ -37,7 +38,9 @@ def _raw_stream(client: Any, topic: str) -> Iterator[Any]:
 
 
 def _raw_dumped(told: Any) -> Any:
-    return told if isinstance(told, list) else told.model_dump(mode="json", warnings=False)
+    """A head is a list of ours; the rest is the SDK's."""
+    dump: Callable[..., Any] | None = getattr(told, "model_dump", None)
+    return told if dump is None else dump(mode="json", warnings=False)
 
 
 # --- with_streaming_response: a response that is read by hand
@@ -80,6 +83,6 @@ WAYS = {
         texts=_line_texts,
         # Read by hand, the client's own exception comes through.
         raises=raises(openai, stalled=httpx2.ReadTimeout),
-        dumped=lambda told: told,
+        dumped=as_it_is,
     ),
 }

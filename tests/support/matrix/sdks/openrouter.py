@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from openrouter import OpenRouter, errors
 
-from matrix.sdks.stainless import chunk_texts, text
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way, about
 
 

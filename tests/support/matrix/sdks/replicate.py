@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Generator
+from importlib import import_module
 from typing import Any
 
 import httpx
-import replicate
-from replicate.exceptions import ReplicateError
 
-from matrix.ways import Way
+from matrix.ways import Way, as_it_is
 
-Client: Any = replicate.Client
+# By name, because it is in no environment where types are checked.
+Client: Any = import_module("replicate").Client
+ReplicateError: Any = import_module("replicate.exceptions").ReplicateError
 
 
 def _client(url: str, limit: float) -> Any:
@@ -41,7 +42,7 @@ _OWN: Any = {
     "stream": None,
     "text": str,
     "texts": str,
-    "dumped": lambda told: told,
+    "dumped": as_it_is,
     "raises": {"400": ReplicateError, "500": ReplicateError, "timeout": httpx.ReadTimeout},
 }
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 import httpx
 
+from matrix.sdks.completions import chunk_texts, text
 from matrix.ways import Way, about
 
-__all__ = ["STALLED", "aiohttp", "chats", "chunk_texts", "maker", "raises", "text"]
+__all__ = ["STALLED", "aiohttp", "chats", "maker", "raises"]
 
 STALLED: Mapping[str, Any] = MappingProxyType({"stalled": httpx.ReadTimeout})
 """In the middle of a stream, most let the client's own exception through; OpenAI's does not."""
@@ -38,17 +39,6 @@ def maker(
         return client(base_url=url + prefix, api_key="k", max_retries=0, timeout=limit, **made)
 
     return make
-
-
-def text(answer: Any) -> str:
-    content: str = answer.choices[0].message.content
-    return content
-
-
-def chunk_texts(chunks: Iterable[Any]) -> str:
-    return "".join(
-        chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices
-    )
 
 
 def chats(

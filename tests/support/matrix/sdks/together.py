@@ -6,4 +6,7 @@ import together
 
 from matrix.sdks.stainless import STALLED, aiohttp, chats
 
-WAYS = chats(together, together.Together, together.AsyncTogether, **STALLED) | aiohttp(together, together.AsyncTogether, **STALLED)
+WAYS = {
+    **chats(together, together.Together, together.AsyncTogether, **STALLED),
+    **aiohttp(together, together.AsyncTogether, **STALLED),
+}

@@ -36,11 +36,15 @@ async def _aask(client: Any, topic: str) -> Any:
     return await client.rerank(query=topic, **_RANK)
 
 
+def _dumped(told: Any) -> Any:
+    return [[list(result) for result in told.results], told.total_tokens]
+
+
 _OWN: Any = {
     "stream": None,
     "text": str,
     "texts": str,
-    "dumped": lambda told: [[list(result) for result in told.results], told.total_tokens],
+    "dumped": _dumped,
     "raises": {
         "400": error.APIError,
         "500": error.ServerError,

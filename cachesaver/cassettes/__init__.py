@@ -1,0 +1,1 @@
+"""Stores in files that people read, compare and commit: their text, and how they are kept."""

@@ -1,0 +1,128 @@
+"""A cassette on disk: read at once, appended to while it is recorded, set in order at the end.
+
+Several processes may record into one: each answer is appended in one piece under a lock, and whoever
+closes last leaves the file in order. Nothing here runs on an event loop's thread but the reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from filelock import FileLock
+
+from cachesaver.cassettes.format import Document, Head, merged, parse, written
+from cachesaver.errors import CassetteError
+
+__all__ = ["append", "put_in_order", "read", "remove"]
+
+_CUT: Final = b"---\n"
+
+
+def read(path: Path) -> tuple[Head, list[Document]]:
+    """Return what the cassette holds; nothing where there is none.
+
+    Raises:
+        CassetteError: It cannot be read, or is damaged.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return Head(), []
+    except OSError as error:
+        raise _failed("read", path, error) from error
+    return parse(text, location=str(path)) if text else (Head(), [])
+
+
+def append(path: Path, documents: Iterable[Document]) -> None:
+    """Add *documents* at the end of the cassette, on disk when this returns. Makes the cassette.
+
+    Raises:
+        CassetteError: It cannot be written.
+    """
+    text = b"".join(_CUT + each.text for each in documents)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path), path.open("a+b") as file:
+            _drop_torn(file)
+            if not file.tell():
+                text = written(Head(), ()) + text
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _failed("written", path, error) from error
+
+
+def _drop_torn(file: BinaryIO) -> None:
+    """Cut off the document at the end of *file* that was not written to its end."""
+    if not (size := file.tell()):
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n" + _CUT) + 1)
+    file.seek(0, os.SEEK_END)
+
+
+def put_in_order(
+    path: Path, clients: Mapping[str, str], outdated: Mapping[str, Document] | None = None
+) -> None:
+    """Sort and merge the documents of the cassette, and note what it was recorded with.
+
+    Args:
+        path: Of the cassette; without one nothing happens.
+        clients: Versions by package, added to those that stand there.
+        outdated: Documents whose answers are to go, by fingerprint: they were recorded anew.
+
+    Raises:
+        CassetteError: It cannot be written.
+    """
+    try:
+        with _lock(path):
+            if not path.exists():
+                return
+            head, documents = read(path)
+            kept = merged(documents, outdated or {})
+            told = Head(clients={**head.clients, **clients})
+            _replace(path, written(told, kept))
+    except OSError as error:
+        raise _failed("written", path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Forget the cassette."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _lock(path: Path) -> FileLock:
+    """The lock lies in the folder of temporary files: nobody wants it in his repository."""
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    return FileLock(Path(tempfile.gettempdir()) / f"cachesaver-{digest}.lock")
+
+
+def _replace(path: Path, text: bytes) -> None:
+    if path.read_bytes() == text:
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(OSError):  # a file system without permissions
+        os.chmod(name, path.stat().st_mode)  # noqa: PTH101
+    os.replace(name, path)  # noqa: PTH105
+
+
+def _failed(what: str, path: Path, error: OSError) -> CassetteError:
+    return CassetteError(
+        f"the cassette {path} cannot be {what}: {error.strerror or error}; "
+        "see to its folder and permissions, or name another file.",
+        location=str(path),
+    )

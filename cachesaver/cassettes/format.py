@@ -1,0 +1,197 @@
+"""The text of a cassette: JSON documents between lines of `---`, one for each question.
+
+The first says what the file is. They are kept in the order of their fingerprints, so that recording
+one question anew touches its lines only; while it is recorded, answers come at the end, one document
+each. As JSON is YAML, so is the file: a stream of YAML documents. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, cast
+
+import orjson
+
+from cachesaver.cassettes.answers import question_of
+from cachesaver.errors import CassetteError
+
+__all__ = ["VERSION", "Document", "Head", "document", "merged", "parse", "written"]
+
+VERSION: Final = 1
+
+_MARK: Final = "cachesaver cassette"
+_CUT: Final = b"---\n"
+_WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The first document.
+
+    Attributes:
+        clients: Versions of what it was recorded with, by package.
+    """
+
+    clients: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One question and its answers, in the order of their indexes.
+
+    Attributes:
+        fingerprint: Of the question.
+        members: As they stand in the file.
+        text: The lines they stand in.
+    """
+
+    fingerprint: str
+    members: Mapping[str, Any] = field(repr=False)
+    text: bytes = field(repr=False)
+
+    @cached_property
+    def question(self) -> bytes:
+        """The canonical question, without secrets."""
+        return question_of(self.members)
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """As they stand in the file; see `answers.sample_of`."""
+        return cast("list[dict[str, Any]]", self.members["answers"])
+
+
+def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
+    """Return what the file at *location* holds; what was cut off at its end is left out.
+
+    Raises:
+        CassetteError: It is no cassette, of a later version, or damaged; the message says where.
+    """
+    first, *rest = text.split(b"\n" + _CUT)
+    head = _head(first, location)
+    documents = list[Document]()
+    line = first.count(b"\n") + 3
+    for place, part in enumerate(rest):
+        try:
+            documents.append(_read(part))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if place + 1 < len(rest) or part.endswith(b"\n"):
+                raise CassetteError(
+                    f"the cassette {location} is damaged: its document at line {line} is not one of "
+                    f"ours ({type(error).__name__}: {error}); mend it, or remove it and record it anew.",
+                    location=location,
+                ) from error
+        line += part.count(b"\n") + 2
+    return head, documents
+
+
+def _read(part: bytes) -> Document:
+    members = _loads(part)
+    text = part if part.endswith(b"\n") else part + b"\n"
+    found = Document(fingerprint=members["fingerprint"], members=members, text=text)
+    if not isinstance(members["answers"], list):
+        raise TypeError("answers is no list")
+    return found
+
+
+def _head(first: bytes, location: str) -> Head:
+    try:
+        members = orjson.loads(first)
+        version = members[_MARK]
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        raise CassetteError(
+            f"{location} is no cassette of ours: it does not begin with "
+            f'{{"{_MARK}": {VERSION}}}; name another file, or convert it: '
+            "`cachesaver cassette import`.",
+            location=location,
+        ) from None
+    if version != VERSION:
+        raise CassetteError(
+            f"the cassette {location} has the version {version}, and this cachesaver knows "
+            f"{VERSION}; upgrade: `pip install -U cachesaver`.",
+            location=location,
+        )
+    return Head(clients=members.get("recorded with", {}))
+
+
+def document(fingerprint: str, question: Mapping[str, Any], answers: list[Any]) -> Document:
+    """Return the document of a question (`answers.question_members`) and its answers."""
+    members = {**question, "fingerprint": fingerprint, "answers": answers}
+    text = (_pretty(members, "") + "\n").encode()
+    return Document(fingerprint=fingerprint, members=members, text=text)
+
+
+def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
+    """Iterate one document a question, by fingerprint, from those that a recording left behind.
+
+    Answers are in the order of the index they were given, then of their arrival; the same one is
+    kept once, and those of *outdated*, which has documents by fingerprint, are gone.
+    """
+    found: dict[str, list[Document]] = {}
+    for each in documents:
+        found.setdefault(each.fingerprint, []).append(each)
+    for fingerprint in sorted(found):
+        gone = outdated[fingerprint].answers if fingerprint in outdated else []
+        yield _joined(found[fingerprint], gone)
+
+
+def _joined(documents: list[Document], gone: list[dict[str, Any]]) -> Document:
+    """Return *documents*, which are of one question, as one."""
+    first = documents[0]
+    if len(documents) == 1 and not gone and not any("index" in each for each in first.answers):
+        return first
+    numbered = [
+        (answer.get("index", place), answer)
+        for each in documents
+        for place, answer in enumerate(each.answers)
+    ]
+    kept = list[dict[str, Any]]()
+    for _, answer in sorted(numbered, key=lambda each: (each[0], each[1].get("recorded", ""))):
+        plain = {name: value for name, value in answer.items() if name != "index"}
+        if plain not in kept and plain not in gone:
+            kept.append(plain)
+    question = {k: v for k, v in first.members.items() if k not in ("answers", "fingerprint")}
+    return document(first.fingerprint, question, kept)
+
+
+def written(head: Head, documents: Iterable[Document]) -> bytes:
+    """Return the text of a whole cassette."""
+    members: dict[str, object] = {_MARK: VERSION}
+    if head.clients:
+        members["recorded with"] = dict(sorted(head.clients.items()))
+    first = (_pretty(members, "") + "\n").encode()
+    return _CUT.join((first, *(each.text for each in documents)))
+
+
+def _pretty(value: object, indent: str) -> str:
+    """Write *value*: on one line where it fits, else one member a line."""
+    flat = _flat(value)
+    if len(indent) + len(flat) <= _WIDTH or not value or not isinstance(value, dict | list):
+        return flat
+    deeper = indent + " "
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        lines = [
+            f"{deeper}{_flat(name)}: {_pretty(item, deeper)}" for name, item in members.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    items = cast("list[object]", value)
+    return "[\n" + ",\n".join(deeper + _pretty(item, deeper) for item in items) + f"\n{indent}]"
+
+
+def _flat(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character can be named only
+        return json.dumps(value)
+    return text
+
+
+def _loads(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # orjson refuses half characters, and long integers
+        return json.loads(text)

@@ -1,0 +1,226 @@
+"""A cassette as a store: the laws of a store in memory, over what a file holds.
+
+What is bought is on disk when its buyer has it. Questions are read when they are asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from cachesaver.cassettes.answers import answer_of, question_members, sample_of
+from cachesaver.cassettes.files import append, put_in_order, read
+from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.errors import CassetteError
+from cachesaver.exchange import Sample
+from cachesaver.ports import Grant, Policy, Run, StoreSummary
+from cachesaver.stores.memory import MemoryStore, Pool
+
+__all__ = ["CassetteStore", "Exhausted"]
+
+
+class Exhausted(StrEnum):
+    """What a draw gets when every recorded answer to its question has been given."""
+
+    ERROR = "error"
+    """Nothing: it raises, as any miss does."""
+    CYCLE = "cycle"
+    """The first again, then the second, and so on."""
+    LAST = "last"
+    """The last, for ever."""
+    EXTEND = "extend"
+    """A new one, bought and recorded."""
+
+
+class CassetteStore(MemoryStore):
+    """`ports.Store` over the cassette at *path*; nothing is written before something is bought.
+
+    Args:
+        path: Of the file. It may be missing.
+        exhausted: See `Exhausted`.
+        anew: Whether nothing that stands there is given, and what is recorded takes its place,
+            question by question.
+        clients: Tells the versions of what this is recorded with, when it is known.
+
+    Raises:
+        CassetteError: The cassette cannot be read, or is damaged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        exhausted: Exhausted = Exhausted.ERROR,
+        anew: bool = False,
+        clients: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self._exhausted = exhausted
+        self._clients = clients
+        _, documents = read(path)
+        found = {each.fingerprint: each for each in merged(documents, {})}
+        self._documents = {} if anew else found
+        self._outdated = found if anew else {}
+        self._repeats: dict[tuple[Run, str], int] = {}
+        self._recorded = set[str]()
+        self._played = set[tuple[str, int]]()
+        self._writer: ThreadPoolExecutor | None = None
+        self._closing = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<CassetteStore {str(self.path)!r} of {len(self._documents)} questions>"
+
+    @property
+    def played(self) -> Mapping[str, frozenset[int]]:
+        """The indexes of the answers that were given, by fingerprint."""
+        with self._lock:
+            found: dict[str, set[int]] = {}
+            for fingerprint, index in self._played:
+                found.setdefault(fingerprint, set()).add(index)
+        return {fingerprint: frozenset(indexes) for fingerprint, indexes in found.items()}
+
+    @property
+    def unused(self) -> tuple[tuple[bytes, int], ...]:
+        """Question and index of each answer that was recorded before and never given."""
+        return tuple(
+            (each.question, index)
+            for fingerprint, each in self._documents.items()
+            for index in range(len(each.answers))
+            if (fingerprint, index) not in self._played
+        )
+
+    @property
+    def recorded(self) -> int:
+        """How many questions were recorded since it was opened."""
+        return len(self._recorded)
+
+    # --- the store (cachesaver.ports.Store) ---
+
+    def acquire(
+        self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
+    ) -> tuple[Grant, ...]:
+        """See `ports.Store.acquire`; what was recorded is given again as *exhausted* says."""
+        repeats = self._repeating(fingerprint, policy)
+        if repeats:
+            policy = Policy.READ
+        grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
+        if repeats:
+            grants = tuple([self._given(run, fingerprint, grant) for grant in grants])
+        self._played.update((fingerprint, grant.index) for grant in grants if grant.sample)
+        return grants
+
+    def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
+        with self._lock:
+            for fingerprint in fingerprints:
+                self.pool(fingerprint)
+        grants = super().look(fingerprints, owner=owner, leads=leads)
+        self._played.update(
+            (fingerprint, grant.index)
+            for fingerprint, grant in zip(fingerprints, grants, strict=True)
+            if grant.sample
+        )
+        return grants
+
+    def fill(
+        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
+    ) -> Future[Sample]:
+        """See `ports.Store.fill`; the file has it when the future is done."""
+        filled = super().fill(fingerprint, index, token, sample, question=question)
+        if filled.result() is not sample:
+            return filled
+        members = {"index": index, **answer_of(sample)}
+        added = document(fingerprint, question_members(question), [members])
+        with self._closing:
+            self._recorded.add(fingerprint)
+            if self._writer is None:
+                self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
+            return self._writer.submit(self._written, added, sample)
+
+    def questions(self) -> Iterator[tuple[str, bytes]]:
+        with self._lock:
+            known = {key: pool.question for key, pool in self._pools.items() if pool.samples}
+        for fingerprint in sorted(self._documents.keys() | known.keys()):
+            read_already = known.get(fingerprint)
+            yield fingerprint, read_already or self._documents[fingerprint].question
+
+    def summary(self) -> StoreSummary:
+        with self._lock:
+            filled = {key: len(pool.samples) for key, pool in self._pools.items() if pool.samples}
+            held = {key: len(each.answers) for key, each in self._documents.items()} | filled
+        return StoreSummary(
+            fingerprints=len(held),
+            samples=sum(held.values()),
+            namespaces=len(self._memories),
+            size=self.path.stat().st_size if self.path.exists() else 0,
+        )
+
+    def verify(self) -> Iterator[str]:
+        for fingerprint in self._documents:
+            try:
+                self._loaded(fingerprint)
+            except CassetteError as error:
+                yield str(error)
+
+    def close(self) -> None:
+        """Set the file in order, where something was recorded. Safe to call twice."""
+        with self._closing:
+            writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        writer.shutdown()
+        outdated = {key: each for key, each in self._outdated.items() if key in self._recorded}
+        put_in_order(self.path, self._clients(), outdated)
+
+    def pool(self, fingerprint: str) -> Pool:
+        found = self._pools.get(fingerprint)
+        if found is None:
+            found = self._pools[fingerprint] = self._loaded(fingerprint)
+        return found
+
+    # --- behind it
+
+    def _loaded(self, fingerprint: str) -> Pool:
+        """Read what stands in the file under *fingerprint*."""
+        found = self._documents.get(fingerprint)
+        if found is None:
+            return Pool()
+        try:
+            samples = {place: sample_of(each) for place, each in enumerate(found.answers)}
+            question = found.question
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CassetteError(
+                f"the cassette {self.path} is damaged: what stands under the fingerprint "
+                f"{fingerprint[:12]}… is no answer ({type(error).__name__}: {error}); mend it, or "
+                "remove it and record it anew.",
+                location=str(self.path),
+            ) from error
+        bought = {sample.draw: place for place, sample in reversed(samples.items()) if sample.draw}
+        return Pool(question=question, samples=samples, bought=bought, top=len(samples))
+
+    def _repeating(self, fingerprint: str, policy: Policy) -> bool:
+        """Tell whether what was recorded of *fingerprint* is all there will ever be, again and again."""
+        return (
+            self._exhausted in (Exhausted.CYCLE, Exhausted.LAST)
+            and fingerprint in self._documents
+            and policy is not Policy.FRESH
+        )
+
+    def _given(self, run: Run, fingerprint: str, grant: Grant) -> Grant:
+        """Return *grant*; what is given once more, where it has nothing."""
+        if grant.index >= 0:
+            return grant
+        with self._lock:
+            samples = self.pool(fingerprint).samples
+            turn = self._repeats.get((run, fingerprint), 0)
+            self._repeats[run, fingerprint] = turn + 1
+        index = turn % len(samples) if self._exhausted is Exhausted.CYCLE else len(samples) - 1
+        return replace(grant, index=index, sample=samples[index])
+
+    def _written(self, added: Document, sample: Sample) -> Sample:
+        append(self.path, (added,))
+        return sample

@@ -1,0 +1,162 @@
+"""The pytest plugin: tests answered from cassettes, by a marker or a fixture.
+
+Imported by pytest in every project that has cachesaver installed, so it imports nothing of ours before a
+test asks for a cassette. Where pytest-recording is there, `--record-mode` and `--block-network` are its
+options, and ours heed them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from cachesaver.recording import Cassette
+
+__all__ = ["cassette"]
+
+_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+
+_CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
+_OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+"""Which test has which file, by the file's name without case."""
+_UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+"""How many answers of a cassette were never given, by its path."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what is not there yet."""
+    group = parser.getgroup("cachesaver", "cassettes of provider calls")
+    if importlib.util.find_spec("pytest_recording") is None:
+        group.addoption(
+            "--record-mode",
+            choices=_MODES,
+            default=None,
+            help="what cassettes record: none (default), once, new_episodes, all or rewrite",
+        )
+    parser.addini("cachesaver_record_mode", "as --record-mode", default="none")
+    parser.addini(
+        "cachesaver_cassette_dir",
+        "where cassettes lie, seen from the folder of a test (default: cassettes)",
+        default="cassettes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "cassette(path, *, record_mode, exhausted, **options): answer the provider calls of this "
+        "test from a cassette; see cachesaver.use_cassette",
+    )
+    config.stash[_OWNERS] = {}
+    config.stash[_UNUSED] = {}
+
+
+@pytest.fixture
+def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
+    """The cassette of this test: everything it asks a provider is answered from it.
+
+    The marker `cassette` takes what `cachesaver.use_cassette` takes; without a path it is
+    `cassettes/MODULE/TEST.cassette` beside the test.
+    """
+    from cachesaver.recording import use_cassette
+
+    item = _item(request)
+    marker = item.get_closest_marker("cassette")
+    arguments = marker.args if marker else ()
+    options: dict[str, Any] = {"record_mode": _record_mode(item.config)}
+    options |= marker.kwargs if marker else {}
+    path = _path(item, str(arguments[0]) if arguments else "")
+    with use_cassette(path, **options) as used:
+        item.stash[_CASSETTE] = used
+        yield used
+    if unused := len(used.store.unused):
+        item.config.stash[_UNUSED][str(path)] = unused
+
+
+@pytest.fixture(autouse=True)
+def _cassette_of_marker(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("cassette") is not None:
+        request.getfixturevalue("cassette")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a miss be seen even where the program, or an SDK, swallowed what it raised."""
+    try:
+        result = yield
+    except BaseException:
+        _tell(item)
+        raise
+    if misses := _misses(item):
+        pytest.fail(
+            f"a question was not answered, and nobody said so:\n\n{misses[0]}", pytrace=False
+        )
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name the cassettes that hold what no test asked for."""
+    unused = config.stash.get(_UNUSED, {})
+    if not unused:
+        return
+    terminalreporter.section("cassettes")
+    for path, count in sorted(unused.items()):
+        answers = "1 answer was" if count == 1 else f"{count} answers were"
+        terminalreporter.write_line(f"{_shown(config, path)}: {answers} never asked for")
+
+
+def _item(request: pytest.FixtureRequest) -> pytest.Item:
+    node: Any = request.node
+    if not isinstance(node, pytest.Item):
+        raise pytest.UsageError(
+            "the fixture 'cassette' is for single tests: its scope is 'function'"
+        )
+    return node
+
+
+def _record_mode(config: pytest.Config) -> str:
+    given = config.getoption("--record-mode", default=None)
+    return str(given or config.getini("cachesaver_record_mode"))
+
+
+def _path(item: pytest.Item, named: str) -> Path:
+    """Return where the cassette of *item* lies: as *named*, or by the name of the test."""
+    from cachesaver.cassettes.names import file_name
+
+    folder = item.path.parent / str(item.config.getini("cachesaver_cassette_dir"))
+    if named:
+        given = Path(named)
+        return given if given.is_absolute() or given.parent != Path() else folder / given
+    _, _, test = item.nodeid.partition("::")
+    path = folder / item.path.stem / file_name(test.replace("::", "."))
+    owners = item.config.stash[_OWNERS]
+    owner = owners.setdefault(str(path).casefold(), item.nodeid)
+    if owner != item.nodeid:
+        raise pytest.UsageError(
+            f"{item.nodeid} and {owner} would share the cassette {path}; "
+            "name one of them: @pytest.mark.cassette('another')"
+        )
+    return path
+
+
+def _misses(item: pytest.Item) -> tuple[Exception, ...]:
+    used = item.stash.get(_CASSETTE, None)
+    return () if used is None else used.session.misses
+
+
+def _tell(item: pytest.Item) -> None:
+    for miss in _misses(item):
+        item.add_report_section("call", "cachesaver", str(miss))
+
+
+def _shown(config: pytest.Config, path: str) -> str:
+    try:
+        return str(Path(path).relative_to(config.rootpath))
+    except ValueError:
+        return path

@@ -1,0 +1,122 @@
+"""The file itself: several processes, kills, permissions, and what stays untouched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cachesaver.cassettes.files import append, put_in_order, read
+from cachesaver.cassettes.format import document
+from cachesaver.cassettes.store import CassetteStore
+from cachesaver.errors import CassetteError
+
+RECORDER = """
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from cachesaver.cassettes.store import CassetteStore
+from cachesaver.stores.testing import a_run, buy
+store = CassetteStore(Path(sys.argv[1]))
+for number in range(int(sys.argv[3])):
+    buy(store, a_run(sys.argv[2]), "d%d" % number, fingerprint="%s-%d" % (sys.argv[2], number % 5))
+    print(number, flush=True)
+store.close()
+"""
+
+
+def recorder(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RECORDER, str(path), name, str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kept(path: Path) -> dict[str, int]:
+    return {each.fingerprint: len(each.answers) for each in read(path)[1]}
+
+
+def test_eight_processes_record_into_one_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "shared.cassette"
+    writers = [recorder(path, f"w{number}", 10) for number in range(8)]
+    for writer in writers:
+        writer.communicate()
+
+    assert kept(path) == {f"w{writer}-{number}": 2 for writer in range(8) for number in range(5)}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+@pytest.mark.parametrize("after", [1, 3, 7])
+def test_a_killed_recording_keeps_what_was_answered(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "a.cassette"
+    writer = recorder(path, "w", 10_000)
+    assert writer.stdout is not None
+    told = [writer.stdout.readline() for _ in range(after)]
+    writer.send_signal(signal.SIGKILL)
+    told += writer.stdout.read().splitlines()
+    writer.wait()
+    writer.stdout.close()
+
+    held = CassetteStore(path).summary().samples
+    assert len(told) <= held <= len(told) + 1
+
+    put_in_order(path, {})
+    assert CassetteStore(path).summary().samples == held
+
+
+def test_what_the_power_took_is_dropped_when_recording_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document("f", {"asks": ["q"]}, []), document("g", {"asks": ["q"]}, [])])
+    path.write_bytes(path.read_bytes()[:-9])
+
+    append(path, [document("h", {"asks": ["q"]}, [])])
+
+    assert sorted(kept(path)) == ["f", "h"]
+
+
+def test_versions_of_clients_are_added(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document("f", {"asks": ["q"]}, [])])
+    put_in_order(path, {"openai": "3"})
+    put_in_order(path, {"httpx": "1"})
+
+    assert read(path)[0].clients == {"openai": "3", "httpx": "1"}
+
+
+def test_order_that_is_there_already_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document("f", {"asks": ["q"]}, [])])
+    put_in_order(path, {})
+    before = path.stat().st_ino
+
+    put_in_order(path, {})
+
+    assert path.stat().st_ino == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.cassette"]
+
+
+def test_permissions_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document("g", {"asks": ["q"]}, []), document("f", {"asks": ["q"]}, [])])
+    path.chmod(0o640)
+
+    put_in_order(path, {})
+
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_cannot_be_a_file_is_one_clear_error(tmp_path: Path) -> None:
+    acts: list[Callable[[], object]] = [
+        lambda: read(tmp_path),
+        lambda: append(tmp_path, []),
+        lambda: put_in_order(tmp_path, {}),
+    ]
+    for act in acts:
+        with pytest.raises(CassetteError, match="name another file"):
+            act()
