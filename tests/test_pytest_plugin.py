@@ -15,6 +15,7 @@ importlib.import_module("openai")
 
 PROGRAM = """
 import asyncio, threading, unittest
+import openai, pytest
 
 URL = {url!r}
 ASK = dict(model="gpt-5-mini")
