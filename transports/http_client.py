@@ -60,9 +60,9 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
     def endheaders(
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
+        own: _End = bound(original, self)
         if not active() or not _wants(gate, self):  # every call of the process comes past here
-            return bound(original, self)(message_body, encode_chunked=encode_chunked)
-        own = bound(original, self)
+            return own(message_body, encode_chunked=encode_chunked)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
         head = Head.of(lib, self)
         if head.switches_protocols or is_let_through(head.method, lambda: head.url):
