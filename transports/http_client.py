@@ -60,10 +60,10 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
     def endheaders(
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
-        own = bound(original, self)
+        own: _End = bound(original, self)
+        if not active() or not _wants(gate, self):  # every call of the process comes past here
+            return own(message_body, encode_chunked=encode_chunked)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
-        if not active() or not _wants(gate, self):
-            return live()
         head = Head.of(lib, self)
         if head.switches_protocols or is_let_through(head.method, lambda: head.url):
             return live()
@@ -85,7 +85,8 @@ def _wants(gate: Gate, connection: Any) -> bool:
     lines: list[bytes] = connection._buffer  # noqa: SLF001  # there `putheader` puts them
     if not lines:
         return False
-    method, target, *_ = (*lines[0].decode("latin-1").split(" ", 2), "")
+    method, _, rest = lines[0].decode("latin-1").partition(" ")
+    target = rest.partition(" ")[0]
     if method.upper() in _UNSEEN:
         return False
     if target.startswith("/"):
