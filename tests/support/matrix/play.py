@@ -67,7 +67,7 @@ def _acted(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1200,
     )
     if ran.returncode or ran.stderr:
         raise RuntimeError(f"{told['module']} ended with {ran.returncode}:\n{ran.stderr}")
