@@ -102,7 +102,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Name the cassettes that hold what no test asked for."""
-    unused = config.stash.get(_UNUSED, {})
+    unused = config.stash[_UNUSED]
     if not unused:
         return
     terminalreporter.section("cassettes")

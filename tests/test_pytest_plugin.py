@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
-import openai  # noqa: F401  # once: a run in this process forgets what it has imported itself
 import pytest
 
 from cachesaver.rehearsal import Rehearsal
 
+# Once: a run of pytest in this process forgets what it has imported itself.
+importlib.import_module("openai")
+
 PROGRAM = """
 import asyncio, threading, unittest
-import openai, pytest
 
 URL = {url!r}
 ASK = dict(model="gpt-5-mini")
@@ -200,6 +202,7 @@ def test_answers_that_nobody_asked_for_are_reported(project: Project) -> None:
     ran.stdout.fnmatch_lines(["cassettes/test_it/test_a.cassette: 1 answer was never asked for"])
 
 
+@pytest.mark.timeout(400)  # nine interpreters to start
 def test_eight_workers_record_into_one_cassette(project: Project) -> None:
     project.pytester.makepyfile(
         f"""

@@ -61,7 +61,7 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
         own = bound(original, self)
-        live = functools.partial(own, message_body, encode_chunked=encode_chunked)
+        live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
         if not active() or not _wants(gate, self):
             return live()
         head = Head.of(lib, self)
@@ -100,10 +100,15 @@ def _wants(gate: Gate, connection: Any) -> bool:
 
 def _is_mocked(lib: Any, connection: Any) -> bool:
     """Tell whether a mock has the network, or has put itself into *connection*."""
-    kinds = (*type(connection).__mro__, lib.HTTPConnection, type(connection.sock))
+    sock: object = connection.sock
+    kinds: tuple[object, ...] = (*type(connection).__mro__, lib.HTTPConnection, type(sock))
     return (
         network_is_mocked()
-        or any(getattr(kind, "__module__", "").partition(".")[0] in MOCKS for kind in kinds)
-        or author(vars(connection).get("_create_connection")) in MOCKS
+        or any(_package(kind) in MOCKS for kind in kinds)
+        or author(connection.__dict__.get("_create_connection")) in MOCKS
         or any(is_patched(connection, name, _OWN) for name in _SEAMS)
     )
+
+
+def _package(kind: object) -> str:
+    return str(getattr(kind, "__module__", "")).partition(".")[0]

@@ -155,14 +155,17 @@ class StandIn:
 
     def _put(self, wire: bytes) -> None:
         """See `HTTPConnection.send`."""
-        connection = self._connection
-        if connection.sock is None:
-            if not connection.auto_open:
+        if self._connection.sock is None:
+            if not self._connection.auto_open:
                 raise self._lib.NotConnected
-            connection.connect()
-            if self._timeout:
-                connection.sock.settimeout(*self._timeout)
-        connection.sock.sendall(wire)
+            self._connect()
+        sock: Any = self._connection.sock
+        sock.sendall(wire)
+
+    def _connect(self) -> None:
+        self._connection.connect()
+        if self._timeout:
+            self._connection.sock.settimeout(*self._timeout)
 
     def _part(self) -> None:
         """Leave the socket to the response that is read from it, and whose end closes it."""

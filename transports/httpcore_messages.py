@@ -99,12 +99,13 @@ def twin(lib: Any, request: httpcore.Request, asked: Request, wanted: Request) -
 
 def with_content(lib: Any, request: httpcore.Request, content: object) -> httpcore.Request:
     """Return *request* with *content* as its body."""
+    known: Any = request
     made = lib.Request(
         request.method,
         request.url,
         headers=request.headers,
         content=content,
-        extensions=request.extensions,
+        extensions=known.extensions,
     )
     return cast("httpcore.Request", made)
 
@@ -119,8 +120,9 @@ def reply(native: httpcore.Response) -> Reply:
         headers=text(native.headers),
         chunks=iter(cast("Iterable[bytes]", native.stream)),
         close=native.close,
+        reason=_told(native, "reason_phrase", b""),
+        http_version=_told(native, "http_version", b"HTTP/1.1"),
         native=native,
-        **_how(native),
     )
 
 
@@ -132,24 +134,22 @@ def async_reply(native: httpcore.Response) -> AsyncReply:
         headers=text(native.headers),
         chunks=chunks,
         close=closing(chunks, native.aclose),
+        reason=_told(native, "reason_phrase", b""),
+        http_version=_told(native, "http_version", b"HTTP/1.1"),
         native=native,
-        **_how(native),
     )
 
 
-def _how(native: httpcore.Response) -> dict[str, str]:
-    told: Any = native.extensions
-    return {
-        "reason": told.get("reason_phrase", b"").decode("ascii", "ignore"),
-        "http_version": told.get("http_version", b"HTTP/1.1").decode("ascii", "ignore"),
-    }
+def _told(native: Any, name: str, default: bytes) -> str:
+    value: bytes = native.extensions.get(name, default)
+    return value.decode("ascii", "ignore")
 
 
 def theirs(lib: Any, shown: Reply | AsyncReply, body: object) -> httpcore.Response:
     """Return *shown* as a response of *lib* with *body* as its stream."""
-    native = cast("httpcore.Response | None", shown.native)
+    native: Any = shown.native
     if native is not None and shown.status == _SWITCHING_PROTOCOLS:
-        return native
+        return cast("httpcore.Response", native)
     made = lib.Response(
         shown.status,
         headers=raw(framed(shown)),

@@ -88,10 +88,12 @@ class AsyncBody:
 def _shield() -> AbstractContextManager[object]:
     """Return a block that is not cancelled, by what an async client runs with: anyio, or trio."""
     try:
-        from anyio import CancelScope
+        import anyio
     except ImportError:  # httpcore goes without it, on trio
-        from trio import CancelScope
-    return CancelScope(shield=True)
+        import trio
+
+        return trio.CancelScope(shield=True)
+    return anyio.CancelScope(shield=True)
 
 
 async def finish(chunks: AsyncIterator[bytes]) -> None:

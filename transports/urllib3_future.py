@@ -44,7 +44,9 @@ def low_level(lib: Any, shown: Reply, method: str) -> Any:
     """Return *shown*, the answer to *method*, as what the fork's blocking responses read from."""
     kind = _closing(lib.backend.LowLevelResponse)
     feed = _Feed(shown) if _has_body(shown) else None
-    return kind(*_head(lib, method, shown), feed, cachesaver_close=shown.close)
+    made = kind(*_head(lib, method, shown), feed)
+    made.cachesaver_close = shown.close
+    return made
 
 
 def _has_body(shown: Reply | AsyncReply) -> bool:
@@ -61,20 +63,14 @@ def _head(lib: Any, method: str, shown: Reply | AsyncReply) -> tuple[object, ...
 
 
 @functools.cache
-def _closing(kind: type) -> Any:
+def _closing(kind: Any) -> Any:
     """Return low-level responses of *kind* that close what they come from."""
 
-    class LowLevelResponse(kind):  # type: ignore[misc]  # whatever it is
-        def __init__(self, *args: Any, cachesaver_close: Callable[[], None], **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._cachesaver_close = cachesaver_close
+    def close(self: Any) -> None:
+        kind.close(self)
+        self.cachesaver_close()
 
-        def close(self) -> None:
-            super().close()
-            self._cachesaver_close()
-
-    LowLevelResponse.__module__ = kind.__module__
-    return LowLevelResponse
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "close": close})
 
 
 class _Length:
@@ -140,16 +136,13 @@ class _AsyncFeed:
 @functools.cache
 def _async_kind(lib: Any) -> Any:
     """Return the async responses of *lib*, closing what they come from."""
+    kind = lib.AsyncHTTPResponse
 
-    class AsyncHTTPResponse(lib.AsyncHTTPResponse):  # type: ignore[misc]  # whatever it is
-        cachesaver_reply: AsyncReply
+    async def close(self: Any) -> None:
+        await kind.close(self)
+        await self.cachesaver_reply.close()
 
-        async def close(self) -> None:
-            await super().close()
-            await self.cachesaver_reply.close()
-
-    AsyncHTTPResponse.__module__ = lib.AsyncHTTPResponse.__module__
-    return AsyncHTTPResponse
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "close": close})
 
 
 async def _theirs(lib: Any, pool: Any, call: Call, asked: Request, shown: AsyncReply) -> Any:

@@ -7,7 +7,6 @@ certificates of the environment; `openai` and `anthropic` bring it along.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -28,8 +27,6 @@ class Upstream:
     """All connections to providers, on one event loop."""
 
     def __init__(self) -> None:
-        # It logs whole URLs, and Google's API takes the key in the query.
-        logging.getLogger("httpx2").addFilter(_says_no_url)
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(None, connect=_CONNECTING),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
@@ -78,7 +75,7 @@ def _theirs(request: Request, body: bytes | AsyncIterator[bytes]) -> httpx2.Requ
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers
         ],
         content=body or None,
-        # As it came: the client would normalise what is percent-encoded.
+        # As it came: the client would normalise what is percent-encoded, and log a key in the query.
         extensions={"target": (slash + path).encode("ascii")},
     )
 
@@ -106,7 +103,3 @@ def _refusal(error: httpx2.HTTPError, request: Request) -> Refusal:
     return Refusal(
         502, "unreachable", f"{where} cannot be reached, or went away: {type(error).__name__}"
     )
-
-
-def _says_no_url(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO

@@ -54,8 +54,8 @@ def _origin_form(app: ASGIApp) -> ASGIApp:
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
         if "://" in path:
-            raw_path = urlsplit(scope["raw_path"]).path
-            scope = {**scope, "path": urlsplit(path).path, "raw_path": raw_path}
+            raw_path: bytes = scope["raw_path"]
+            scope = {**scope, "path": urlsplit(path).path, "raw_path": urlsplit(raw_path).path}
         await app(scope, receive, send)
 
     return served

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from statistics import median
 
 import httpx2
@@ -41,7 +41,7 @@ def _running(*arguments: str) -> Generator[str]:
         process.terminate()
 
 
-def _first(client: httpx2.Client, url: str, ask: dict[str, object]) -> float:
+def _first(client: httpx2.Client, url: str, ask: Mapping[str, object]) -> float:
     """Seconds to the first piece of the body, read to its end all the same."""
     start = time.perf_counter()
     with client.stream("POST", url, json=ask) as answer:

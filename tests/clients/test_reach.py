@@ -200,7 +200,8 @@ def test_a_client_is_reached_as_the_table_says(
     def asked(namespace: str) -> bytes:
         with cachesaver.install(namespace, store=str(tmp_path / "pool"), strict=True, quiet=True):
             found = ask(url)
-            return asyncio.run(found) if asyncio.iscoroutine(found) else found
+            told: bytes = asyncio.run(found) if asyncio.iscoroutine(found) else found
+            return told
 
     first, second = asked("a"), asked("b")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import importlib
+import inspect
 import json
 import urllib.error
 import urllib.request
@@ -270,7 +271,8 @@ class Program:
     def ask(self, *, fault: str = "", timeout: float = 9) -> Told:
         headers = {**JSON, **({"x-rehearsal-fault": fault} if fault else {})}
         found = self.sdk.ask(self.url, self.body(), headers, timeout)
-        return asyncio.run(found) if asyncio.iscoroutine(found) else found
+        told: Told = asyncio.run(found) if asyncio.iscoroutine(found) else found
+        return told
 
     def stream(self, *, most: int | None = None, fault: str = "") -> list[bytes]:
         """Return what arrives; leave after *most* chunks."""
@@ -412,7 +414,7 @@ def test_who_is_cancelled_is_cancelled(program: Program) -> None:
             await asyncio.wait_for(asyncio.shield(task), 5)
         assert task.cancelled()
 
-    if not asyncio.iscoroutinefunction(program.sdk.ask):
+    if not inspect.iscoroutinefunction(program.sdk.ask):
         pytest.skip("it blocks")
     with program.installed("a"):
         asyncio.run(main())

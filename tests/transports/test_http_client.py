@@ -69,8 +69,8 @@ class HttpClientCaller(Caller):
             return self.request(method, urljoin(url, location), headers=headers, body=body)
         found = tuple(response.getheaders())
         packed = get_header(found, "content-encoding") == "gzip"
-        body = gzip.decompress(content) if packed else content
-        return Answer(status=response.status, headers=found, body=body)
+        plain = gzip.decompress(content) if packed else content
+        return Answer(status=response.status, headers=found, body=plain)
 
     @contextmanager
     def stream(

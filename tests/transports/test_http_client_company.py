@@ -142,8 +142,11 @@ WIRE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nmocked"
 
 
 def _socket(*_: object, **__: object) -> Any:
+    def makefile(*_: object, **__: object) -> io.BytesIO:
+        return io.BytesIO(WIRE)
+
     made = mock.MagicMock()
-    made.makefile.side_effect = lambda *_, **__: io.BytesIO(WIRE)
+    made.makefile.side_effect = makefile
     return made
 
 

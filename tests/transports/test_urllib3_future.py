@@ -45,7 +45,7 @@ def hooked(gate: Gate) -> Generator[None]:
         unhook()
 
 
-class _OfFork:
+class _OfFork(TransportContract):
     packages = ("urllib3",)
 
     def transport(self) -> Transport:
@@ -239,12 +239,12 @@ def _answer(response: Any, content: bytes | None) -> Answer:
     return Answer(status=response.status_code, headers=headers, body=content or b"")
 
 
-class TestPools(_OfFork, TransportContract):
+class TestPools(_OfFork):
     def caller(self, *, connections: int | None = None) -> Caller:
         return PoolCaller(**_pool(connections))
 
 
-class TestAsyncPools(_OfFork, TransportContract):
+class TestAsyncPools(_OfFork):
     def caller(self, *, connections: int | None = None) -> Caller:
         return AsyncPoolCaller(**_pool(connections))
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ class Result:
         tools: Tools called, in one act.
         pieces: Pieces the stream came in.
         elsewhere: Hosts other than the provider that the program tried to reach: telemetry.
+        refused: Those of them that replay kept it from: addresses of providers.
         faults: What went wrong, in sentences. None, and the framework is fine.
         program: Of what it was found; see `Framework.program`.
     """
@@ -129,6 +130,7 @@ class Result:
     elsewhere: list[str]
     faults: list[str]
     program: str = ""
+    refused: list[str] = field(default_factory=list[str])
 
 
 def frameworks(*names: str) -> list[Framework]:

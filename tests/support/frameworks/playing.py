@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.suspicion import of_address
 from frameworks.catalogue import Framework, Result
 from frameworks.elsewhere import Elsewhere
 from frameworks.environments import versions
@@ -163,7 +164,8 @@ def play(framework: Framework, python: Path) -> Result:
             company.faults.append("the provider was not called at all")
         if framework.tools and not tools:
             company.faults.append("no tool was called")
-        if held := elsewhere - company.elsewhere.taken():
+        refused = elsewhere - company.elsewhere.taken()
+        if held := {host for host in refused if not of_address(host, None)}:
             company.faults.append(f"replay: {', '.join(sorted(held))} was not called any more")
         return Result(
             date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
@@ -175,6 +177,7 @@ def play(framework: Framework, python: Path) -> Result:
             tools=tools,
             pieces=whole["pieces"] if whole else 0,
             elsewhere=sorted(elsewhere),
+            refused=sorted(refused),
             faults=company.faults,
             program=framework.program,
         )

@@ -71,5 +71,8 @@ def _remark(framework: Framework, result: Result) -> str:
     if result.elsewhere:
         hosts = ", ".join(f"`{host}`" for host in result.elsewhere)
         said.append(f"It also called {hosts}, which passed through.")
+    if result.refused:
+        hosts = ", ".join(f"`{host}`" for host in result.refused)
+        said.append(f"By replay {hosts} was refused: it is the address of a provider.")
     said += [f"**At fault: {fault}.**" for fault in result.faults]
     return f"- {framework.name}: {' '.join(said)}\n" if said else ""
