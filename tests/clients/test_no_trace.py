@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.process
-import concurrent.futures.thread
-import http.client
+import importlib
 import json
-import multiprocessing.pool
 import os
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import threading
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-import aiohttp
-import anyio
-import httpx
-import httpx2
 import pytest
-import requests
-import trio
-import urllib3
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
 
+CLIENTS = ("aiohttp", "httpx", "httpx2", "requests", "urllib3")
+LOOPS = ("anyio", "asyncio", "trio")
+PARTS = ("concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool")
 ROOMS = (
-    *(aiohttp, anyio, httpx, httpx2, requests, trio, urllib3),
-    *(asyncio, concurrent.futures, http, multiprocessing, socket, ssl, threading, urllib),
+    *(*CLIENTS, *LOOPS, *PARTS),
+    *("concurrent.futures", "http", "multiprocessing", "socket", "ssl", "threading", "urllib"),
 )
 
 Trace = dict[tuple[str, ...], object]
@@ -57,9 +47,8 @@ def trace() -> Trace:
 
 
 def modules() -> list[ModuleType]:
-    names = tuple(room.__name__ for room in ROOMS)
-    heads = tuple(f"{name}." for name in names)
-    every = [(n, m) for n, m in sys.modules.items() if n in names or n.startswith(heads)]
+    heads = tuple(f"{name}." for name in ROOMS)
+    every = [(n, m) for n, m in sys.modules.items() if n in ROOMS or n.startswith(heads)]
     return [module for _, module in sorted(every, key=lambda each: each[0])]
 
 
@@ -76,7 +65,7 @@ def of_process() -> Iterator[object]:
     yield dict(os.environ)
     yield list(warnings.filters)
     yield [signal.getsignal(each) for each in signal.valid_signals()]
-    yield asyncio.get_event_loop_policy()
+    yield vars(asyncio.events)["_event_loop_policy"]
 
 
 def changed(before: Trace, after: Trace) -> list[tuple[str, ...]]:
@@ -93,7 +82,9 @@ def same(one: object, other: object) -> bool:
 
 @pytest.fixture(autouse=True)
 def _imported() -> None:
-    """Given that everything is imported that a session imports, so that no module comes meanwhile."""
+    """Given that all is imported that is hooked, or that a session imports: nothing comes meanwhile."""
+    for name in (*ROOMS, "http.client", "urllib.request"):
+        importlib.import_module(name)
     with cachesaver.install(store="memory://", quiet=True):
         pass
 
