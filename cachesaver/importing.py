@@ -44,7 +44,7 @@ class ImportWatch:
             spec = getattr(module, "__spec__", None)
             if module is None:
                 continue
-            if getattr(spec, "_initializing", False):
+            if isinstance(spec, ModuleSpec) and getattr(spec, "_initializing", False):
                 _when_over(spec, functools.partial(self._over, module))
             else:
                 self.seen(module)
@@ -85,22 +85,22 @@ class ImportWatch:
         return spec
 
 
-def _when_over(spec: Any, tell: Callable[[], None]) -> None:
+def _when_over(spec: ModuleSpec, tell: Callable[[], None]) -> None:
     """Call *tell* when the import of the module of *spec*, which is under way, is over.
 
     Another thread may be at it, or this one further up. All that Python does when it is over is to
     set an attribute of the spec, so that is what has to tell.
     """
-    kind: type[ModuleSpec] = type(spec)
+    kind = type(spec)
 
     class Watched(kind):  # type: ignore[valid-type,misc]  # as the spec is
         @property
         def _initializing(self) -> bool:
-            return bool(vars(self)["_initializing"])
+            return bool(self.__dict__["_initializing"])
 
         @_initializing.setter
         def _initializing(self, value: bool) -> None:
-            vars(self)["_initializing"] = value
+            self.__dict__["_initializing"] = value
             if not value:
                 over()
 
@@ -109,7 +109,7 @@ def _when_over(spec: Any, tell: Callable[[], None]) -> None:
         tell()
 
     spec.__class__ = Watched
-    if not vars(spec)["_initializing"]:  # it ended in between
+    if not spec.__dict__["_initializing"]:  # it ended in between
         over()
 
 
