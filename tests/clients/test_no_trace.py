@@ -185,13 +185,13 @@ print(json.dumps({name: after[name] - before[name] for name in before}))
 """
 
 
-@pytest.mark.parametrize(("store", "cycles"), [("memory://", 200), ("lmdb", 40)])
+@pytest.mark.parametrize(("store", "cycles"), [("memory://", 60), ("lmdb", 30)])
 def test_installing_again_and_again_leaks_nothing(
     tmp_path: Path, rehearsal: Rehearsal, store: str, cycles: int
 ) -> None:
     """Given nested sessions that each answer a call, then all they made is gone with them.
 
-    Caches of bounded size fill up meanwhile: hence some objects, but no two per cycle.
+    Caches of bounded size fill up meanwhile: hence some objects, but less than one session has.
     """
     where = store if store == "memory://" else str(tmp_path / "samples")
 
