@@ -210,7 +210,7 @@ WHOLE = {"half a head", "until it closes", "HTTP/1.0", "continued"}
     ("gate", "name"),
     [
         *((TeeGate, name) for name in BROKEN),
-        *((RecordingGate, name) for name in BROKEN.keys() - WHOLE),
+        *((RecordingGate, name) for name in sorted(BROKEN.keys() - WHOLE)),
     ],
 )
 def test_what_breaks_breaks_where_it_does_live(
