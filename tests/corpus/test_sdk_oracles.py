@@ -79,7 +79,7 @@ def test_every_dialect_that_turns_streams_has_its_oracle(told: Mapping[str, list
         "openai.completions": 3,  # the SDK has no accumulator: test_choices
         "openai.responses": 151,
         "openai.transcriptions": 3,  # the SDK has no accumulator: test_openai_audio
-        "anthropic.messages": 77,
+        "anthropic.messages": 76,
         "anthropic.complete": 2,  # gone from the SDK: test_anthropic_complete
         "gemini.generate": 65,
         "gemini.interactions": 6,  # test_gemini_interactions
