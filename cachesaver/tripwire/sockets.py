@@ -152,11 +152,12 @@ def _wrapping(wire: Wire, original: _Function, active: _Active) -> _Function:
 
 def _writing(wire: Wire, original: _Function, active: _Active) -> _Function:
     @functools.wraps(original)
-    def write(self: Any, data: Any, /, *args: Any) -> Any:
+    def write(self: Any, *args: Any, **kwargs: Any) -> Any:  # gevent's and ssl's take keywords
+        data = args[0] if args else kwargs.get("data")
         after = _asked(wire, self, data) if active() else None
+        count = original(self, *args, **kwargs)
         if after is None:
-            return original(self, data, *args)
-        count = original(self, data, *args)
+            return count
         wire.wrote(self, data, memoryview(data).nbytes if count is None else count, after)
         return count
 

@@ -231,3 +231,31 @@ def test_a_class_that_something_has_put_over_ssls_own_is_seen_through(
         ssl.create_default_context().wrap_bio(
             ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.openai.com"
         )
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords"),
+    [((b"x",), {"flags": 0, "timeout": 5}), ((), {"data": b"x"}), ((b"x", 0), {})],
+)
+def test_what_a_writer_is_given_besides_reaches_it(
+    watching: Watching, args: tuple[object, ...], keywords: dict[str, object]
+) -> None:
+    """Given gevent, whose `sendall` calls `send(data, flags, timeout=...)`, then it sends."""
+    given: list[object] = []
+
+    class Socket(socket.socket):
+        def send(self, data: Any, flags: int = 0, timeout: object = None) -> int:
+            given.append((data, flags, timeout))
+            return len(data)
+
+    module = ModuleType("gevent.socket")
+    module.__dict__.update({**vars(socket), "socket": Socket})
+    watching(hook_socket, module)
+
+    with Socket() as sock:
+        sending: Any = sock.send
+        assert sending(*args, **keywords) == 1
+        with pytest.raises(EscapeError):
+            sending(data=message("http://h.test/v1/chat/completions"))
+
+    assert given == [(b"x", 0, keywords.get("timeout"))]
