@@ -25,7 +25,7 @@ __all__ = [
     "why_unanswered",
 ]
 
-_MEMBERS = ("model", "model_id", "agent_id", "messages", "inputs")
+_MEMBERS = ("model", "model_id", "agent_id", "messages", "inputs", "input_file_id")
 """Of a body that asks a model: at least one of them is in the table of every dialect's bodies."""
 
 _SIGNS = re.compile(rb'"(?:%s)"\s*:|name="?model"?\s' % "|".join(_MEMBERS).encode())
@@ -85,8 +85,11 @@ def of_request(method: str, url: str, *, asks: bool = False, hosts: Sequence[str
     host, _, port = address.rpartition(":")
     if found := of_address(host, int(port) if port else None, named):
         return found
-    if _telling(method, path) is not None:
+    told = _telling(method, path)
+    if told is not None and not told.asks:
         return f"its path, {path}, is one of a provider's API"
+    if told is not None and asks:
+        return f"its path, {path}, is one of a provider's API, and it asks a model"
     if method != "POST" or not dialects.wants(host, path, hosts=named):
         return ""
     if asks or UNMISTAKABLE.search(path):

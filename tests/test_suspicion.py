@@ -46,6 +46,7 @@ OTHERS = [
     "storage.googleapis.com",
     "login.microsoftonline.com",
     "adb-1.azuredatabricks.net",
+    "contoso-hr.azure-api.net",
     "acme.snowflakecomputing.com",
     "raw.githubusercontent.com",
     "pypi.org",
@@ -91,12 +92,20 @@ def test_hosts_that_the_user_named_are_providers_at_the_port_named() -> None:
         ("POST", "/v1beta/models/g%3AstreamGenerateContent"),
         ("POST", "/model/m/converse-stream"),
         ("POST", "/model/m/invoke"),
-        ("GET", "/v1/models"),
-        ("GET", "/v1/chat/completions/c1"),
-        ("DELETE", "/v1/responses/r1"),
+        ("GET", "/v1/chat/completions/chatcmpl-1"),
+        ("GET", "/v1/chat/completions/chatcmpl-1/messages"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/openai/v1/responses/resp_1/cancel"),
+        ("POST", "/v1/responses/compact"),
+        ("POST", "/v1/batches/batch_1/cancel"),
+        ("GET", "/v1/vector_stores/vs_1/files/file-1"),
+        ("GET", "/v1/assistants/asst_1"),
+        ("POST", "/v1/realtime/sessions"),
         ("POST", "/v1/fine_tuning/jobs"),
         ("GET", "/v1/realtime"),
-        ("GET", "/v1/messages/batches/b/results"),
+        ("GET", "/v1/messages/batches/msgbatch_1/results"),
+        ("POST", "/v1/messages/batches"),
+        ("GET", "/v1beta/cachedContents/c"),
         ("POST", "/v1beta/models/g:batchGenerateContent"),
         ("POST", "/v1/images/generations"),
         ("POST", "/serving-endpoints/m/invocations"),
@@ -106,6 +115,36 @@ def test_a_path_that_nobody_else_has_tells_on_any_host(method: str, path: str) -
     assert may_be_asked(method, "127.0.0.1", f"{path}?key=secret")
     assert path in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
     assert "secret" not in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/bucket/exp/v1/responses/run1.json"),
+        ("GET", "/datasets/u/d/resolve/main/v1/responses/train.jsonl"),
+        ("GET", "/data/v1/batches/part-0.parquet"),
+        ("GET", "/v1/batches/se-28529731"),
+        ("POST", "/v1/batches"),
+        ("GET", "/v1/realtime/prices"),
+        ("GET", "/wiki/chat/completions/intro.html"),
+        ("GET", "/v1/models"),
+        ("GET", "/docs/v1/fine_tuning/intro.html"),
+        ("PUT", "/bucket/v1/vector_stores/index.faiss"),
+        ("POST", "/v1/assistants"),
+        ("GET", "/sms/v1/messages/batches/7"),
+        ("GET", "/app/cachedContents/logo.svg"),
+    ],
+)
+def test_a_path_without_the_apis_own_ids_tells_nothing(method: str, path: str) -> None:
+    """Given an object store, a shop or a wiki with such words in its paths, then it is served."""
+    assert of_request(method, f"https://files.acme.test{path}") == ""
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/assistants"])
+def test_where_others_have_the_path_too_the_body_tells(path: str) -> None:
+    assert may_be_asked("POST", "h.test", path)
+    assert of_request("POST", f"http://h.test{path}", asks=True)
+    assert of_request("GET", f"http://h.test{path}", asks=True) == ""
 
 
 @pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
