@@ -86,8 +86,8 @@ def step(state: State, data: memoryview) -> tuple[State, tuple[Sent, ...]]:
     A request comes up as soon as its target is complete, and again whenever more of it is there.
     """
     found: list[Sent] = []
-    if state.sent is not None and _LINE.match(bytes(data[:HEAD])):
-        state = START  # the body has gone another way (sendfile), or its length was not told
+    if state.sent is not None and state.left is None and _LINE.match(bytes(data[:HEAD])):
+        state = START  # the end of a body whose length was not told
     while data:
         if state.sent is None:
             state, data = _head(state, data)

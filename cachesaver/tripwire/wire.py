@@ -124,6 +124,10 @@ class Wire:
         else:
             self._states[owner] = after
 
+    def forget(self, owner: Any) -> None:
+        """Note that something has gone out on *owner* unseen, after which a request may begin."""
+        self._states.pop(owner, None)
+
     def request(self, owner: Any, sent: Sent, url: str, *, client: str = "") -> None:
         """Ask about *sent* going to *url* on *owner* (None: on one that only *client* knows)."""
         where = (
