@@ -7,11 +7,10 @@ import pytest
 from cachesaver.dialects import DIALECTS
 from cachesaver.exchange import Request
 from cachesaver.suspicion import (
-    asks_model,
     may_be_asked,
+    names_of,
     of_address,
     of_request,
-    shows_model,
     why_unanswered,
 )
 
@@ -69,7 +68,7 @@ def test_any_other_host_is_nobodys(host: str) -> None:
     assert of_address(host, 443) == ""
     for path in ("/", "/files/1", "/api/2.0/runs", "/graphql", "/resolve/main/train.parquet"):
         assert not may_be_asked("GET", host, path)
-        assert of_request("POST", f"https://{bracketed}{path}", asks=True) == ""
+        assert of_request("POST", f"https://{bracketed}{path}", names=None) == ""
 
 
 def test_hosts_that_the_user_named_are_providers_at_the_port_named() -> None:
@@ -143,8 +142,8 @@ def test_a_path_without_the_apis_own_ids_tells_nothing(method: str, path: str) -
 @pytest.mark.parametrize("path", ["/v1/batches", "/v1/assistants"])
 def test_where_others_have_the_path_too_the_body_tells(path: str) -> None:
     assert may_be_asked("POST", "h.test", path)
-    assert of_request("POST", f"http://h.test{path}", asks=True)
-    assert of_request("GET", f"http://h.test{path}", asks=True) == ""
+    assert of_request("POST", f"http://h.test{path}", names=None)
+    assert of_request("GET", f"http://h.test{path}", names=None) == ""
 
 
 @pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
@@ -163,8 +162,8 @@ def test_an_ordinary_word_tells_only_with_a_question_to_a_model(path: str) -> No
 
     assert may_be_asked("POST", "forms.acme.test", path)
     assert of_request("POST", url) == ""
-    assert of_request("POST", url, asks=True).endswith("and it asks a model")
-    assert of_request("GET", url, asks=True) == ""
+    assert of_request("POST", url, names=None).endswith("and it asks a model")
+    assert of_request("GET", url, names=None) == ""
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_an_ordinary_word_tells_only_with_a_question_to_a_model(path: str) -> No
 )
 def test_what_everybody_has_tells_nothing(path: str) -> None:
     for method in ("GET", "POST", "PUT"):
-        assert of_request(method, f"http://127.0.0.1:6333{path}", asks=True) == ""
+        assert of_request(method, f"http://127.0.0.1:6333{path}", names=None) == ""
 
 
 def test_wherever_a_dialect_could_be_recognised_is_looked_at() -> None:
@@ -183,30 +182,64 @@ def test_wherever_a_dialect_could_be_recognised_is_looked_at() -> None:
 
     assert everywhere
     for path in spelled:
-        assert of_request("POST", f"http://h.test{path}", asks=True)
+        assert of_request("POST", f"http://h.test{path}", names=None)
 
 
 @pytest.mark.parametrize(
-    ("start", "shows"),
+    ("path", "names", "asks"),
     [
-        (b'{"model": "m"', True),
-        (b'{"x": 1, "messages" : [', True),
-        (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm', True),
-        (b'{"shop": "a model"}', False),
-        (b"model=m", False),
-        (b"", False),
+        ("/responses", "model input", True),
+        ("/surveys/7/responses", "answers", False),
+        ("/survey/responses", "model rating", False),
+        ("/v1/messages", "model messages max_tokens", True),
+        ("/v1/messages", "messages", False),  # short messages to telephones
+        ("/api/chat", "model messages", True),
+        ("/api/chat", "id messages", False),  # the program's own, as Vercel's useChat asks it
+        ("/api/generate", "model prompt", True),
+        ("/generate", "inputs", True),
+        ("/tgi/generate", "inputs parameters", True),
+        ("/report/generate", "inputs", False),
+        ("/score", "model text_1 text_2", True),
+        ("/score", "model inputs", False),
+        ("/rerank", "query texts", True),
+        ("/rerank", "query documents model", True),
+        ("/rerank", "query", False),
+        ("/tokenize", "content", True),
+        ("/detokenize", "tokens", True),
+        ("/v1/embeddings", "input model", True),
+        ("/v1/embeddings", "input", False),
+        ("/v1/batches", "input_file_id endpoint", True),
+        ("/v1/batches", "batch_notes", False),
+        ("/v1/assistants", "model", True),
     ],
 )
-def test_a_body_shows_a_model(start: bytes, *, shows: bool) -> None:
-    assert shows_model(start) is shows
-    assert asks_model(Request(method="POST", url="http://h/x", body=start), {}) is shows
+def test_the_bodys_own_members_tell(path: str, names: str, *, asks: bool) -> None:
+    url = f"http://h.test{path}"
+
+    assert bool(of_request("POST", url, names=frozenset(names.split()))) is asks
 
 
-def test_members_that_were_read_show_one_too() -> None:
-    packed = Request(method="POST", url="http://h/x", body=b"\x1f\x8b")
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"model": "m"}', {"model"}),
+        (b'{"answers": [{"model": "Tesla"}]}', {"answers"}),
+        (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm', {"model"}),
+        (b'{"shop": "a model"}', {"shop"}),
+        (b"model=m", set[str]()),
+        (b"", set[str]()),
+    ],
+)
+def test_names_of_a_body_are_its_own(body: bytes, names: set[str]) -> None:
+    assert names_of(Request(method="POST", url="http://h/x", body=body), {}) == names
 
-    assert asks_model(packed, {"model": "m"})
-    assert not asks_model(packed, {"shop": "m"})
+
+def test_members_that_were_read_count_before_the_bytes() -> None:
+    coding = (("Content-Encoding", "br"),)
+    packed = Request(method="POST", url="http://h/x", headers=coding, body=b"\x1f\x8b")
+
+    assert names_of(packed, {"model": "m"}) == {"model"}
+    assert names_of(packed, {}) is None
 
 
 def test_it_is_told_why_no_store_answers() -> None:

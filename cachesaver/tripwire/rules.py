@@ -108,8 +108,8 @@ class Replaying:
         if sent.method == "CONNECT":
             host, _, port = sent.target.rpartition(":")
             return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
-        asks = bool(sent.header("content-encoding")) or suspicion.shows_model(sent.start)
-        found = suspicion.of_request(sent.method, url, asks=asks, hosts=self._hosts)
+        names = None if sent.header("content-encoding") else sent.names
+        found = suspicion.of_request(sent.method, url, names=names, hosts=self._hosts)
         return "" if found and self._is_excluded(sent.method, url, sent) else found
 
     def _is_excluded(self, method: str, url: str, sent: Sent | None = None) -> bool:

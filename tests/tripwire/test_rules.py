@@ -38,8 +38,8 @@ class TestReplaying:
 
     def test_requests_are_refused_by_their_path_or_host(self) -> None:
         rule = Replaying(hosts=("127.0.0.1:9000",))
-        survey = Sent(method="POST", target="/responses", start=b'{"q": 1}')
-        asked = Sent(method="POST", target="/responses", start=b'{"model": "m"')
+        survey = Sent(method="POST", target="/responses", names=frozenset({"q"}))
+        asked = Sent(method="POST", target="/responses", names=frozenset({"model", "input"}))
         packed = Sent(method="POST", target="/responses", headers=(("Content-Encoding", "br"),))
 
         assert rule.of_request(CHAT, LOCAL)
