@@ -163,6 +163,10 @@ class Session:
         """
         return tuple(self._misses)
 
+    def missed(self, error: ReplayError) -> None:
+        """Add to `misses` what something beneath the hooks is about to raise."""
+        self._misses.append(error)
+
     def uninstall(self) -> None:
         """Undo what `cachesaver.install` did for this session, and close it."""
         self._leave()

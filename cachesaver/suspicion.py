@@ -44,11 +44,11 @@ _ASKING: tuple[tuple[str, tuple[_Names, ...]], ...] = (
     # dialects of these endpoints have them: what is asked there, and by what the others differ.
     (
         r"/responses",
-        tuple(
-            _all_of("model", name)
-            for name in ("input", "prompt", "instructions", "previous_response_id", "conversation")
-        )
-        + (_all_of("prompt", "input"),),
+        (
+            *(_all_of("model", each) for each in ("input", "prompt", "instructions")),
+            *(_all_of("model", each) for each in ("previous_response_id", "conversation")),
+            _all_of("prompt", "input"),
+        ),
     ),
     (r"/v1/messages|/api/chat", (_all_of("model", "messages"),)),
     (r"/api/(?:generate|embed|embeddings)", _each("model")),
@@ -136,7 +136,10 @@ def _path(url: str) -> str:
 
 
 def names_of(request: Request, body: Mapping[str, object]) -> frozenset[str] | None:
-    """Return the names of *body*, the members of *request*'s, as far as it can be read; None: not at all."""
+    """Return the names of *body*, the members of *request*'s, else as far as it can be read.
+
+    None where it cannot be, and so may ask a model.
+    """
     if body:
         return frozenset(body)
     return None if request.header("content-encoding") else read(NOTHING, request.body).names

@@ -1,7 +1,7 @@
 """HTTP/1 requests in what a connection is sent, however it is cut into writes. No I/O.
 
-Not a parser for servers: it finds the heads of requests, and the names of what each body has. What is no HTTP
-costs a look at its first byte.
+Not a parser for servers: it finds the heads of requests, and the names of what each body has. What is
+no HTTP costs a look at its first byte.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ __all__ = ["hook_asyncio", "hook_proactor", "hook_trio", "hook_uvloop"]
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
 
-_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
-
 
 def hook_asyncio(module: ModuleType, wire: Wire) -> Callable[[], None]:
     """Watch `asyncio`; return what undoes it."""
@@ -176,10 +174,18 @@ def _transporting(wire: Wire, original: _Function, active: _Active) -> _Function
 
 def _whole(data: Any) -> tuple[Any, Any]:
     """Return *data* of `write` or `writelines`, to be read once more, and as one."""
-    if isinstance(data, _BYTES):
+    if _is_buffer(data):
         return data, data
     lines: list[Any] = list(data)
     return lines, b"".join(lines)
+
+
+def _is_buffer(data: Any) -> bool:
+    try:
+        memoryview(data)
+    except (BufferError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _ask_transport(wire: Wire, transport: Any, data: Any) -> None:

@@ -184,8 +184,12 @@ def _ask_target(wire: Wire, target: object) -> None:
 
 def _ask(wire: Wire, client: str, method: str, url: object) -> None:
     text = url.decode("latin-1") if isinstance(url, bytes) else str(url)
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+    text = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+    except ValueError:
+        return  # no URL: the client will say so itself
     wire.destination(None, parts.hostname, port, client=client)
     wire.request(None, Sent(method=method, target=parts.path), text, client=client)
 

@@ -105,9 +105,8 @@ class Wire:
             data: Bytes, or what has a buffer.
             under: The connection itself, where *owner* only stands for it.
         """
-        state = self._states.get(owner)
-        view = memoryview(data).cast("B")
-        if state is None and not may_begin(view):
+        state, view = self._states.get(owner), _view(data)
+        if view is None or (state is None and not may_begin(view)):
             return None
         after, found = step(state or START, view)
         for sent in found:
@@ -165,6 +164,7 @@ class Wire:
         library, place = culprit()
         library = library or client
         error = EscapeError(where, reason=reason, advice=rule.advice, library=library, place=place)
+        rule.refused(error)
         if (where, library) not in self._told and len(self._told) < _TOLD:
             self._told.add((where, library))
             _LOG.warning("cachesaver: %s", str(error).partition("\n")[0])
@@ -186,7 +186,16 @@ def _peer(owner: Any) -> str:
 
 
 def _is_endpoint(address: object) -> bool:
-    return isinstance(address, tuple)
+    """Tell whether *address* is one at all; what is none, the live call will say itself."""
+    return isinstance(address, tuple) and len(address) >= 2  # type: ignore[arg-type]  # noqa: PLR2004
+
+
+def _view(data: object) -> memoryview | None:
+    """Return the bytes of *data*; None for what has none that can be read."""
+    try:
+        return memoryview(data).cast("B")  # type: ignore[arg-type]
+    except (BufferError, TypeError, ValueError):  # no buffer, in pieces, of odd shape or type
+        return None
 
 
 def _text(host: object) -> str:

@@ -426,6 +426,18 @@ def send_file(name: str, server: LoopbackServer, path: Path) -> None:
         sock.recv(1)
 
 
+def test_what_a_program_swallows_is_a_miss_of_the_innermost_session(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    """Given a client that nobody hooks, when its error is swallowed, then the session tells of it."""
+    with replaying() as outer, replaying() as inner:
+        error = outcome(WAYS["socket"], server.url + PATH)
+
+    assert inner.misses == (error,)
+    assert isinstance(error, EscapeError)
+    assert outer.misses == ()
+
+
 @pytest.mark.parametrize("name", ["httpx", "requests", "urllib", "http.client"])
 def test_a_recorded_request_is_uploaded(
     server: LoopbackServer, replaying: Callable[..., Any], name: str
@@ -441,12 +453,15 @@ def test_a_recorded_request_is_uploaded(
         connection.getresponse().read()
         connection.close()
 
+    def by_urllib() -> None:
+        asked = urllib.request.Request(url, fixture, method="PUT")  # noqa: S310  # the same
+        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310  # this machine's
+            answer.read()
+
     ways: dict[str, Callable[[], object]] = {
         "httpx": lambda: httpx.put(url, content=fixture),
         "requests": lambda: requests.put(url, data=fixture, timeout=20),
-        "urllib": lambda: urllib.request.urlopen(
-            urllib.request.Request(url, fixture, method="PUT")
-        ).close(),  # noqa: S310
+        "urllib": by_urllib,
         "http.client": by_http_client,
     }
     with replaying():

@@ -19,7 +19,16 @@ from escaping import attributes
 Watching = Callable[..., Wire]
 
 REFUSED = ["https://api.openai.com/v1/x", "http://127.0.0.1:8000/v1/chat/completions"]
-PASSED = ["https://pypi.org/simple", "http://127.0.0.1:8000/orders", "127.0.0.1:8000/orders"]
+PASSED = [
+    "https://pypi.org/simple",
+    "http://127.0.0.1:8000/orders",
+    "127.0.0.1:8000/orders",
+    *(
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:abc/",
+    ),  # for the client to refuse
+]
 
 
 def unhooked(module: ModuleType, wire: Wire) -> Callable[[], None]:

@@ -91,6 +91,9 @@ class Refusing:
     def of_request(self, sent: Any, url: str) -> str:
         return "no"
 
+    def refused(self, error: EscapeError) -> None:
+        pass
+
 
 def datagrams() -> socket.socket:
     return socket.socket(type=socket.SOCK_DGRAM)
@@ -259,3 +262,46 @@ def test_what_a_writer_is_given_besides_reaches_it(
             sending(data=message("http://h.test/v1/chat/completions"))
 
     assert given == [(b"x", 0, keywords.get("timeout"))]
+
+
+@pytest.mark.parametrize("data", ["abc", None, 7, memoryview(b"abcd")[::2]])
+def test_what_cannot_be_sent_fails_as_it_does_live(
+    watching: Watching, server: LoopbackServer, data: Any
+) -> None:
+    def fault() -> str:
+        with (
+            socket.create_connection((server.host, server.port)) as sock,
+            pytest.raises((BufferError, TypeError)) as caught,
+        ):
+            sock.sendall(data)
+        return repr(caught.value)
+
+    live = fault()
+    watching(hook_socket, socket)
+
+    assert fault() == live
+
+
+def test_an_empty_view_of_two_dimensions_is_sent(
+    watching: Watching, server: LoopbackServer
+) -> None:
+    """Given what cannot be seen as bytes but can be sent, then it is: numpy's `zeros((0, 3))`."""
+    watching(hook_socket, socket)
+    numpy = pytest.importorskip("numpy")
+
+    with socket.create_connection((server.host, server.port)) as sock:
+        assert sock.send(numpy.zeros((0, 3))) == 0
+        assert sock.send(numpy.zeros(1, "M8[s]")) == 8
+
+
+@pytest.mark.parametrize("address", [(), ("127.0.0.1",), (7, 7), "x"])
+def test_what_is_no_address_fails_as_it_does_live(watching: Watching, address: Any) -> None:
+    def fault() -> str:
+        with socket.socket() as sock, pytest.raises(TypeError) as caught:
+            sock.connect(address)
+        return repr(caught.value)
+
+    live = fault()
+    watching(hook_socket, socket)
+
+    assert fault() == live
