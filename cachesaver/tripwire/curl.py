@@ -23,6 +23,7 @@ __all__ = ["ask_host", "ask_url", "hook_curl_cffi", "hook_pycurl", "names_in"]
 
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
+_Layer = Callable[[_Function, _Active], _Function]
 
 _OPTIONS = (
     *("URL", "CUSTOMREQUEST", "POST", "HTTPGET", "NOBODY", "UPLOAD", "PUT"),
@@ -132,7 +133,7 @@ def hook_curl_cffi(module: ModuleType, wire: Wire) -> Callable[[], None]:
 def hook_pycurl(module: Any, wire: Wire) -> Callable[[], None]:
     """The same for `pycurl`, whose classes cannot be changed: others take their places."""
     watch = _Watch(wire, module.__name__, _numbers(module))
-    layers = {
+    layers: dict[str, _Layer] = {
         "setopt": watch.setting,
         "unsetopt": watch.setting,
         "reset": watch.resetting,
@@ -149,9 +150,7 @@ def hook_pycurl(module: Any, wire: Wire) -> Callable[[], None]:
     return undo
 
 
-def _replace(
-    module: Any, name: str, layers: dict[str, Callable[[_Function, _Active], _Function]]
-) -> Callable[[], None]:
+def _replace(module: Any, name: str, layers: dict[str, _Layer]) -> Callable[[], None]:
     """Put a subclass with *layers* over its methods in the place of the class *name*."""
     original: Any = getattr(module, name)
     kind: Any = type(name, (original,), {"__module__": original.__module__})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
+from cachesaver.dialects.jsontext import is_object
 from cachesaver.transports.patches import patch, patch_all
 from cachesaver.tripwire.curl import ask_url, hook_curl_cffi, hook_pycurl, names_in
 from cachesaver.tripwire.wire import Wire
@@ -96,8 +97,8 @@ def _calling(  # what is called, and on whose behalf
 
 def _names(given: dict[str, Any]) -> frozenset[str] | None:
     """Return the names of the members of a body, as primp and rnet are given it."""
-    body = next((given[name] for name in _BODIES if given.get(name) is not None), b"")
-    return frozenset(map(str, body)) if isinstance(body, dict) else names_in(body)
+    body: Any = next((given[name] for name in _BODIES if given.get(name) is not None), b"")
+    return frozenset(body) if is_object(body) else names_in(body)
 
 
 # --- gRPC

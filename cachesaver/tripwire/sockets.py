@@ -156,7 +156,7 @@ def _wrapping(wire: Wire, original: _Function, active: _Active) -> _Function:
 def _writing(wire: Wire, original: _Function, active: _Active) -> _Function:
     @functools.wraps(original)
     def write(self: Any, *args: Any, **kwargs: Any) -> Any:  # gevent's and ssl's take keywords
-        data = args[0] if args else kwargs.get("data")
+        data: Any = args[0] if args else kwargs.get("data")
         after = _asked(wire, self, data) if active() else None
         count = original(self, *args, **kwargs)
         if after is None:

@@ -185,15 +185,19 @@ def _peer(owner: Any) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _is_endpoint(address: object) -> bool:
+def _is_endpoint(address: Any) -> bool:
     """Tell whether *address* is one at all; what is none, the live call will say itself."""
-    return isinstance(address, tuple) and len(address) >= 2  # type: ignore[arg-type]  # noqa: PLR2004
+    try:
+        _host, _port, *_ = address
+    except (TypeError, ValueError):
+        return False
+    return isinstance(address, tuple)
 
 
-def _view(data: object) -> memoryview | None:
+def _view(data: Any) -> memoryview | None:
     """Return the bytes of *data*; None for what has none that can be read."""
     try:
-        return memoryview(data).cast("B")  # type: ignore[arg-type]
+        return memoryview(data).cast("B")
     except (BufferError, TypeError, ValueError):  # no buffer, in pieces, of odd shape or type
         return None
 

@@ -15,8 +15,16 @@ from cachesaver.tripwire.wire import Wire
 
 Watching = Callable[..., Wire]
 
-NUMBERS = {"URL": 10002, "CUSTOMREQUEST": 10036, "POST": 47, "HTTPGET": 80, "NOBODY": 44}
-NUMBERS |= {"POSTFIELDS": 10015, "READFUNCTION": 20012, "UPLOAD": 46}
+NUMBERS = {
+    "URL": 10002,
+    "CUSTOMREQUEST": 10036,
+    "POST": 47,
+    "HTTPGET": 80,
+    "NOBODY": 44,
+    "POSTFIELDS": 10015,
+    "READFUNCTION": 20012,
+    "UPLOAD": 46,
+}
 MODEL = "http://127.0.0.1:8000"
 ASKING = b'{"model": "m", "input": "x", "messages": []}'
 
@@ -134,5 +142,5 @@ def test_a_method_that_was_unset_hides_nothing(watching: Watching) -> None:
 
 
 def test_names_are_those_of_bytes_or_a_text() -> None:
-    assert names_in('{"a": 1}') == names_in(b'{"a": 1}') == {"a"}
+    assert names_in('{"a": 1}') == names_in(b'{"a": 1}') == frozenset({"a"})
     assert names_in(iter([b"x"])) is None

@@ -16,7 +16,7 @@ POST = (
     b"POST /v1/chat/completions?key=1 HTTP/1.1\r\nHost: h.test\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY_TEXT), BODY_TEXT)
 )
-NAMES = {"messages", "model"}
+NAMES = frozenset({"messages", "model"})
 GET = b"GET /health HTTP/1.1\r\nHost: h.test\r\n\r\n"
 CHUNKED = b"PUT /x HTTP/1.0\nHost: h.test\nTransfer-Encoding: chunked\n\n3\r\nabc\r\n0\r\n\r\n"
 
@@ -114,10 +114,9 @@ def test_a_member_behind_much_else_is_found(size: int) -> None:
     head = b"POST /v1/embeddings HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
     found = sent_in(cut(head + body + GET, range(0, len(body), min(size, 10**6))))
 
-    assert [each.names for each in found if each.target == "/v1/embeddings"][-1] == {
-        "input",
-        "model",
-    }
+    assert [each.names for each in found if each.target == "/v1/embeddings"][-1] == frozenset(
+        {"input", "model"}
+    )
     assert found[-1].target == "/health"
 
 
@@ -131,7 +130,7 @@ def test_what_cannot_matter_is_not_read() -> None:
 def test_through_a_proxy_it_is_read_too() -> None:
     head = b"POST http://h.test/v1/responses?x=1 HTTP/1.1\r\nContent-Length: 14\r\n\r\n"
 
-    assert sent_in([head, b'{"model": "m"}'])[-1].names == {"model"}
+    assert sent_in([head, b'{"model": "m"}'])[-1].names == frozenset({"model"})
 
 
 def test_a_head_without_end_is_judged_as_it_is() -> None:
