@@ -163,6 +163,10 @@ class Session:
         """
         return tuple(self._misses)
 
+    def missed(self, error: ReplayError) -> None:
+        """Add to `misses` what something beneath the hooks is about to raise."""
+        self._misses.append(error)
+
     def uninstall(self) -> None:
         """Undo what `cachesaver.install` did for this session, and close it."""
         self._leave()
@@ -309,9 +313,9 @@ class Session:
     def _refuse(self, request: Request, *, is_ours: bool) -> None:
         """Raise if *request*, which nothing here answers, looks like a provider call."""
         body = parse_body(request)
-        asks = suspicion.asks_model(request, body.members)
+        names = suspicion.names_of(request, body.members)
         if is_ours or suspicion.of_request(
-            request.method, request.url, asks=asks, hosts=self._hosts
+            request.method, request.url, names=names, hosts=self._hosts
         ):
             why = suspicion.why_unanswered(request, body.members)
             raise NotReplayableError(request.summary, why)

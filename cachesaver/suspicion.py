@@ -15,21 +15,50 @@ from cachesaver.dialects.hosts import address_of, is_named, is_named_host, path_
 from cachesaver.dialects.passing import passed, refused
 from cachesaver.dialects.providers import HOSTS, PATHS, UNMISTAKABLE, Telling
 from cachesaver.exchange import Request
+from cachesaver.topnames import NOTHING, read
 
 __all__ = [
-    "asks_model",
     "may_be_asked",
+    "names_of",
     "of_address",
     "of_request",
-    "shows_model",
     "why_unanswered",
 ]
 
-_MEMBERS = ("model", "model_id", "agent_id", "messages", "inputs")
-"""Of a body that asks a model: at least one of them is in the table of every dialect's bodies."""
+_Names = frozenset[str]
 
-_SIGNS = re.compile(rb'"(?:%s)"\s*:|name="?model"?\s' % "|".join(_MEMBERS).encode())
 
+def _each(*names: str) -> tuple[_Names, ...]:
+    return tuple(frozenset({name}) for name in names)
+
+
+def _all_of(*names: str) -> _Names:
+    return frozenset(names)
+
+
+_ANY = _each("model", "model_id", "agent_id", "messages", "inputs", "input_file_id")
+"""What a body has that asks a model, where no row of `_ASKING` says more."""
+
+_ASKING: tuple[tuple[str, tuple[_Names, ...]], ...] = (
+    # the end of a path: sets of members, one of which the outermost object of a question has. Rows as the
+    # dialects of these endpoints have them: what is asked there, and by what the others differ.
+    (
+        r"/responses",
+        (
+            *(_all_of("model", each) for each in ("input", "prompt", "instructions")),
+            *(_all_of("model", each) for each in ("previous_response_id", "conversation")),
+            _all_of("prompt", "input"),
+        ),
+    ),
+    (r"/v1/messages|/api/chat", (_all_of("model", "messages"),)),
+    (r"/api/(?:generate|embed|embeddings)", _each("model")),
+    (r"\A/generate|/generate_stream", _each("inputs")),
+    (r"/generate", (_all_of("inputs", "parameters"),)),
+    (r"/rerank", (*_each("model"), _all_of("query", "texts"))),
+    (r"/score", tuple(_all_of("model", each) for each in ("text_1", "queries", "data_1"))),
+    (r"/tokenize", _each("content", "prompt", "messages", "inputs", "model")),
+    (r"/detokenize", _each("tokens", "ids")),
+)
 
 _AFTER_AUTHORITY = re.compile(r"[^/?#]*//[^/?#]*([^?#]*)")
 
@@ -72,24 +101,30 @@ def _may_be_asked(method: str, host: str, path: str, hosts: tuple[str, ...]) -> 
     )
 
 
-def of_request(method: str, url: str, *, asks: bool = False, hosts: Sequence[str] = ()) -> str:
+def of_request(
+    method: str, url: str, *, names: frozenset[str] | None = frozenset(), hosts: Sequence[str] = ()
+) -> str:
     """Return why this looks like a provider call, as a clause; empty where it does not.
 
     Args:
         method: Upper case.
         url: Absolute; userinfo and query are not looked at.
-        asks: Whether the body asks a model (`asks_model`, `shows_model`).
+        names: Of the members of the body's outermost object, or of a form's fields; None where it
+            cannot be read, and so may ask a model.
         hosts: What the user named.
     """
     named, path, address = tuple(hosts), path_of(url) or _path(url), address_of(url)
     host, _, port = address.rpartition(":")
     if found := of_address(host, int(port) if port else None, named):
         return found
-    if _telling(method, path) is not None:
+    told = _telling(method, path)
+    if told is not None and not told.asks:
         return f"its path, {path}, is one of a provider's API"
+    if told is not None and _asks(path, names):
+        return f"its path, {path}, is one of a provider's API, and it asks a model"
     if method != "POST" or not dialects.wants(host, path, hosts=named):
         return ""
-    if asks or UNMISTAKABLE.search(path):
+    if UNMISTAKABLE.search(path) or _asks(path, names):
         return f"its path, {path}, is one of a provider's API, and it asks a model"
     return ""
 
@@ -100,14 +135,26 @@ def _path(url: str) -> str:
     return "" if found is None else found[1]
 
 
-def asks_model(request: Request, body: Mapping[str, object]) -> bool:
-    """Tell whether *body*, the members of *request*'s, looks like a question to a model."""
-    return any(name in body for name in _MEMBERS) or shows_model(request.body)
+def names_of(request: Request, body: Mapping[str, object]) -> frozenset[str] | None:
+    """Return the names of *body*, the members of *request*'s, else as far as it can be read.
+
+    None where it cannot be, and so may ask a model.
+    """
+    if body:
+        return frozenset(body)
+    return None if request.header("content-encoding") else read(NOTHING, request.body).names
 
 
-def shows_model(start: bytes) -> bool:
-    """Tell whether *start* of a body looks like that of a question to a model, as JSON or a form."""
-    return _SIGNS.search(start) is not None
+def _asks(path: str, names: frozenset[str] | None) -> bool:
+    if names is None:
+        return True
+    rows = (sets for end, sets in _asking() if end.search(path))
+    return any(each <= names for each in next(rows, _ANY))
+
+
+@cache
+def _asking() -> tuple[tuple[re.Pattern[str], tuple[_Names, ...]], ...]:
+    return tuple((re.compile(f"(?:{end})\\Z"), sets) for end, sets in _ASKING)
 
 
 def why_unanswered(request: Request, body: Mapping[str, object]) -> str:

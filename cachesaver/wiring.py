@@ -232,6 +232,7 @@ def _guard() -> None:
             match=chosen.match,
             through_mocks=chosen.through_mocks,
             gateway=chosen.gateway,
+            missed=innermost.missed,
         )
         _ARMED.append(tripwire.arm(rule))
     for disarm in before:

@@ -68,7 +68,7 @@ def replaying(**options: Any) -> Session:
         ("POST", f"{OPENAI}/chat/completions", b'{"model":"m"}'),
         ("POST", f"{OPENAI}/traces/ingest", b"{}"),
         ("PUT", f"{OPENAI}/whatever", b""),
-        ("GET", "http://127.0.0.1:8000/v1/models", b""),
+        ("GET", "http://127.0.0.1:8000/v1/responses/resp_1", b""),
         (
             "POST",
             "http://127.0.0.1:8000/v1/responses",

@@ -7,11 +7,10 @@ import pytest
 from cachesaver.dialects import DIALECTS
 from cachesaver.exchange import Request
 from cachesaver.suspicion import (
-    asks_model,
     may_be_asked,
+    names_of,
     of_address,
     of_request,
-    shows_model,
     why_unanswered,
 )
 
@@ -46,6 +45,7 @@ OTHERS = [
     "storage.googleapis.com",
     "login.microsoftonline.com",
     "adb-1.azuredatabricks.net",
+    "contoso-hr.azure-api.net",
     "acme.snowflakecomputing.com",
     "raw.githubusercontent.com",
     "pypi.org",
@@ -68,7 +68,7 @@ def test_any_other_host_is_nobodys(host: str) -> None:
     assert of_address(host, 443) == ""
     for path in ("/", "/files/1", "/api/2.0/runs", "/graphql", "/resolve/main/train.parquet"):
         assert not may_be_asked("GET", host, path)
-        assert of_request("POST", f"https://{bracketed}{path}", asks=True) == ""
+        assert of_request("POST", f"https://{bracketed}{path}", names=None) == ""
 
 
 def test_hosts_that_the_user_named_are_providers_at_the_port_named() -> None:
@@ -91,12 +91,20 @@ def test_hosts_that_the_user_named_are_providers_at_the_port_named() -> None:
         ("POST", "/v1beta/models/g%3AstreamGenerateContent"),
         ("POST", "/model/m/converse-stream"),
         ("POST", "/model/m/invoke"),
-        ("GET", "/v1/models"),
-        ("GET", "/v1/chat/completions/c1"),
-        ("DELETE", "/v1/responses/r1"),
+        ("GET", "/v1/chat/completions/chatcmpl-1"),
+        ("GET", "/v1/chat/completions/chatcmpl-1/messages"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/openai/v1/responses/resp_1/cancel"),
+        ("POST", "/v1/responses/compact"),
+        ("POST", "/v1/batches/batch_1/cancel"),
+        ("GET", "/v1/vector_stores/vs_1/files/file-1"),
+        ("GET", "/v1/assistants/asst_1"),
+        ("POST", "/v1/realtime/sessions"),
         ("POST", "/v1/fine_tuning/jobs"),
         ("GET", "/v1/realtime"),
-        ("GET", "/v1/messages/batches/b/results"),
+        ("GET", "/v1/messages/batches/msgbatch_1/results"),
+        ("POST", "/v1/messages/batches"),
+        ("GET", "/v1beta/cachedContents/c"),
         ("POST", "/v1beta/models/g:batchGenerateContent"),
         ("POST", "/v1/images/generations"),
         ("POST", "/serving-endpoints/m/invocations"),
@@ -106,6 +114,36 @@ def test_a_path_that_nobody_else_has_tells_on_any_host(method: str, path: str) -
     assert may_be_asked(method, "127.0.0.1", f"{path}?key=secret")
     assert path in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
     assert "secret" not in of_request(method, f"http://127.0.0.1:8000{path}?key=secret")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/bucket/exp/v1/responses/run1.json"),
+        ("GET", "/datasets/u/d/resolve/main/v1/responses/train.jsonl"),
+        ("GET", "/data/v1/batches/part-0.parquet"),
+        ("GET", "/v1/batches/se-28529731"),
+        ("POST", "/v1/batches"),
+        ("GET", "/v1/realtime/prices"),
+        ("GET", "/wiki/chat/completions/intro.html"),
+        ("GET", "/v1/models"),
+        ("GET", "/docs/v1/fine_tuning/intro.html"),
+        ("PUT", "/bucket/v1/vector_stores/index.faiss"),
+        ("POST", "/v1/assistants"),
+        ("GET", "/sms/v1/messages/batches/7"),
+        ("GET", "/app/cachedContents/logo.svg"),
+    ],
+)
+def test_a_path_without_the_apis_own_ids_tells_nothing(method: str, path: str) -> None:
+    """Given an object store, a shop or a wiki with such words in its paths, then it is served."""
+    assert of_request(method, f"https://files.acme.test{path}") == ""
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/assistants"])
+def test_where_others_have_the_path_too_the_body_tells(path: str) -> None:
+    assert may_be_asked("POST", "h.test", path)
+    assert of_request("POST", f"http://h.test{path}", names=None)
+    assert of_request("GET", f"http://h.test{path}", names=None) == ""
 
 
 @pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
@@ -124,8 +162,8 @@ def test_an_ordinary_word_tells_only_with_a_question_to_a_model(path: str) -> No
 
     assert may_be_asked("POST", "forms.acme.test", path)
     assert of_request("POST", url) == ""
-    assert of_request("POST", url, asks=True).endswith("and it asks a model")
-    assert of_request("GET", url, asks=True) == ""
+    assert of_request("POST", url, names=None).endswith("and it asks a model")
+    assert of_request("GET", url, names=None) == ""
 
 
 @pytest.mark.parametrize(
@@ -134,7 +172,7 @@ def test_an_ordinary_word_tells_only_with_a_question_to_a_model(path: str) -> No
 )
 def test_what_everybody_has_tells_nothing(path: str) -> None:
     for method in ("GET", "POST", "PUT"):
-        assert of_request(method, f"http://127.0.0.1:6333{path}", asks=True) == ""
+        assert of_request(method, f"http://127.0.0.1:6333{path}", names=None) == ""
 
 
 def test_wherever_a_dialect_could_be_recognised_is_looked_at() -> None:
@@ -144,30 +182,64 @@ def test_wherever_a_dialect_could_be_recognised_is_looked_at() -> None:
 
     assert everywhere
     for path in spelled:
-        assert of_request("POST", f"http://h.test{path}", asks=True)
+        assert of_request("POST", f"http://h.test{path}", names=None)
 
 
 @pytest.mark.parametrize(
-    ("start", "shows"),
+    ("path", "names", "asks"),
     [
-        (b'{"model": "m"', True),
-        (b'{"x": 1, "messages" : [', True),
-        (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm', True),
-        (b'{"shop": "a model"}', False),
-        (b"model=m", False),
-        (b"", False),
+        ("/responses", "model input", True),
+        ("/surveys/7/responses", "answers", False),
+        ("/survey/responses", "model rating", False),
+        ("/v1/messages", "model messages max_tokens", True),
+        ("/v1/messages", "messages", False),  # short messages to telephones
+        ("/api/chat", "model messages", True),
+        ("/api/chat", "id messages", False),  # the program's own, as Vercel's useChat asks it
+        ("/api/generate", "model prompt", True),
+        ("/generate", "inputs", True),
+        ("/tgi/generate", "inputs parameters", True),
+        ("/report/generate", "inputs", False),
+        ("/score", "model text_1 text_2", True),
+        ("/score", "model inputs", False),
+        ("/rerank", "query texts", True),
+        ("/rerank", "query documents model", True),
+        ("/rerank", "query", False),
+        ("/tokenize", "content", True),
+        ("/detokenize", "tokens", True),
+        ("/v1/embeddings", "input model", True),
+        ("/v1/embeddings", "input", False),
+        ("/v1/batches", "input_file_id endpoint", True),
+        ("/v1/batches", "batch_notes", False),
+        ("/v1/assistants", "model", True),
     ],
 )
-def test_a_body_shows_a_model(start: bytes, *, shows: bool) -> None:
-    assert shows_model(start) is shows
-    assert asks_model(Request(method="POST", url="http://h/x", body=start), {}) is shows
+def test_the_bodys_own_members_tell(path: str, names: str, *, asks: bool) -> None:
+    url = f"http://h.test{path}"
+
+    assert bool(of_request("POST", url, names=frozenset(names.split()))) is asks
 
 
-def test_members_that_were_read_show_one_too() -> None:
-    packed = Request(method="POST", url="http://h/x", body=b"\x1f\x8b")
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"model": "m"}', frozenset({"model"})),
+        (b'{"answers": [{"model": "Tesla"}]}', frozenset({"answers"})),
+        (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm', frozenset({"model"})),
+        (b'{"shop": "a model"}', frozenset({"shop"})),
+        (b"model=m", frozenset[str]()),
+        (b"", frozenset[str]()),
+    ],
+)
+def test_names_of_a_body_are_its_own(body: bytes, names: frozenset[str]) -> None:
+    assert names_of(Request(method="POST", url="http://h/x", body=body), {}) == names
 
-    assert asks_model(packed, {"model": "m"})
-    assert not asks_model(packed, {"shop": "m"})
+
+def test_members_that_were_read_count_before_the_bytes() -> None:
+    coding = (("Content-Encoding", "br"),)
+    packed = Request(method="POST", url="http://h/x", headers=coding, body=b"\x1f\x8b")
+
+    assert names_of(packed, {"model": "m"}) == frozenset({"model"})
+    assert names_of(packed, {}) is None
 
 
 def test_it_is_told_why_no_store_answers() -> None:

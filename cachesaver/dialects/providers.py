@@ -2,7 +2,8 @@
 
 Tables for `suspicion`: they decide what may not leave the process with `mode="replay"`, never what is
 answered. A row of `HOSTS` is a host that is nothing but a model's API; a row of `PATHS` is a path
-that nobody else has. Where other services have it too, it is no row.
+that nobody else has: it has the API's own ids (`resp_`, `batch_`), or words that are its own. Where
+other services have it too (`GET /v1/models` is KServe's as well), it is no row.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ HOSTS: Mapping[str, str] = MappingProxyType(
             r"(?:(?:vpce\.)?amazonaws\.(?:com(?:\.cn)?|eu)|api\.aws"
             r"|api\.amazonwebservices\.(?:com\.cn|eu))"
         ): _AWS,
-        r"[\w-]+\.azure-api\.net": "genai-prices 0.2.3, its table of providers",
         r"(?:production\.)?api\.cohere\.(?:com|ai)": "https://docs.cohere.com/reference/about",
         r"api-inference\.huggingface\.co": "https://huggingface.co/docs/api-inference",
         r"ollama\.com": "https://docs.ollama.com/cloud",
@@ -92,20 +92,45 @@ class Telling:
         path: A regular expression for the end of the URL's path.
         source: Where the API is documented.
         methods: Upper case.
+        asks: Whether the path alone does not tell: the body has to ask a model too.
     """
 
     path: str
     source: str
     methods: frozenset[str] = _ALL
+    asks: bool = False
 
 
 PATHS: tuple[Telling, ...] = (
-    Telling(path=r"/chat/completions(?:/.*)?", source=_OPENAI + "chat"),
-    Telling(path=r"/v1/models", source=_OPENAI + "models/list", methods=_READS),
-    Telling(path=r"/v1/responses/.+", source=_OPENAI + "responses/get"),
-    Telling(path=r"/v1/(?:fine_tuning|vector_stores|assistants)(?:/.*)?", source=_OPENAI),
-    Telling(path=r"/v1/realtime(?:/.*)?", source=_OPENAI + "realtime"),
-    Telling(path=r"/v1/batches(?:/.*)?", source=_OPENAI + "batch"),
+    Telling(path=r"/chat/completions", source=_OPENAI + "chat", methods=_WRITES),
+    Telling(path=r"/v1/chat/completions", source=_OPENAI + "chat/list", methods=_READS),
+    Telling(path=r"/chat/completions/chatcmpl[^/]*(?:/messages)?", source=_OPENAI + "chat/get"),
+    Telling(
+        path=r"/responses/resp_[^/]+(?:/(?:input_items|cancel))?", source=_OPENAI + "responses/get"
+    ),
+    Telling(
+        path=r"/v1/responses/(?:input_tokens|compact)",
+        source=_OPENAI + "responses",
+        methods=_WRITES,
+    ),
+    Telling(
+        path=r"/v1/fine_tuning/jobs(?:/ftjob[-_][^/]+(?:/[a-z]+)?)?",
+        source=_OPENAI + "fine-tuning",
+    ),
+    Telling(
+        path=r"/v1/vector_stores(?:/vs_[^/]+(?:/(?:search|files|file_batches)(?:/.*)?)?)?",
+        source=_OPENAI + "vector-stores",
+    ),
+    Telling(path=r"/v1/assistants/asst_[^/]+", source=_OPENAI + "assistants"),
+    Telling(path=r"/v1/assistants", source=_OPENAI + "assistants", methods=_WRITES, asks=True),
+    Telling(path=r"/v1/realtime", source=_OPENAI + "realtime"),
+    Telling(
+        path=r"/v1/realtime/(?:(?:transcription_)?sessions|client_secrets|calls(?:/rtc_.*)?)",
+        source=_OPENAI + "realtime",
+        methods=_WRITES,
+    ),
+    Telling(path=r"/v1/batches/batch_[^/]+(?:/cancel)?", source=_OPENAI + "batch"),
+    Telling(path=r"/v1/batches", source=_OPENAI + "batch", methods=_WRITES, asks=True),
     Telling(
         path=r"/v1/images/(?:generations|edits|variations)",
         source=_OPENAI + "images",
@@ -117,8 +142,13 @@ PATHS: tuple[Telling, ...] = (
         methods=_WRITES,
     ),
     Telling(
-        path=r"/v1/messages/batches(?:/.*)?",
+        path=r"/v1/messages/batches/msgbatch_[^/]+(?:/(?:results|cancel))?",
+        source="https://docs.anthropic.com/en/api/retrieving-message-batches",
+    ),
+    Telling(
+        path=r"/v1/messages/batches",
         source="https://docs.anthropic.com/en/api/creating-message-batches",
+        methods=_WRITES,
     ),
     Telling(
         path=r"(?::|%3[Aa])(?:batchGenerateContent|asyncBatchEmbedContent|predictLongRunning)",
@@ -126,7 +156,7 @@ PATHS: tuple[Telling, ...] = (
         methods=_WRITES,
     ),
     Telling(
-        path=r"/(?:cachedContents|fileSearchStores)(?:/.*)?",
+        path=r"/v1(?:alpha|beta)\d*/(?:.+/)?(?:cachedContents|fileSearchStores)(?:/.*)?",
         source="https://ai.google.dev/api/caching",
     ),
     Telling(

@@ -1,7 +1,7 @@
 """HTTP/1 requests in what a connection is sent, however it is cut into writes. No I/O.
 
-Not a parser for servers: it finds the heads of requests, and the start of each body. What is no HTTP
-costs a look at its first byte.
+Not a parser for servers: it finds the heads of requests, and the names of what each body has. What is
+no HTTP costs a look at its first byte.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
+
+from cachesaver.suspicion import may_be_asked
+from cachesaver.topnames import NOTHING, Reading, read
 
 __all__ = ["START", "Sent", "State", "may_begin", "step"]
 
@@ -30,9 +33,6 @@ _FIELD: Final = re.compile(rb"^([^\s:]+):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
 HEAD: Final = 65536
 """The most bytes of a head that are kept; a longer one is taken as it is by then."""
 
-BODY: Final = 16384
-"""How many bytes of a body are looked at."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
@@ -42,14 +42,14 @@ class Sent:
         method: Upper case.
         target: As it stands on the request line (RFC 9112, section 3.2).
         headers: In order, as they stand.
-        start: Of the body, `BODY` bytes at the most, as it goes out (chunk framing included).
+        names: Of the members of the body so far, where they matter; None where it cannot be read.
         is_whole: Whether the head has come to its end, so that no header is missing.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
-    start: bytes = b""
+    names: frozenset[str] | None = frozenset()
     is_whole: bool = True
 
     def header(self, name: str) -> str:
@@ -65,11 +65,13 @@ class State:
         head: What has come of a head, or of what may become one.
         sent: The request whose body is being sent; None between requests.
         left: How many bytes of that body are missing; None where only its end tells.
+        reading: Where in that body it is; None where nothing in it matters.
     """
 
     head: bytes = b""
     sent: Sent | None = None
     left: int | None = 0
+    reading: Reading | None = None
 
 
 START: Final = State()
@@ -86,8 +88,8 @@ def step(state: State, data: memoryview) -> tuple[State, tuple[Sent, ...]]:
     A request comes up as soon as its target is complete, and again whenever more of it is there.
     """
     found: list[Sent] = []
-    if state.sent is not None and _LINE.match(bytes(data[:HEAD])):
-        state = START  # the body has gone another way (sendfile), or its length was not told
+    if state.sent is not None and state.left is None and _LINE.match(bytes(data[:HEAD])):
+        state = START  # the end of a body whose length was not told
     while data:
         if state.sent is None:
             state, data = _head(state, data)
@@ -135,9 +137,18 @@ def _sent(line: re.Match[bytes], fields: bytes) -> Sent:
 def _opened(line: re.Match[bytes], fields: bytes) -> State:
     sent = _sent(line, fields)
     length = sent.header("content-length")
+    reading = NOTHING if _matters(sent) else None
     if sent.header("transfer-encoding"):
-        return State(sent=sent, left=None)
-    return State(sent=sent, left=int(length) if length.isascii() and length.isdigit() else 0)
+        return State(sent=sent, left=None, reading=reading)
+    left = int(length) if length.isascii() and length.isdigit() else 0
+    return State(sent=sent, left=left, reading=reading)
+
+
+def _matters(sent: Sent) -> bool:
+    """Tell whether the body of *sent* may say something: most are not worth reading."""
+    target = sent.target.partition("?")[0]
+    path = target if target.startswith("/") else f"/{target.partition('//')[2].partition('/')[2]}"
+    return may_be_asked(sent.method, "", path)
 
 
 def _body(state: State, data: memoryview) -> tuple[State, memoryview, Iterator[Sent]]:
@@ -146,9 +157,12 @@ def _body(state: State, data: memoryview) -> tuple[State, memoryview, Iterator[S
     if sent is None or state.left == 0:
         return START, data, iter(())
     taken = data if state.left is None else data[: state.left]
-    grown = taken[: max(BODY - len(sent.start), 0)]
-    if grown:
-        sent = replace(sent, start=sent.start + bytes(grown))
+    reading, names = state.reading, sent.names
+    if reading is not None:
+        reading = read(reading, bytes(taken))
+        names = reading.names
+    is_more = names != sent.names
+    sent = replace(sent, names=names)
     left = None if state.left is None else state.left - len(taken)
-    after = State(sent=sent, left=left) if left != 0 else START
-    return after, data[len(taken) :], iter((sent,) if grown else ())
+    after = State(sent=sent, left=left, reading=reading) if left != 0 else START
+    return after, data[len(taken) :], iter((sent,) if is_more else ())

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from cachesaver.transports.patches import Row, patch, patch_all
+from cachesaver.tripwire.sockets import start_of
 from cachesaver.tripwire.wire import INTERNET, Wire
 
 __all__ = ["hook_asyncio", "hook_proactor", "hook_trio", "hook_uvloop"]
@@ -22,13 +23,13 @@ __all__ = ["hook_asyncio", "hook_proactor", "hook_trio", "hook_uvloop"]
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
 
-_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
-
 
 def hook_asyncio(module: ModuleType, wire: Wire) -> Callable[[], None]:
     """Watch `asyncio`; return what undoes it."""
     rows: tuple[Row, ...] = (
         ("BaseEventLoop", "getaddrinfo", functools.partial(_looking_up, wire)),
+        ("BaseEventLoop", "sendfile", functools.partial(_sending_file, wire, _ask_transport)),
+        ("BaseEventLoop", "sock_sendfile", functools.partial(_sending_file, wire, _ask_socket)),
         ("StreamWriter", "write", functools.partial(_streaming, wire)),
         ("StreamWriter", "writelines", functools.partial(_streaming, wire)),
     )
@@ -173,10 +174,18 @@ def _transporting(wire: Wire, original: _Function, active: _Active) -> _Function
 
 def _whole(data: Any) -> tuple[Any, Any]:
     """Return *data* of `write` or `writelines`, to be read once more, and as one."""
-    if isinstance(data, _BYTES):
+    if _is_buffer(data):
         return data, data
     lines: list[Any] = list(data)
     return lines, b"".join(lines)
+
+
+def _is_buffer(data: Any) -> bool:
+    try:
+        memoryview(data)
+    except (BufferError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _ask_transport(wire: Wire, transport: Any, data: Any) -> None:
@@ -186,6 +195,30 @@ def _ask_transport(wire: Wire, transport: Any, data: Any) -> None:
         wire.destination(tls, tls.server_hostname)
     if getattr(sock, "family", None) in INTERNET:
         _written(wire, transport, data, under=tls or getattr(transport, "_sock", None))
+
+
+def _sending_file(
+    wire: Wire, ask: Callable[[Wire, Any, Any], None], original: _Function, active: _Active
+) -> _Function:
+    @functools.wraps(original)
+    async def sendfile(
+        self: Any, owner: Any, file: Any, offset: int = 0, count: int | None = None, **kwargs: Any
+    ) -> Any:
+        if not active():
+            return await original(self, owner, file, offset, count, **kwargs)
+        ask(wire, owner, start_of(file, offset))
+        wire.forget(owner)  # it may be read and written all the same, and is then seen again
+        try:
+            return await original(self, owner, file, offset, count, **kwargs)
+        finally:
+            wire.forget(owner)
+
+    return sendfile
+
+
+def _ask_socket(wire: Wire, sock: Any, data: Any) -> None:
+    if getattr(sock, "family", None) in INTERNET:
+        wire.write(sock, data)
 
 
 def _streaming(wire: Wire, original: _Function, active: _Active) -> _Function:

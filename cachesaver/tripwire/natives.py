@@ -12,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from cachesaver.dialects.jsontext import is_object
 from cachesaver.transports.patches import patch, patch_all
-from cachesaver.tripwire.heads import Sent
+from cachesaver.tripwire.curl import ask_url, hook_curl_cffi, hook_pycurl, names_in
 from cachesaver.tripwire.wire import Wire
 
 __all__ = ["NATIVES", "hook_native"]
 
 _VERBS: Final = ("get", "head", "options", "delete", "post", "put", "patch", "trace", "websocket")
+
+_BODIES: Final = ("json", "content", "data", "body", "form", "files", "multipart")
+"""Arguments that carry a body; of files, and what is no bytes, no names are known."""
 
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
@@ -44,40 +47,6 @@ class Native:
 def hook_native(module: ModuleType, wire: Wire) -> Callable[[], None]:
     """Watch *module*, whose name is one of `NATIVES`; return what undoes it."""
     return NATIVES[module.__name__].hook(module, wire)
-
-
-# --- libcurl
-
-
-def _curl_cffi(module: ModuleType, wire: Wire) -> Callable[[], None]:
-    url = int(module.CurlOpt.URL)
-    return patch_all(
-        module, [("Curl", "setopt", functools.partial(_setting, wire, module.__name__, url))]
-    )
-
-
-def _setting(wire: Wire, client: str, url: int, original: _Function, active: _Active) -> _Function:
-    @functools.wraps(original)
-    def setopt(self: Any, option: Any, value: Any) -> Any:
-        if active() and option == url:
-            _ask(wire, client, "POST", value)
-        return original(self, option, value)
-
-    return setopt
-
-
-def _pycurl(module: Any, wire: Wire) -> Callable[[], None]:
-    original: Any = module.Curl
-    layer = functools.partial(_setting, wire, module.__name__, int(module.URL))
-    kind: Any = type("Curl", (original,), {"__module__": original.__module__, "__slots__": ()})
-    kind.setopt = layer(original.setopt, lambda: module.Curl is kind)
-    module.Curl = kind
-
-    def undo() -> None:
-        if module.Curl is kind:
-            module.Curl = original
-
-    return undo
 
 
 # --- Rust
@@ -119,10 +88,17 @@ def _calling(  # what is called, and on whose behalf
         if active():
             given = {**dict(zip(names, args[place:], strict=False)), **kwargs}
             method = str(given.get("method", "get" if verb == "websocket" else verb))
-            _ask(wire, client, method.rpartition(".")[2].upper(), given.get("url"))
+            method = method.rpartition(".")[2].upper()
+            ask_url(wire, client, method, given.get("url"), _names(kwargs))
         return original(*args, **kwargs)
 
     return call
+
+
+def _names(given: dict[str, Any]) -> frozenset[str] | None:
+    """Return the names of the members of a body, as primp and rnet are given it."""
+    body: Any = next((given[name] for name in _BODIES if given.get(name) is not None), b"")
+    return frozenset(body) if is_object(body) else names_in(body)
 
 
 # --- gRPC
@@ -182,27 +158,19 @@ def _ask_target(wire: Wire, target: object) -> None:
     )
 
 
-def _ask(wire: Wire, client: str, method: str, url: object) -> None:
-    text = url.decode("latin-1") if isinstance(url, bytes) else str(url)
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
-    wire.destination(None, parts.hostname, port, client=client)
-    wire.request(None, Sent(method=method, target=parts.path), text, client=client)
-
-
 NATIVES: Final = MappingProxyType(
     {
         # the module whose import puts the watch in place
         "curl_cffi": Native(
-            hook=_curl_cffi,
-            seen="every URL, at `Curl.setopt`, through which its sessions go too",
-            source="curl_cffi 0.17, curl.py",
+            hook=hook_curl_cffi,
+            seen="every handle as it performs, its sessions' too; not what one was told before",
+            source="curl_cffi 0.17, curl.py and aio.py",
         ),
         "pycurl": Native(
-            hook=_pycurl,
-            seen="every URL given to a `pycurl.Curl` that is made afterwards, tornado's too; not "
+            hook=hook_pycurl,
+            seen="every `pycurl.Curl` that is made afterwards, as it performs, tornado's too; not "
             "where the class was imported by name before",
-            source="pycurl 7.49: its class cannot be changed, so another takes its place",
+            source="pycurl 7.49: its classes cannot be changed, so others take their places",
         ),
         "primp": Native(
             hook=_by_verbs("Client", "AsyncClient"),

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
 from cachesaver import suspicion
 from cachesaver.contexts import is_inside
+from cachesaver.errors import EscapeError
 from cachesaver.exchange import Request
 from cachesaver.settings import Match
 from cachesaver.transports.patches import network_is_mocked
@@ -48,6 +49,10 @@ class Rule(Protocol):
         """Return why *sent*, to the absolute *url*, may not go on; empty: it may."""
         ...
 
+    def refused(self, error: EscapeError) -> None:
+        """Note that *error* is about to be raised: the program may swallow it."""
+        ...
+
 
 class Replaying:
     """Nothing that looks like a provider call may leave (`suspicion`), but for what *match* excludes.
@@ -58,6 +63,7 @@ class Replaying:
             URL of its origin.
         through_mocks: Whether to look at what a mock that took the place of sockets sends.
         gateway: The address of a gateway of ours, which replays by itself; empty: there is none.
+        missed: Takes what is raised, before it is.
     """
 
     is_strict = False
@@ -76,7 +82,9 @@ class Replaying:
         match: Match | None = None,
         through_mocks: bool = False,
         gateway: str = "",
+        missed: Callable[[EscapeError], None] | None = None,
     ) -> None:
+        self._missed = missed
         self._gateway = gateway and f"{gateway}/"
         self._hosts = hosts
         self._addresses = tuple(each for each in hosts if each.strip("*.:"))  # "*" is no address
@@ -108,9 +116,14 @@ class Replaying:
         if sent.method == "CONNECT":
             host, _, port = sent.target.rpartition(":")
             return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
-        asks = bool(sent.header("content-encoding")) or suspicion.shows_model(sent.start)
-        found = suspicion.of_request(sent.method, url, asks=asks, hosts=self._hosts)
+        names = None if sent.header("content-encoding") else sent.names
+        found = suspicion.of_request(sent.method, url, names=names, hosts=self._hosts)
         return "" if found and self._is_excluded(sent.method, url, sent) else found
+
+    def refused(self, error: EscapeError) -> None:
+        """See `Rule.refused`."""
+        if self._missed is not None:
+            self._missed(error)
 
     def _is_excluded(self, method: str, url: str, sent: Sent | None = None) -> bool:
         if self._match is None:
@@ -158,6 +171,9 @@ class Blocking:
             return ""
         host, _, port = sent.target.rpartition(":")
         return self.of_name(host.strip("[]"), int(port) if port.isdigit() else None)
+
+    def refused(self, error: EscapeError) -> None:
+        """See `Rule.refused`: nobody keeps it."""
 
 
 def _origin(name: str, port: int | None) -> str:

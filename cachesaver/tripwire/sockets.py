@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 from cachesaver.transports.patches import Row, patch, patch_all
+from cachesaver.tripwire.heads import HEAD
 from cachesaver.tripwire.wire import INTERNET, Wire
 
-__all__ = ["hook_socket", "hook_ssl"]
+__all__ = ["hook_socket", "hook_ssl", "start_of"]
 
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
@@ -35,6 +37,7 @@ def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
             [("socket", "sendmsg", functools.partial(_gathering, wire))]
             * hasattr(module.socket, "sendmsg")
         ),
+        ("socket", "sendfile", functools.partial(_sending_file, wire)),
     )
     undoings = [
         patch(module, name, functools.partial(_looking_up, wire, addresses))
@@ -152,11 +155,12 @@ def _wrapping(wire: Wire, original: _Function, active: _Active) -> _Function:
 
 def _writing(wire: Wire, original: _Function, active: _Active) -> _Function:
     @functools.wraps(original)
-    def write(self: Any, data: Any, /, *args: Any) -> Any:
+    def write(self: Any, *args: Any, **kwargs: Any) -> Any:  # gevent's and ssl's take keywords
+        data: Any = args[0] if args else kwargs.get("data")
         after = _asked(wire, self, data) if active() else None
+        count = original(self, *args, **kwargs)
         if after is None:
-            return original(self, data, *args)
-        count = original(self, data, *args)
+            return count
         wire.wrote(self, data, memoryview(data).nbytes if count is None else count, after)
         return count
 
@@ -179,6 +183,30 @@ def _gathering(wire: Wire, original: _Function, active: _Active) -> _Function:
         return count
 
     return sendmsg
+
+
+def _sending_file(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def sendfile(self: Any, file: Any, offset: int = 0, count: int | None = None) -> Any:
+        if not active():
+            return original(self, file, offset, count)
+        _asked(wire, self, start_of(file, offset))
+        try:
+            return original(self, file, offset, count)
+        finally:
+            wire.forget(self)
+
+    return sendfile
+
+
+def start_of(file: Any, offset: int) -> bytes:
+    """Return the first bytes of *file* from *offset*, if the kernel may send it; it stays where it is."""
+    if not hasattr(os, "pread"):
+        return b""  # then there is no `os.sendfile` either: it is read and sent, and seen so
+    try:
+        return os.pread(file.fileno(), HEAD, offset)
+    except (AttributeError, OSError, TypeError, ValueError):
+        return b""  # the same
 
 
 def _asked(wire: Wire, owner: Any, data: Any) -> Any:

@@ -105,9 +105,8 @@ class Wire:
             data: Bytes, or what has a buffer.
             under: The connection itself, where *owner* only stands for it.
         """
-        state = self._states.get(owner)
-        view = memoryview(data).cast("B")
-        if state is None and not may_begin(view):
+        state, view = self._states.get(owner), _view(data)
+        if view is None or (state is None and not may_begin(view)):
             return None
         after, found = step(state or START, view)
         for sent in found:
@@ -123,6 +122,10 @@ class Wire:
             self._states.pop(owner, None)
         else:
             self._states[owner] = after
+
+    def forget(self, owner: Any) -> None:
+        """Note that something has gone out on *owner* unseen, after which a request may begin."""
+        self._states.pop(owner, None)
 
     def request(self, owner: Any, sent: Sent, url: str, *, client: str = "") -> None:
         """Ask about *sent* going to *url* on *owner* (None: on one that only *client* knows)."""
@@ -161,6 +164,7 @@ class Wire:
         library, place = culprit()
         library = library or client
         error = EscapeError(where, reason=reason, advice=rule.advice, library=library, place=place)
+        rule.refused(error)
         if (where, library) not in self._told and len(self._told) < _TOLD:
             self._told.add((where, library))
             _LOG.warning("cachesaver: %s", str(error).partition("\n")[0])
@@ -181,8 +185,21 @@ def _peer(owner: Any) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _is_endpoint(address: object) -> bool:
+def _is_endpoint(address: Any) -> bool:
+    """Tell whether *address* is one at all; what is none, the live call will say itself."""
+    try:
+        _host, _port, *_ = address
+    except (TypeError, ValueError):
+        return False
     return isinstance(address, tuple)
+
+
+def _view(data: Any) -> memoryview | None:
+    """Return the bytes of *data*; None for what has none that can be read."""
+    try:
+        return memoryview(data).cast("B")
+    except (BufferError, TypeError, ValueError):  # no buffer, in pieces, of odd shape or type
+        return None
 
 
 def _text(host: object) -> str:

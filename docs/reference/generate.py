@@ -107,7 +107,7 @@ def named(name: str) -> str:
 GATE = {"answer", "aanswer", "passed", "through_mocks", "wants"}
 """What transports call; users do not."""
 
-INNER = {"forked", "on_leave"}
+INNER = {"forked", "missed", "on_leave"}
 """What `cachesaver.wiring` calls."""
 
 

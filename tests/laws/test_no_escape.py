@@ -7,6 +7,7 @@ leads to a server on this machine: what is not stopped arrives there.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import multiprocessing
 import os
 import socket
@@ -14,6 +15,7 @@ import ssl
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from cachesaver import tripwire
 from cachesaver.errors import EscapeError, NotRecordedError, ReplayError
 from cachesaver.exchange import Request
 from cachesaver.rehearsal import Rehearsal
-from cachesaver.transports.loopback import LoopbackServer
+from cachesaver.transports.loopback import LoopbackServer, Script
 from escaping import BODY, WAYS, by_tls, by_tls_streams, message, outcome
 
 PATH = "/v1/chat/completions"
@@ -363,3 +365,106 @@ def test_a_hit_needs_no_network(rehearsal: Rehearsal, tmp_path: Path) -> None:
                 httpx.post(url, json={**CHAT, "seed": 3})
     finally:
         disarm()
+
+
+class TestFilesThatTheKernelSends:
+    @pytest.mark.parametrize("name", ["socket", "asyncio", "asyncio sock"])
+    def test_a_request_in_a_file_does_not_leave(
+        self, server: LoopbackServer, replaying: Callable[..., Any], tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / "asked").write_bytes(message(server.url + PATH))
+        (tmp_path / "plain").write_bytes(message(f"{server.url}/orders"))
+
+        with replaying():
+            assert outcome(lambda _: send_file(name, server, tmp_path / "plain"), "") is None
+            error = outcome(lambda _: send_file(name, server, tmp_path / "asked"), "")
+
+        assert isinstance(error, EscapeError), error
+        assert [each.target for each in server.received] == ["/orders"]
+
+    def test_a_body_that_went_so_hides_no_request(
+        self, server: LoopbackServer, replaying: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        (tmp_path / "body").write_bytes(b"x" * 9)
+        with (
+            replaying(),
+            socket.create_connection((server.host, server.port)) as sock,
+            (tmp_path / "body").open("rb") as file,
+        ):
+            sock.sendall(b"PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+            sock.sendfile(file)
+            with pytest.raises(EscapeError):
+                sock.sendall(message(server.url + PATH))
+
+
+def send_file(name: str, server: LoopbackServer, path: Path) -> None:
+    async def by_asyncio() -> None:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        try:
+            with path.open("rb") as file:
+                await asyncio.get_running_loop().sendfile(writer.transport, file)
+            await reader.read(1)
+        finally:
+            writer.close()
+
+    async def by_sock() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as sock, path.open("rb") as file:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (server.host, server.port))
+            await loop.sock_sendfile(sock, file)
+            await loop.sock_recv(sock, 1)
+
+    if name != "socket":
+        asyncio.run(by_asyncio() if name == "asyncio" else by_sock())
+        return
+    with (
+        socket.create_connection((server.host, server.port)) as sock,
+        path.open("rb") as file,
+    ):
+        sock.sendfile(file)
+        sock.recv(1)
+
+
+def test_what_a_program_swallows_is_a_miss_of_the_innermost_session(
+    server: LoopbackServer, replaying: Callable[..., Any]
+) -> None:
+    """Given a client that nobody hooks, when its error is swallowed, then the session tells of it."""
+    with replaying() as outer, replaying() as inner:
+        error = outcome(WAYS["socket"], server.url + PATH)
+
+    assert inner.misses == (error,)
+    assert isinstance(error, EscapeError)
+    assert outer.misses == ()
+
+
+@pytest.mark.parametrize("name", ["httpx", "requests", "urllib", "http.client"])
+def test_a_recorded_request_is_uploaded(
+    server: LoopbackServer, replaying: Callable[..., Any], name: str
+) -> None:
+    """Given an object store that keeps a fixture of a provider call, then it gets it."""
+    fixture = message(server.url + PATH)
+    url = server.script("/bucket/fixture.http", Script())
+    host, port = server.host, server.port
+
+    def by_http_client() -> None:
+        connection = http.client.HTTPConnection(host, port)
+        connection.request("PUT", "/bucket/fixture.http", fixture)
+        connection.getresponse().read()
+        connection.close()
+
+    def by_urllib() -> None:
+        asked = urllib.request.Request(url, fixture, method="PUT")  # noqa: S310  # the same
+        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310  # this machine's
+            answer.read()
+
+    ways: dict[str, Callable[[], object]] = {
+        "httpx": lambda: httpx.put(url, content=fixture),
+        "requests": lambda: requests.put(url, data=fixture, timeout=20),
+        "urllib": by_urllib,
+        "http.client": by_http_client,
+    }
+    with replaying():
+        ways[name]()
+
+    assert [each.body for each in server.received] == [fixture]

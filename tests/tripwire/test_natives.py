@@ -19,7 +19,16 @@ from escaping import attributes
 Watching = Callable[..., Wire]
 
 REFUSED = ["https://api.openai.com/v1/x", "http://127.0.0.1:8000/v1/chat/completions"]
-PASSED = ["https://pypi.org/simple", "http://127.0.0.1:8000/orders", "127.0.0.1:8000/orders"]
+PASSED = [
+    "https://pypi.org/simple",
+    "http://127.0.0.1:8000/orders",
+    "127.0.0.1:8000/orders",
+    *(
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:abc/",
+    ),  # for the client to refuse
+]
 
 
 def unhooked(module: ModuleType, wire: Wire) -> Callable[[], None]:
@@ -44,13 +53,12 @@ class TestCurlCffi:
 
         return module("curl_cffi", Curl=Curl, CurlOpt=type("CurlOpt", (), {"URL": 10002}))
 
-    @pytest.mark.parametrize("url", REFUSED)
-    def test_a_url_of_a_providers_is_not_set(self, watching: Watching, url: str) -> None:
+    def test_a_url_of_a_providers_is_not_set(self, watching: Watching) -> None:
         watching(hook_native, fake := self.fake())
         curl = fake.Curl()
 
         with pytest.raises(EscapeError, match="by curl_cffi"):
-            curl.setopt(10002, url.encode())
+            curl.setopt(10002, REFUSED[0].encode())
         assert curl.options == []
 
     @pytest.mark.parametrize("url", PASSED)
@@ -145,6 +153,30 @@ class TestByVerbs:
         assert fake.get(REFUSED[1].replace("/v1/chat/completions", "/rerank"))
         with pytest.raises(EscapeError):
             fake.get("https://api.openai.com/v1/models")
+
+    @pytest.mark.parametrize(
+        ("body", "asks"),
+        [
+            ({"json": {"model": "m", "input": "x"}}, True),
+            ({"content": b'{"model": "m", "input": "x"}'}, True),
+            ({"data": '{"model": "m", "input": "x"}'}, True),
+            ({"content": iter([b"{}"])}, True),  # it cannot be read
+            ({"json": {"answers": [{"model": "m"}]}}, False),
+            ({"json": None}, False),
+        ],
+    )
+    def test_the_body_tells_too(
+        self, watching: Watching, body: dict[str, object], *, asks: bool
+    ) -> None:
+        watching(hook_native, fake := self.fake())
+        url = "http://127.0.0.1:8000/v1/responses"
+
+        try:
+            fake.Client().post(url, **body)
+        except EscapeError:
+            assert asks
+        else:
+            assert not asks
 
     @pytest.mark.parametrize("url", PASSED)
     def test_others_pass(self, watching: Watching, url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cachesaver.contexts import inside
+from cachesaver.errors import EscapeError
 from cachesaver.exchange import Request
 from cachesaver.tripwire.heads import Sent
 from cachesaver.tripwire.rules import Blocking, Replaying
@@ -38,8 +39,8 @@ class TestReplaying:
 
     def test_requests_are_refused_by_their_path_or_host(self) -> None:
         rule = Replaying(hosts=("127.0.0.1:9000",))
-        survey = Sent(method="POST", target="/responses", start=b'{"q": 1}')
-        asked = Sent(method="POST", target="/responses", start=b'{"model": "m"')
+        survey = Sent(method="POST", target="/responses", names=frozenset({"q"}))
+        asked = Sent(method="POST", target="/responses", names=frozenset({"model", "input"}))
         packed = Sent(method="POST", target="/responses", headers=(("Content-Encoding", "br"),))
 
         assert rule.of_request(CHAT, LOCAL)
@@ -47,6 +48,15 @@ class TestReplaying:
         assert rule.of_request(asked, "http://127.0.0.1:8000/responses")
         assert rule.of_request(packed, "http://127.0.0.1:8000/responses")
         assert rule.of_request(survey, "http://127.0.0.1:9000/responses")
+
+    def test_what_is_refused_is_told_before(self) -> None:
+        told: list[EscapeError] = []
+        error = EscapeError("x", reason="r", advice="", library="", place="")
+
+        Replaying(missed=told.append).refused(error)
+        Replaying().refused(error)
+
+        assert told == [error]
 
     def test_a_gateway_of_ours_answers_for_itself(self) -> None:
         rule = Replaying(gateway="http://127.0.0.1:8000")

@@ -91,6 +91,9 @@ class Refusing:
     def of_request(self, sent: Any, url: str) -> str:
         return "no"
 
+    def refused(self, error: EscapeError) -> None:
+        pass
+
 
 def datagrams() -> socket.socket:
     return socket.socket(type=socket.SOCK_DGRAM)
@@ -231,3 +234,74 @@ def test_a_class_that_something_has_put_over_ssls_own_is_seen_through(
         ssl.create_default_context().wrap_bio(
             ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.openai.com"
         )
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords"),
+    [((b"x",), {"flags": 0, "timeout": 5}), ((), {"data": b"x"}), ((b"x", 0), {})],
+)
+def test_what_a_writer_is_given_besides_reaches_it(
+    watching: Watching, args: tuple[object, ...], keywords: dict[str, object]
+) -> None:
+    """Given gevent, whose `sendall` calls `send(data, flags, timeout=...)`, then it sends."""
+    given: list[object] = []
+
+    class Socket(socket.socket):
+        def send(self, data: Any, flags: int = 0, timeout: object = None) -> int:
+            given.append((data, flags, timeout))
+            return len(data)
+
+    module = ModuleType("gevent.socket")
+    module.__dict__.update({**vars(socket), "socket": Socket})
+    watching(hook_socket, module)
+
+    with Socket() as sock:
+        sending: Any = sock.send
+        assert sending(*args, **keywords) == 1
+        with pytest.raises(EscapeError):
+            sending(data=message("http://h.test/v1/chat/completions"))
+
+    assert given == [(b"x", 0, keywords.get("timeout"))]
+
+
+@pytest.mark.parametrize("data", ["abc", None, 7, memoryview(b"abcd")[::2]])
+def test_what_cannot_be_sent_fails_as_it_does_live(
+    watching: Watching, server: LoopbackServer, data: Any
+) -> None:
+    def fault() -> str:
+        with (
+            socket.create_connection((server.host, server.port)) as sock,
+            pytest.raises((BufferError, TypeError)) as caught,
+        ):
+            sock.sendall(data)
+        return repr(caught.value)
+
+    live = fault()
+    watching(hook_socket, socket)
+
+    assert fault() == live
+
+
+def test_an_empty_view_of_two_dimensions_is_sent(
+    watching: Watching, server: LoopbackServer
+) -> None:
+    """Given what cannot be seen as bytes but can be sent, then it is: numpy's `zeros((0, 3))`."""
+    watching(hook_socket, socket)
+    numpy = pytest.importorskip("numpy")
+
+    with socket.create_connection((server.host, server.port)) as sock:
+        assert sock.send(numpy.zeros((0, 3))) == 0
+        assert sock.send(numpy.zeros(1, "M8[s]")) == 8
+
+
+@pytest.mark.parametrize("address", [(), ("127.0.0.1",), (7, 7), "x"])
+def test_what_is_no_address_fails_as_it_does_live(watching: Watching, address: Any) -> None:
+    def fault() -> str:
+        with socket.socket() as sock, pytest.raises(TypeError) as caught:
+            sock.connect(address)
+        return repr(caught.value)
+
+    live = fault()
+    watching(hook_socket, socket)
+
+    assert fault() == live

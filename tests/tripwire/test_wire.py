@@ -28,6 +28,7 @@ class Fake(Rule):
         self.paths = paths
         self.out = False
         self.urls: list[str] = []
+        self.told: list[EscapeError] = []
 
     def lets_out(self) -> bool:
         return self.out
@@ -41,6 +42,9 @@ class Fake(Rule):
     def of_request(self, sent: Sent, url: str) -> str:
         self.urls.append(url)
         return "it is bad" if sent.target in self.paths else ""
+
+    def refused(self, error: EscapeError) -> None:
+        self.told.append(error)
 
 
 @pytest.fixture
@@ -79,6 +83,16 @@ def test_the_error_says_what_who_where_and_what_to_do(wire: Wire) -> None:
     )
     assert str(error).endswith("\nDo something else.")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # our own
+
+
+def test_the_rule_is_told_of_it_before_and_each_time(wire: Wire, rule: Fake) -> None:
+    raised: list[EscapeError] = []
+    for _ in range(2):
+        with pytest.raises(EscapeError) as caught:
+            wire.name("bad.test", 443)
+        raised.append(caught.value)
+
+    assert rule.told == raised
 
 
 def test_it_is_logged_once(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
