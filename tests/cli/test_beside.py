@@ -193,6 +193,47 @@ def test_python_under_it_draws_by_its_causes(run: Command, rehearsal: Rehearsal)
     assert rehearsal.calls().samples == 6
 
 
+AGENTS = """
+import asyncio, openai, sys
+
+async def agent(client, name, delay):
+    ask = lambda said, **more: client.chat.completions.create(
+        model="gpt-5-mini", messages=[{"role": "user", "content": said}], **more)
+    await ask(name)
+    await asyncio.sleep(delay)
+    by_cause = await ask("The same for all", n=2)
+    by_name = await ask("Once more", n=2, extra_headers={"x-cachesaver-request-id": name})
+    return [each.message.content for said in (by_cause, by_name) for each in said.choices]
+
+async def main(*delays):
+    async with openai.AsyncOpenAI(api_key="k", max_retries=0) as client:
+        names = [f"Agent {number}" for number in range(len(delays))]
+        for said in await asyncio.gather(*map(agent, [client] * len(names), names, delays)):
+            print(said)
+
+asyncio.run(main(DELAYS))
+"""
+
+
+@pytest.mark.parametrize("way", [((), ("--gateway",)), (("--gateway",), ())], ids=["to", "from"])
+def test_what_is_drawn_does_not_depend_on_the_gateway(
+    command: Command, rehearsal: Rehearsal, way: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    """Given a recording by the one, when the other replays it in another order, then all is the same."""
+    said = list[str]()
+    modes, orders = ("cache", "replay"), ("0, 0.15, 0.3", "0.3, 0.15, 0")
+    for beside_it, mode, delays in zip(way, modes, orders, strict=True):
+        python = (sys.executable, "-c", AGENTS.replace("DELAYS", delays))
+        given = ("-n", "a", "--store", "pool", "--mode", mode, *beside_it)
+        ran = command("run", *given, "--", *python, OPENAI_BASE_URL=rehearsal.openai_url)
+        assert ran.returncode == 0, ran.stderr
+        said.append(ran.stdout)
+
+    assert said[0] == said[1]
+    assert len(set(said[0].splitlines())) == 3
+    assert rehearsal.calls().samples == 3 * 5
+
+
 def test_a_gateway_that_does_not_start_is_said(command: Command) -> None:
     ran = command("run", "--store", "memory://", "--gateway", "--", "true", CACHESAVER_PACE="-1")
 
