@@ -75,7 +75,7 @@ class Relay:
         return _counted(reply, drawn)
 
     def behind(self, host: str, path: str) -> tuple[str, str]:
-        """Return the host and the path that a call to *path* at *host* is for, if *host* is the gateway's."""
+        """Return the host and path that a call to *path* at *host*, perhaps the gateway's, is for."""
         ours = urlsplit(self.url)
         if host != ours.hostname or not path.startswith(f"{ours.path}/"):
             return host, path

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -111,7 +112,27 @@ def test_what_the_program_sees_of_it(run: Command) -> None:
     assert words == "no children"
     assert base == f"{url}/anthropic"
     with pytest.raises(OSError, match=r"refused"):
-        _connect(int(url.rpartition(":")[2]))
+        _connect(urlsplit(url).port or 0)
+
+
+def test_who_was_not_told_its_key_is_not_answered(run: Command, rehearsal: Rehearsal) -> None:
+    """Given another user of the machine, who knows the port, then nothing is in it for him."""
+    program = """
+    import os, urllib.error, urllib.request
+    for url in (os.environ["CACHESAVER_GATEWAY"], os.environ["CACHESAVER_GATEWAY"].partition("/key/")[0]):
+        asked = urllib.request.Request(url + "/openai/v1/models")
+        try:
+            print(urllib.request.urlopen(asked).status)
+        except urllib.error.HTTPError as error:
+            print(error.code)
+    """
+
+    ran = run(program, OPENAI_BASE_URL="")
+    again = run('import os; print(os.environ["CACHESAVER_GATEWAY"])')
+
+    assert ran.stdout.split()[1] == "401", ran.stderr
+    assert ran.stdout.split()[0] != "401", "it tried to call OpenAI"
+    assert len(again.stdout.strip().partition("/key/")[2]) == 32
 
 
 def _connect(port: int) -> None:
