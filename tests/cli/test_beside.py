@@ -108,7 +108,8 @@ def test_what_the_program_sees_of_it(run: Command) -> None:
         """
     )
 
-    words, base, url = ran.stdout.rsplit(maxsplit=2)
+    said: str = ran.stdout
+    words, base, url = said.rsplit(maxsplit=2)
     assert words == "no children"
     assert base == f"{url}/anthropic"
     with pytest.raises(OSError, match=r"refused"):
