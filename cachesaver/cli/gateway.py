@@ -39,7 +39,7 @@ HELP = "answer clients in any language from the store, as a local reverse proxy"
 BESIDE = "CACHESAVER_BESIDE"
 """Names the process that a gateway ends with; it then tells its address as JSON, and nothing else."""
 
-KEY = "CACHESAVER_GATEWAYKEY"
+KEY = "CACHESAVER_GATEWAY_KEY"
 
 _WATCH = 0.1
 """Seconds between two looks at the process that the gateway ends with."""
