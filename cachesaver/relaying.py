@@ -6,10 +6,11 @@ call goes to the gateway, and takes along what it is to be called and where it i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from cachesaver.buying import SUCCESS
 from cachesaver.contexts import inside
@@ -17,7 +18,17 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.lineage import Drawn
 from cachesaver.ports import AsyncSend, Run, Send
 
-__all__ = ["Relay", "told"]
+__all__ = ["DRAWS", "MOST", "PARTS", "Relay", "told"]
+
+DRAWS = "x-cachesaver-draws"
+"""The header that says the draw ids of a call, one after the other, 64 hex digits each: the gateway
+takes them as they are. Only a process of the same run knows them; nobody says them by accident."""
+
+MOST = 1024
+"""Ids that one header says at the most; a call for more samples is named by its first."""
+
+PARTS = frozenset({"ns", "replicate", "run", "id", "key"})
+"""What may stand in front of the provider in a gateway's path, with its value behind it."""
 
 R = TypeVar("R", Reply, AsyncReply)
 Name = Callable[[Request], tuple[Request, Drawn]]
@@ -30,10 +41,12 @@ class Relay:
     Attributes:
         url: Of the gateway, without a slash at the end; empty: there is none.
         name: Returns a request with what the gateway is to be told, and its draws.
+        upstreams: By the name of a provider in the gateway's paths, where it sends its calls.
     """
 
     url: str
     name: Name
+    upstreams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def covers(self, request: Request) -> bool:
         """Tell whether *request* is for the gateway."""
@@ -41,7 +54,7 @@ class Relay:
 
     def answer(self, request: Request, send: Send) -> Reply:
         """Have *request* answered by the gateway; blocking."""
-        named, drawn = self.name(self._anonymous(request))
+        named, drawn = self.name(self._direct(request))
         try:
             with inside():
                 reply = send(replace(named, url=request.url))
@@ -52,7 +65,7 @@ class Relay:
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """Have *request* answered by the gateway."""
-        named, drawn = self.name(self._anonymous(request))
+        named, drawn = self.name(self._direct(request))
         try:
             with inside():
                 reply = await send(replace(named, url=request.url))
@@ -61,9 +74,29 @@ class Relay:
             raise
         return _counted(reply, drawn)
 
-    def _anonymous(self, request: Request) -> Request:
-        """*request* at an address that is the same in every run, which the gateway's port is not."""
-        return replace(request, url=f"http://gateway{request.url.removeprefix(self.url)}")
+    def behind(self, host: str, path: str) -> tuple[str, str]:
+        """Return the host and path that a call to *path* at *host*, perhaps the gateway's, is for."""
+        ours = urlsplit(self.url)
+        if host != ours.hostname or not path.startswith(f"{ours.path}/"):
+            return host, path
+        there = urlsplit(self._upstream(path.removeprefix(ours.path)))
+        return there.hostname or "", there.path
+
+    def _direct(self, request: Request) -> Request:
+        """*request* at the address it is for: it is called what a direct call is called."""
+        return replace(request, url=self._upstream(request.url.removeprefix(self.url)))
+
+    def _upstream(self, path: str) -> str:
+        """Return the URL that *path* of the gateway leads to.
+
+        Where that is not known, it is an address that is the same in every run.
+        """
+        name, slash, rest = path[1:].partition("/")
+        while name in PARTS:
+            name, slash, rest = rest.partition("/")[2].partition("/")
+        if name in ("http", "https"):
+            return f"{name}://{rest}"
+        return self.upstreams.get(name, f"http://gateway/{name}").rstrip("/") + slash + rest
 
 
 def told(request: Request, run: Run, drawn: Drawn) -> Request:
@@ -74,8 +107,9 @@ def told(request: Request, run: Run, drawn: Drawn) -> Request:
         ("x-cachesaver-namespace", quote(run.namespace)),
         *replicate,
         *(("x-cachesaver-request-id", each) for each in drawn.ids[:1]),
+        *((DRAWS, "".join(drawn.ids)) for _ in drawn.ids[:1] if len(drawn.ids) <= MOST),
     )
-    names = {name for name, _ in said}
+    names = {DRAWS, *(name for name, _ in said)}
     kept = tuple(pair for pair in request.headers if pair[0].lower() not in names)
     return replace(request, headers=(*kept, *said))
 

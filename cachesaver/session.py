@@ -109,7 +109,9 @@ class Session:
         self._misses = list[ReplayError]()
         self._hosts = chosen.hosts
         self._replays = chosen.mode is Mode.REPLAY
-        self._relay = Relay(url="" if apart else chosen.gateway, name=self._named)
+        self._relay = Relay(
+            url="" if apart else chosen.gateway, name=self._named, upstreams=chosen.upstreams
+        )
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -220,6 +222,11 @@ class Session:
         """See `Gate.wants`."""
         if not self._sees or is_inside():
             return False
+        if self._wants(method, host, path):
+            return True
+        return bool(self._relay.url) and self._wants(method, *self._relay.behind(host, path))
+
+    def _wants(self, method: str, host: str, path: str) -> bool:
         if self._replays and suspicion.may_be_asked(method, host, path, self._hosts):
             return True  # to be refused, where it cannot be answered
         if method not in _POST:

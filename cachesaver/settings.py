@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -78,6 +79,8 @@ class Settings:
     pace: float | None = None
     gateway: str = ""
     """The address of the gateway beside this program; of the environment only."""
+    upstreams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Where that gateway sends its calls, by the provider's name; of the environment only."""
 
 
 def settings(  # noqa: PLR0913  # one place knows all options
@@ -127,7 +130,14 @@ def settings(  # noqa: PLR0913  # one place knows all options
         budget=_budget(budget),
         pace=_pace(pace),
         gateway=os.environ.get("CACHESAVER_GATEWAY", "").rstrip("/"),
+        upstreams=_upstreams(os.environ.get("CACHESAVER_UPSTREAMS", "")),
     )
+
+
+def _upstreams(said: str) -> Mapping[str, str]:
+    """Read `NAME=URL`, separated by blanks."""
+    pairs = (each.partition("=") for each in said.split())
+    return MappingProxyType({name: url for name, _, url in pairs if url})
 
 
 def _text(name: str, given: object, default: str) -> str:

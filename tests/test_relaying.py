@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
 from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.gateway.routing import _HEADERS
 from cachesaver.lineage import Drawn
 from cachesaver.ports import Run
-from cachesaver.relaying import told
+from cachesaver.relaying import DRAWS, MOST, PARTS, Relay, told
 from cachesaver.scopes import namespace, request_id
 from cachesaver.session import Session
 from cachesaver.settings import settings
@@ -84,6 +87,82 @@ def test_a_call_to_the_gateway_takes_along_where_and_as_what_it_draws(session: S
     assert first.header("authorization") == "Bearer k"
     assert first.header("x-cachesaver-request-id") != second.header("x-cachesaver-request-id")
     assert session.stats().requests == 0, "the gateway counts them"
+
+
+def test_it_says_the_names_that_a_direct_call_would_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given one program with and without a gateway, then its draws are called the same, all of them."""
+    direct, relayed = list[tuple[str, ...]](), list[str | None]()
+    ask = replace(chat(), body=BODY.replace(b"{", b'{"n": 3, ', 1))
+    monkeypatch.setenv("CACHESAVER_UPSTREAMS", "openai=https://api.openai.com x=")
+    monkeypatch.setenv("CACHESAVER_RUN", "one")
+    for gateway in ("", GATEWAY):
+        monkeypatch.setenv("CACHESAVER_GATEWAY", gateway)
+        with Session.open("a", store="memory://", quiet=True) as session:
+            if gateway:
+                line = Line()
+                session.answer(ask, line.send)
+                relayed += [sent.header(DRAWS) for sent in line.sent]
+            else:
+                url = "https://api.openai.com/v1/chat/completions"
+                question = session.explain(replace(ask, url=url))
+                assert question is not None
+                made = session._asking(replace(ask, url=url), question, blocking=True).drawn
+                direct.append(made.ids)
+                made.give_back()
+
+    assert relayed == ["".join(direct[0])]
+    assert len(direct[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("/openai/v1/x?a=b", "https://api.openai.com/v1/x?a=b"),
+        ("/ns/a/key/k/openai/v1/x", "https://api.openai.com/v1/x"),
+        ("/http/localhost:8000/v1/x", "http://localhost:8000/v1/x"),
+        ("/id/http/https/acme.test/v1/x", "https://acme.test/v1/x"),
+        ("/acme/v1/x", "http://gateway/acme/v1/x"),
+    ],
+)
+def test_a_path_of_the_gateway_is_read_as_it_reads_it(path: str, url: str) -> None:
+    named = list[str]()
+
+    def name(request: Request) -> tuple[Request, Drawn]:
+        named.append(request.url)
+        return request, Drawn()
+
+    relay = Relay(
+        url=f"{GATEWAY}/key/k", name=name, upstreams={"openai": "https://api.openai.com/"}
+    )
+    relay.answer(replace(chat(), url=f"{GATEWAY}/key/k{path}"), Line().send)
+
+    assert named == [url]
+    seen = urlsplit(url)
+    assert relay.behind("127.0.0.1", f"/key/k{path}".partition("?")[0]) == (
+        seen.hostname,
+        seen.path,
+    )
+    assert relay.behind("other.test", f"/key/k{path}") == ("other.test", f"/key/k{path}")
+
+
+def test_a_call_that_only_its_host_tells_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHESAVER_GATEWAY", GATEWAY)
+    with Session.open("a", store="memory://", hosts=["llm.acme.test"], quiet=True) as session:
+        wanted = session.wants("POST", "127.0.0.1", "/https/llm.acme.test/ask")
+        others = session.wants("POST", "127.0.0.1", "/https/acme.test/ask")
+
+    assert (wanted, others) == (True, False)
+
+
+def test_more_names_than_a_header_holds_are_not_said() -> None:
+    run = Run(id="r", namespace="a", replicate=None)
+    few, many = (Drawn(ids=("a" * 64,) * count) for count in (MOST, MOST + 1))
+
+    said = [
+        told(chat(x_cachesaver_draws="mine"), run, drawn).header(DRAWS) for drawn in (few, many)
+    ]
+
+    assert said == ["a" * 64 * MOST, None]
 
 
 def test_an_async_call_does_the_same(session: Session) -> None:
@@ -204,6 +283,10 @@ def test_a_gateway_does_not_relay_to_itself(monkeypatch: pytest.MonkeyPatch) -> 
     chosen = settings(namespace="a", store="memory://", quiet=True)
     with Session(chosen, MemoryStore(), "process", apart="gateway") as session:
         assert not session._relay.covers(chat())
+
+
+def test_the_parts_in_front_are_those_of_the_gateway() -> None:
+    assert set(_HEADERS) == PARTS
 
 
 def test_ids_that_no_header_can_carry_are_escaped() -> None:

@@ -7,6 +7,9 @@ to go out goes out by the connection's own means, and the answer is there to be 
 from __future__ import annotations
 
 import io
+import socket
+import ssl
+import weakref
 from typing import Any, Self
 
 from cachesaver.exchange import Reply, Request
@@ -31,6 +34,7 @@ class StandIn:
         self._connection = connection
         self._head = head
         self._socket: Any = connection.sock  # None where it is not connected
+        self._spare: Any = None
         self._timeout: tuple[float | None, ...] = ()
         self._written = bytearray()
         self._body_begins = 0
@@ -80,8 +84,9 @@ class StandIn:
     def settimeout(self, seconds: float | None) -> None:
         """Let what is connected to have this timeout."""
         self._timeout = (seconds,)
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
+        for sock in (self._socket, self._spare):
+            if sock is not None:
+                sock.settimeout(seconds)
 
     def close(self) -> None:
         """Give up the answer, and close the socket that this stands for."""
@@ -97,7 +102,20 @@ class StandIn:
         if self._answer is None:
             self._go_live("its socket is used directly")
             return getattr(self._connection.sock, name)
-        return getattr(self._socket, name)
+        return getattr(self._unconnected() if self._socket is None else self._socket, name)
+
+    def _unconnected(self) -> Any:
+        """Return what stands for the socket that an answer without a connection has not got."""
+        if self._spare is None:
+            sock, connection = socket.socket(), self._connection
+            if isinstance(context := getattr(connection, "_context", None), ssl.SSLContext):
+                sock = context.wrap_socket(sock, server_hostname=connection.host)
+            given = self._timeout or (connection.timeout,)
+            if given[0] is None or isinstance(given[0], int | float):
+                sock.settimeout(*given)
+            self._spare = sock
+            weakref.finalize(self, sock.close)
+        return self._spare
 
     # --- answering
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from cachesaver.cli.gateway import BESIDE
+from cachesaver.cli.gateway import BESIDE, KEY
 from cachesaver.errors import ConfigurationError
 from cachesaver.stores.processes import here
 
@@ -45,9 +46,11 @@ _COMMAND = (sys.executable, "-P", "-m", "cachesaver", "gateway", "--port=0")
 
 
 def _started(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Start *command* in a session of its own; return the address that it tells when it is up."""
+    """Start *command* in a session of its own; return its address, with its key, when it is up."""
     # It is told by the environment what the program is; only, it joins nothing by itself.
-    told = {**environment, "CACHESAVER_AUTOSTART": "", "CACHESAVER_GATEWAY_KEY": "", BESIDE: here()}
+    # Other users of this machine reach its port; what the program's environment says they cannot read.
+    key = secrets.token_hex(16)
+    told = {**environment, "CACHESAVER_AUTOSTART": "", KEY: key, BESIDE: here()}
     ran = subprocess.run(  # noqa: S603  # our own command
         ["/bin/sh", "-c", _APART, "sh", *command],
         env=told,
@@ -59,4 +62,4 @@ def _started(command: Sequence[str], environment: Mapping[str, str]) -> str:
     if not ran.stdout:
         raise ConfigurationError("the gateway did not start; it says why above")
     url: str = json.loads(ran.stdout)["url"]
-    return url
+    return f"{url}/key/{key}"

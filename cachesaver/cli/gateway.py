@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from cachesaver.gateway import Gateway
 
-__all__ = ["BESIDE", "HELP", "add_arguments", "run"]
+__all__ = ["BESIDE", "HELP", "KEY", "add_arguments", "run"]
 
 HELP = "answer clients in any language from the store, as a local reverse proxy"
 
 BESIDE = "CACHESAVER_BESIDE"
 """Names the process that a gateway ends with; it then tells its address as JSON, and nothing else."""
 
-_KEY = "CACHESAVER_GATEWAY_KEY"
+KEY = "CACHESAVER_GATEWAY_KEY"
 
 _WATCH = 0.1
 """Seconds between two looks at the process that the gateway ends with."""
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--listen", default="127.0.0.1", help="the address to listen at (%(default)s)", metavar="IP"
     )
-    add("--key", help=f"what every request must bring; better in {_KEY}, where nobody sees it")
+    add("--key", help=f"what every request must bring; better in {KEY}, where nobody sees it")
     add(
         "--allow",
         action="append",
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     gateway = Gateway(
         port=arguments.port,
         listen=arguments.listen,
-        key=arguments.key or os.environ.get(_KEY) or None,
+        key=arguments.key or os.environ.get(KEY) or None,
         allow=arguments.allow,
         upstreams=dict(_upstream(each) for each in arguments.upstream),
         largest_body=arguments.largest_body * _MIB,

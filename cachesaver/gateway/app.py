@@ -15,6 +15,7 @@ import anyio
 import orjson
 
 from cachesaver import scopes
+from cachesaver.contexts import DRAWS
 from cachesaver.dialects.hosts import host_of
 from cachesaver.errors import CachesaverError, ConfigurationError
 from cachesaver.exchange import AsyncReply, Headers, Request
@@ -196,7 +197,8 @@ def _scopes(route: Route, session: Session) -> Generator[None]:
     """Draw as *route* says."""
     namespace = route.namespace or session.settings.namespace
     drawing = scopes.namespace(namespace, replicate=_number(route.replicate))
-    with drawing, scopes.request_id(route.request_id or _UNNAMED):
+    named = scopes.Scope({DRAWS: route.draws})
+    with drawing, scopes.request_id(route.request_id or _UNNAMED), named:
         yield
 
 

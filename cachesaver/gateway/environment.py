@@ -44,7 +44,8 @@ class Plan:
         for name in ("NO_PROXY", "no_proxy"):
             known = [host for host in inherited.get(name, "").split(",") if host]
             told[name] = ",".join(dict.fromkeys([*known, "127.0.0.1", "localhost"]))
-        return {**told, "CACHESAVER_GATEWAY": url}
+        upstreams = " ".join(f"{each.name}={each.origin}" for each in PROVIDERS)
+        return {**told, "CACHESAVER_GATEWAY": url, "CACHESAVER_UPSTREAMS": upstreams}
 
 
 def plan(inherited: Mapping[str, str]) -> Plan:

@@ -21,6 +21,7 @@ from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Headers, get_header
 from cachesaver.gateway.providers import RESERVED, Provider, is_known, named, of_origin
 from cachesaver.gateway.refusals import Refusal
+from cachesaver.relaying import DRAWS, MOST
 
 __all__ = ["Map", "Route", "checked_origin", "checked_pattern", "is_pattern"]
 
@@ -59,6 +60,7 @@ class Route:
         replicate: As it was spelled; empty: the gateway's.
         run: To draw in; empty: the gateway's.
         request_id: What the draws are called; empty: by the order of arrival.
+        draws: Their ids, from a process that has named them itself; empty: it has not.
         key: That the caller brings; empty: none.
     """
 
@@ -69,6 +71,7 @@ class Route:
     replicate: str = ""
     run: str = ""
     request_id: str = ""
+    draws: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
 
     @property
@@ -115,6 +118,7 @@ class Map:
             replicate=said.get("replicate", ""),
             run=said.get("run", ""),
             request_id=said.get("id", ""),
+            draws=_draws(headers),
             key=said.get("key", ""),
         )
 
@@ -174,6 +178,21 @@ def _taken(path: str) -> tuple[dict[str, str], str]:
         if part in said or not value:
             raise Refusal(400, "bad_path", _BAD_PATH)
         said[part], path = unquote(value), slash + rest
+
+
+def _draws(headers: Headers) -> tuple[str, ...]:
+    """Return the draw ids that a relay says.
+
+    Raises:
+        Refusal: Somebody says what a relay does not say.
+    """
+    said = get_header(headers, DRAWS)
+    if said is None:
+        return ()
+    relayed = bool(get_header(headers, _HEADERS["run"])) and _IDS.fullmatch(said)
+    if not relayed or len(said) > _DIGITS * MOST:
+        raise Refusal(400, "bad_draws", _BAD_DRAWS)
+    return tuple(said[at : at + _DIGITS] for at in range(0, len(said), _DIGITS))
 
 
 def _cut(pattern: str) -> tuple[str, str]:
@@ -245,6 +264,13 @@ def checked_origin(name: str, given: str) -> str:
     )
 
 
+_DIGITS = 64
+_IDS = re.compile(rf"(?:[0-9a-f]{{{_DIGITS}}})+", re.ASCII)
+
+_BAD_DRAWS = (
+    f"{DRAWS} is for processes that cachesaver runs in, which name their draws themselves: "
+    "to name yours, send x-cachesaver-request-id"
+)
 _ABSOLUTE = (
     "this is a gateway, not a forward proxy: give it as the base URL of a client, not as HTTP_PROXY"
 )

@@ -15,6 +15,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["Service", "listening"]
 
+_IDLE = 600
+"""Seconds that a connection may be idle: clients keep theirs, and must not find them closed when the
+tool of an agent took a while."""
+
+_LONGEST_HEAD = 128 * 1024
+"""Bytes: a relay may name a thousand draws in it (`relaying.MOST`)."""
+
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Tell whether *record* is of a fault: a broken-off answer is none, a bad request its sender's."""
@@ -87,8 +94,14 @@ class Service:
             server_header=False,
             date_header=False,
             proxy_headers=False,
+            timeout_keep_alive=_IDLE,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
             timeout_graceful_shutdown=max(1, round(self._grace)),
         )
+        config.load()
+        # Where the level of logging is low enough, uvicorn puts a layer around it that logs paths and
+        # queries, and so keys.
+        config.loaded_app = app
         self._server = _Server(config, ready)
         try:
             await self._server.serve(sockets=[self._sock])

@@ -171,7 +171,8 @@ class Rehearsal:
 
 
 def _listening(port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named TCP, asyncio sends small pieces at once (TCP_NODELAY): else each would wait 40 ms for the last.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # So that the same port can be had again at once after a stop.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

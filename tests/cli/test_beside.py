@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -107,11 +108,32 @@ def test_what_the_program_sees_of_it(run: Command) -> None:
         """
     )
 
-    words, base, url = ran.stdout.rsplit(maxsplit=2)
+    said: str = ran.stdout
+    words, base, url = said.rsplit(maxsplit=2)
     assert words == "no children"
     assert base == f"{url}/anthropic"
     with pytest.raises(OSError, match=r"refused"):
-        _connect(int(url.rpartition(":")[2]))
+        _connect(urlsplit(url).port or 0)
+
+
+def test_who_was_not_told_its_key_is_not_answered(run: Command, rehearsal: Rehearsal) -> None:
+    """Given another user of the machine, who knows the port, then nothing is in it for him."""
+    program = """
+    import os, urllib.error, urllib.request
+    for url in (os.environ["CACHESAVER_GATEWAY"], os.environ["CACHESAVER_GATEWAY"].partition("/key/")[0]):
+        asked = urllib.request.Request(url + "/openai/v1/models")
+        try:
+            print(urllib.request.urlopen(asked).status)
+        except urllib.error.HTTPError as error:
+            print(error.code)
+    """
+
+    ran = run(program, OPENAI_BASE_URL="")
+    again = run('import os; print(os.environ["CACHESAVER_GATEWAY"])')
+
+    assert ran.stdout.split()[1] == "401", ran.stderr
+    assert ran.stdout.split()[0] != "401", "it tried to call OpenAI"
+    assert len(again.stdout.strip().partition("/key/")[2]) == 32
 
 
 def _connect(port: int) -> None:
@@ -191,6 +213,47 @@ def test_python_under_it_draws_by_its_causes(run: Command, rehearsal: Rehearsal)
     assert said[0] == said[1]
     assert len(set(said[0].split())) == 3
     assert rehearsal.calls().samples == 6
+
+
+AGENTS = """
+import asyncio, openai, sys
+
+async def agent(client, name, delay):
+    ask = lambda said, **more: client.chat.completions.create(
+        model="gpt-5-mini", messages=[{"role": "user", "content": said}], **more)
+    await ask(name)
+    await asyncio.sleep(delay)
+    by_cause = await ask("The same for all", n=2)
+    by_name = await ask("Once more", n=2, extra_headers={"x-cachesaver-request-id": name})
+    return [each.message.content for said in (by_cause, by_name) for each in said.choices]
+
+async def main(*delays):
+    async with openai.AsyncOpenAI(api_key="k", max_retries=0) as client:
+        names = [f"Agent {number}" for number in range(len(delays))]
+        for said in await asyncio.gather(*map(agent, [client] * len(names), names, delays)):
+            print(said)
+
+asyncio.run(main(DELAYS))
+"""
+
+
+@pytest.mark.parametrize("way", [((), ("--gateway",)), (("--gateway",), ())], ids=["to", "from"])
+def test_what_is_drawn_does_not_depend_on_the_gateway(
+    command: Command, rehearsal: Rehearsal, way: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    """Given a recording by the one, when the other replays it in another order, then all is the same."""
+    said = list[str]()
+    modes, orders = ("cache", "replay"), ("0, 0.15, 0.3", "0.3, 0.15, 0")
+    for beside_it, mode, delays in zip(way, modes, orders, strict=True):
+        python = (sys.executable, "-c", AGENTS.replace("DELAYS", delays))
+        given = ("-n", "a", "--store", "pool", "--mode", mode, *beside_it)
+        ran = command("run", *given, "--", *python, OPENAI_BASE_URL=rehearsal.openai_url)
+        assert ran.returncode == 0, ran.stderr
+        said.append(ran.stdout)
+
+    assert said[0] == said[1]
+    assert len(set(said[0].splitlines())) == 3
+    assert rehearsal.calls().samples == 3 * 5
 
 
 def test_a_gateway_that_does_not_start_is_said(command: Command) -> None:

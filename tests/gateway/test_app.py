@@ -505,6 +505,59 @@ class TestHowItDraws:
 
         assert drawn == ["0", "1", "0", "1", "0", "2"]
 
+    def test_draws_that_a_relay_has_named_are_called_that(
+        self, gateway: Gateway, http: httpx2.Client
+    ) -> None:
+        """Given their ids, then the same are the same sample, in any order and for any number."""
+        one, two = "1" * 64, "2" * 64
+        url = gateway.url + CHAT
+        run = {"x-cachesaver-run": "r", "x-cachesaver-request-id": "x"}
+        ways: tuple[dict[str, Any], ...] = ({"n": 2}, {}, {}, {})
+        ids = (one + two, two, one, one)
+
+        drawn = [
+            http.post(url, json=ASK | way, headers={**run, "x-cachesaver-draws": said}).headers
+            for way, said in zip(ways, ids, strict=True)
+        ]
+
+        indexes = [each["cache-status"].rpartition("index ")[2].strip('"') for each in drawn]
+        assert indexes == ["0,1", "1", "0", "0"]
+
+    def test_a_thousand_names_fit_in_a_head(self, gateway: Gateway, http: httpx2.Client) -> None:
+        """Given them for a call that wants one, then they are not its names, and it is answered."""
+        said = {"x-cachesaver-run": "r", "x-cachesaver-draws": "1" * 64 * 1024}
+
+        assert self.index(http, gateway.url + CHAT, **said) == "0"
+
+    @pytest.mark.parametrize("said", ["x", "1" * 63, "A" * 64, "1" * 64 * 1025, ""])
+    def test_what_no_relay_says_is_refused(
+        self, gateway: Gateway, http: httpx2.Client, said: str
+    ) -> None:
+        named = {"x-cachesaver-draws": said or "1" * 64}
+        run = {"x-cachesaver-run": "r"} if said else {}
+
+        answer = http.post(gateway.url + CHAT, json=ASK, headers={**named, **run})
+
+        assert answer.status_code == 400
+        assert "x-cachesaver-request-id" in answer.text
+
+    def test_a_relayed_draw_is_given_back_by_who_named_it(
+        self, scripted: Gateway, server: LoopbackServer, http: httpx2.Client
+    ) -> None:
+        """Given an error and a stream left early, when the same draw comes again, then it is the first."""
+        said = {"x-cachesaver-run": "r", "x-cachesaver-draws": "1" * 64}
+        server.script("/v1/chat/completions", Script(status=500))
+        http.post(scripted.url + CHAT, json=ASK, headers=said)
+        held = Script(headers=SSE, chunks=STREAM, holds_chunks=True)
+        server.script("/v1/chat/completions", held)
+        streamed = {**ASK, "stream": True}
+        with http.stream("POST", scripted.url + CHAT, json=streamed, headers=said) as answer:
+            next(answer.iter_raw())
+        assert server.wait_closed(1)
+        server.script("/v1/chat/completions", Script(headers=JSON, chunks=(ANSWER,)))
+
+        assert self.index(http, scripted.url + CHAT, **said) == "0"
+
     def test_a_retry_is_the_same_draw(
         self, scripted: Gateway, server: LoopbackServer, http: httpx2.Client
     ) -> None:

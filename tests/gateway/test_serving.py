@@ -6,10 +6,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from http import client as http_client
 from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 
 from cachesaver.gateway import serving
 from cachesaver.gateway.serving import Service, listening
@@ -57,6 +59,41 @@ def test_it_answers_until_it_is_stopped(http: httpx2.Client) -> None:
     assert app.closed
     with pytest.raises(httpx2.ConnectError):
         http.get(url)
+
+
+def test_a_connection_that_is_idle_for_a_while_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a tool that takes longer than uvicorn's five seconds, then its agent can go on."""
+    seen = list[uvicorn.Config]()
+
+    class Noting(uvicorn.Config):
+        def load(self) -> None:
+            seen.append(self)
+            super().load()
+
+    monkeypatch.setattr(uvicorn, "Config", Noting)
+    sock = listening("127.0.0.1", 0)
+
+    Service(lambda: Application(well), sock, grace=1).stop()
+
+    assert {config.timeout_keep_alive for config in seen} == {600}
+
+
+def test_no_log_is_told_of_a_path(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a program that logs all there is, then a key in a path or a query is not in it."""
+    caplog.set_level(0)
+    sock = listening("127.0.0.1", 0)
+    url = address(sock)
+    service = Service(lambda: Application(well), sock, grace=1)
+    connection = http_client.HTTPConnection(url.split("/")[2])
+
+    connection.request("GET", "/key/0123456789abcdef/openai/v1/models?key=AIza-secret")
+    answer = connection.getresponse().read()
+    connection.close()
+    service.stop()
+
+    told = [record.getMessage() for record in caplog.records]
+    assert answer == b"ok"
+    assert not [line for line in told if "0123456789abcdef" in line or "AIza" in line]
 
 
 def test_an_application_that_cannot_be_made_is_told(unused_port: int) -> None:

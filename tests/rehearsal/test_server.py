@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import socket
+import statistics
 import threading
+import time
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -112,6 +114,18 @@ def test_faults_and_resets_can_be_planned_before_the_start(say: Sayer, http: htt
     with provider:
         url = f"{provider.openai_url}/chat/completions"
         assert [http.post(url, json=ASK).status_code for _ in range(2)] == [429, 200]
+
+
+def test_small_answers_do_not_wait_for_each_other(rehearsal: Rehearsal) -> None:
+    """Given TCP as it comes, each would be held back for 40 ms until the last was acknowledged."""
+    spans = list[float]()
+    with httpx2.Client(trust_env=False) as keeping:
+        for _ in range(10):
+            start = time.perf_counter()
+            keeping.post(f"{rehearsal.openai_url}/chat/completions", json=ASK)
+            spans.append(time.perf_counter() - start)
+
+    assert statistics.median(spans) < 0.035
 
 
 def test_a_taken_port_is_an_error_at_start() -> None:

@@ -411,6 +411,45 @@ def test_a_body_that_is_sent_past_us_goes_out() -> None:
     assert [reason for _, reason in gate.passes] == ["its socket is used directly"]
 
 
+def test_the_socket_of_an_answer_that_needed_none_can_be_set_up() -> None:
+    """Given a hit on a connection that was never made, then options are taken as they are live."""
+    seen = list[object]()
+
+    def configured(connection: http.client.HTTPConnection) -> object:
+        connection.request("POST", "/v1/x", b"{}")
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        kept = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        before = connection.sock.gettimeout()
+        connection.sock.settimeout(3)
+        told = (bool(kept), before, connection.sock.gettimeout(), connection.sock.fileno() >= 0)
+        return told, connection.getresponse().read()
+
+    with LoopbackServer() as server:
+        server.script("/v1/x", Script(chunks=(b"kept",)))
+        with connected(server) as connection:
+            seen.append(configured(connection))
+        for timeout in (PATIENCE, None):
+            plain = http.client.HTTPConnection(server.host, server.port, timeout=timeout)
+            with hooked(HitGate(KEPT)):
+                seen.append(configured(plain))
+            plain.close()
+        made = server.connections
+
+    assert seen[0] == seen[1] == ((True, PATIENCE, 3.0, True), b"kept")
+    assert seen[2] == ((True, None, 3.0, True), b"kept")
+    assert made == 1, "nothing was connected to for a hit"
+
+
+def test_so_can_that_of_an_answer_over_tls() -> None:
+    connection = http.client.HTTPSConnection("llm.invalid")
+    with hooked(HitGate(KEPT)):
+        connection.request("POST", "/v1/x", b"{}")
+        told = (connection.sock.gettimeout(), cast("Any", connection.sock).version())
+        body = connection.getresponse().read()
+
+    assert (told, body) == ((socket.getdefaulttimeout(), None), b"kept")
+
+
 def test_a_line_break_after_the_body_does_no_harm() -> None:
     with LoopbackServer() as server, connected(server) as connection, hooked(HitGate(KEPT)):
         written(connection, "Content-Length: 3")
