@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -155,7 +156,8 @@ def test_it_ends_with_a_program_that_is_killed(
         text=True,
     ) as running:
         assert running.stdout is not None
-        port = int(running.stdout.readline().strip().rpartition(":")[2])
+        told: str = running.stdout.readline().strip()
+        port = urlsplit(told).port or 0
         _connect(port)
         running.send_signal(number)
         status = running.wait(30)
@@ -269,7 +271,8 @@ def test_what_tells_nothing_has_not_started() -> None:
 
 
 def test_other_systems_are_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "name", "nt")
+    # Of this module only: pathlib looks at it too.
+    monkeypatch.setattr(module, "os", SimpleNamespace(name="nt"))
 
     with pytest.raises(ConfigurationError, match="POSIX"):
         beside({})
