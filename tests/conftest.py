@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from _pytest.terminal import TerminalReporter
 
@@ -17,6 +18,15 @@ pytest_plugins = ["pytester"]  # tests of our plugin run a pytest of their own
 # The contract classes are modules of ours; their asserts must tell as much as a test's. Said here,
 # before any test module is imported, and so before any of them imports one of these.
 pytest.register_assert_rewrite("cachesaver.stores.testing", "cachesaver.transports.testing")
+
+
+# Machines that run tests are busy with others: how long an example took says nothing.
+hypothesis.settings.register_profile(
+    "unhurried",
+    # The rest is as it was: CI has a profile of its own.
+    hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]),
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_report_header() -> str:
