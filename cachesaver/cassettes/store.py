@@ -5,8 +5,9 @@ What is bought is on disk when its buyer has it. Questions are read when they ar
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from enum import StrEnum
@@ -70,6 +71,7 @@ class CassetteStore(MemoryStore):
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
         self._writer: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
         self._closing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -111,7 +113,7 @@ class CassetteStore(MemoryStore):
         grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
         if repeats:
             grants = tuple([self._given(run, fingerprint, grant) for grant in grants])
-        self._played.update((fingerprint, grant.index) for grant in grants if grant.sample)
+        self._note((fingerprint, grant.index) for grant in grants if grant.sample)
         return grants
 
     def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
@@ -119,7 +121,7 @@ class CassetteStore(MemoryStore):
             for fingerprint in fingerprints:
                 self.pool(fingerprint)
         grants = super().look(fingerprints, owner=owner, leads=leads)
-        self._played.update(
+        self._note(
             (fingerprint, grant.index)
             for fingerprint, grant in zip(fingerprints, grants, strict=True)
             if grant.sample
@@ -137,8 +139,11 @@ class CassetteStore(MemoryStore):
         added = document(fingerprint, question_members(question), [members])
         with self._closing:
             self._recorded.add(fingerprint)
-            if self._writer is None:
-                self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
+            if self._writer is None or self._process != os.getpid():  # a fork has no threads
+                self._writer, self._process = (
+                    ThreadPoolExecutor(1, "cachesaver-cassette"),
+                    os.getpid(),
+                )
             return self._writer.submit(self._written, added, sample)
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
@@ -183,6 +188,10 @@ class CassetteStore(MemoryStore):
         return found
 
     # --- behind it
+
+    def _note(self, given: Iterable[tuple[str, int]]) -> None:
+        with self._lock:
+            self._played.update(given)
 
     def _loaded(self, fingerprint: str) -> Pool:
         """Read what stands in the file under *fingerprint*."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,21 @@ def test_it_is_on_disk_before_the_recording_ends(path: Path) -> None:
     buy(CassetteStore(path), a_run("first"), "a")
 
     assert texts(CassetteStore(path)) == [b"answera"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_goes_on_recording(path: Path) -> None:
+    store = CassetteStore(path)
+    buy(store, a_run("first"), "a")
+    if not (child := os.fork()):  # pragma: no cover  # measured nowhere: it ends at once
+        signal.alarm(20)
+        buy(store, a_run("first"), "b")
+        os._exit(0)
+
+    assert os.waitpid(child, 0)[1] == 0
+    store.close()
+    assert texts(CassetteStore(path)) == [b"answera", b"answerb"]
 
 
 def test_nothing_is_written_where_nothing_is_bought(path: Path) -> None:
