@@ -12,7 +12,7 @@ from matrix.table import COLUMNS, Row
 
 ROW = Row(way="sync", client="httpx", hook="httpx")
 PASSING = Row(
-    way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never"}
+    way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never", "cassette": "never"}
 )
 
 RAISED: Any = {"raised": "sdk.Error", "own": True, "told": "no", "stored": 0, "hasty": True}
@@ -25,7 +25,7 @@ def seen() -> dict[str, Any]:
     cold = {"said": ["one", "two"], "calls": 2, "stored": 2}
     pieces = {"pieces": ["o", "ne"], "whole": "text", "crossed": "text"}
     stream = {"said": pieces, "calls": 2, "stored": 2}
-    rest = {name: {"said": failing, "calls": 2, "stored": 1} for name in COLUMNS[3:]}
+    rest = {name: {"said": failing, "calls": 2, "stored": 1} for name in COLUMNS[3:6]}
     first: dict[str, Any] = {
         "cold": cold,
         "stream": stream,
@@ -39,8 +39,16 @@ def seen() -> dict[str, Any]:
         "stream": {**stream, "calls": 0, "stored": 0},
         "complaints": [],
     }
+    recorded = {"cold": cold, "stream": stream, "unused": 0}
+    acts = {
+        "live": live,
+        "first": first,
+        "second": second,
+        "recorded": recorded,
+        "replayed": {**recorded, "cold": {**cold, "calls": 0, "stored": 0}},
+    }
     # Written and read, so that nothing is shared.
-    said: dict[str, Any] = json.loads(json.dumps({"live": live, "first": first, "second": second}))
+    said: dict[str, Any] = json.loads(json.dumps(acts))
     return said
 
 
@@ -75,6 +83,11 @@ WRONG: dict[str, tuple[str, str, Any]] = {
     "a limit that does not hold": ("timeout", "first/timeout/said/broke/hasty", False),
     "a retry that is another draw": ("timeout", "first/timeout/said/broke, retried/first", False),
     "a retry that is not stored": ("cancel", "first/cancel/said/broke, retried/once", False),
+    "another answer than was recorded": ("cassette", "replayed/cold/said", ["one", "three"]),
+    "another stream than was recorded": ("cassette", "replayed/stream/said/pieces", ["one"]),
+    "a call that was not recorded": ("cassette", "recorded/cold/stored", 1),
+    "a replay that broke": ("cassette", "replayed/stream", {"broken": "Traceback\nValueError: x"}),
+    "an answer that nobody asked for": ("cassette", "replayed/unused", 1),
     "another answer to the retry": ("cancel", "first/cancel/said/broke, retried/said", "other"),
 }
 

@@ -1,7 +1,8 @@
 """Performs the rows of one SDK in processes of their own: `python -m matrix.actor`.
 
 Standard input says which, against which provider, and in which processes: the `first` buys, the
-`second` finds everything in the store. They are forks of one that has imported the SDK and no more.
+`second` finds everything in the store, `recorded` has a cassette, and `replayed` nothing else: the provider
+has been shut down by then. Those of one start are forks of a process that has imported the SDK and no more.
 Standard output gets what was seen, a line of JSON a process.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import cachesaver
 from matrix import programs
-from matrix.provider import Provider
+from matrix.provider import Gone, Provider
 from matrix.ways import Way, opened
 
 PROGRAMS: Mapping[str, Callable[[programs.Stage], Any]] = {
@@ -30,7 +31,7 @@ PROGRAMS: Mapping[str, Callable[[programs.Stage], Any]] = {
     "cancel": programs.cancel,
 }
 AGAIN = ("cold", "stream")
-"""What the second process does once more."""
+"""What the other processes do once more."""
 
 
 class Heard(logging.Handler):
@@ -68,15 +69,18 @@ def main() -> None:
 
 
 def _tell(process: str, ways: Mapping[str, Way], told: dict[str, Any]) -> None:
-    provider, store, hosts = Provider(told["url"]), Path(told["store"]), told["hosts"]
+    reached = Gone if process == "replayed" else Provider
+    provider, store, hosts = reached(told["url"]), Path(told["store"]), told["hosts"]
     acts = list[dict[str, Any]]()
     for place, name in enumerate(told["ways"]):
         where = (ways[name], provider, store / str(place), hosts)
         if process == "first":
             live = _without(*where[:2])
             acts.append({"live": live, "first": _with_us(*where, tuple(PROGRAMS))})
-        else:
+        elif process == "second":
             acts.append({process: _with_us(*where, AGAIN)})
+        else:
+            acts.append({process: _with_cassette(process, *where)})
     sys.stdout.write(json.dumps(acts) + "\n")
     sys.stdout.flush()
 
@@ -99,6 +103,16 @@ def _with_us(
         told = {name: _performed(name, way, provider, session) for name in names}
     logging.getLogger("cachesaver").removeHandler(heard)
     return told | {"complaints": heard.lines, "seen": sorted(seen)}
+
+
+def _with_cassette(
+    process: str, way: Way, provider: Provider, store: Path, hosts: list[str]
+) -> dict[str, Any]:
+    provider.reset()
+    path, mode = store.with_suffix(".cassette"), "none" if process == "replayed" else "once"
+    with cachesaver.use_cassette(path, record_mode=mode, hosts=hosts) as cassette:
+        told = {name: _performed(name, way, provider, cassette.session) for name in AGAIN}
+    return told | {"unused": len(cassette.store.unused)}
 
 
 def _watched(session: Any) -> set[str]:

@@ -87,6 +87,20 @@ def _stream(acts: Mapping[str, Act]) -> Iterator[str]:
     yield from _again(acts, "stream")
 
 
+def _cassette(acts: Mapping[str, Act]) -> Iterator[str]:
+    recorded, replayed = acts["recorded"], acts["replayed"]
+    for program in ("cold", "stream"):
+        yield from _broken(recorded[program], replayed[program])
+        if "broken" not in recorded[program] and "broken" not in replayed[program]:
+            yield from _differing(
+                program, recorded[program]["said"], replayed[program]["said"]
+            )
+    if recorded["cold"].get("calls") != recorded["cold"].get("stored"):
+        yield f"{recorded['cold'].get('calls')} calls, {recorded['cold'].get('stored')} recorded"
+    if replayed["unused"]:
+        yield f"{replayed['unused']} answers that were recorded and not asked for"
+
+
 def _error(acts: Mapping[str, Act]) -> Iterator[str]:
     yield from _failures(acts, "error")
 
@@ -106,6 +120,7 @@ _FAULTS = {
     "error": _error,
     "timeout": _timeout,
     "cancel": _cancel,
+    "cassette": _cassette,
 }
 
 

@@ -1,4 +1,4 @@
-"""Performs the rows of an SDK: a provider, and two processes, one after the other."""
+"""Performs the rows of an SDK: a provider, and four processes, one after the other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from matrix.table import Sdk
 __all__ = ["play"]
 
 Acts = dict[str, dict[str, Any]]
-"""`live`, `first` and `second`: by program, what was seen."""
+"""`live`, `first`, `second`, `recorded` and `replayed`: by program, what was seen."""
 
 
 def play(
@@ -45,7 +46,8 @@ def play(
         "hosts": ["127.0.0.1"] if sdk.named else [],
     }
     # Where there are no forks, each process imports the SDK for itself.
-    runs = (("first", "second"),) if hasattr(os, "fork") else (("first",), ("second",))
+    names = ("first", "second", "recorded")
+    runs = (names,) if hasattr(os, "fork") else tuple((name,) for name in names)
     with Predictions() if sdk.predicts else Rehearsal(seed=0, tail=1) as provider:
         told["url"] = provider.url
         acts = [
@@ -53,7 +55,8 @@ def play(
             for processes in runs
             for act in _acted(python, path, {**told, "processes": processes})
         ]
-    return [{**first, **second} for first, second in zip(*acts, strict=True)]
+    acts += _acted(python, path, {**told, "processes": ("replayed",)})
+    return [dict(ChainMap(*each)) for each in zip(*acts, strict=True)]
 
 
 def _acted(

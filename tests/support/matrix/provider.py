@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Provider"]
+__all__ = ["Gone", "Provider"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,13 @@ class Provider:
             with line.makefile("rb") as answer:
                 _, _, content = answer.read().partition(b"\r\n\r\n")
         return json.loads(content)
+
+
+class Gone(Provider):
+    """A provider that has been shut down: only its address is left."""
+
+    def calls(self) -> int:
+        return 0
+
+    def reset(self) -> None:
+        """It begins with nothing anew."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 __all__ = ["COLUMNS", "SDKS", "Row", "Sdk", "rows"]
 
-COLUMNS = ("cold", "warm", "stream", "error", "timeout", "cancel")
+COLUMNS = ("cold", "warm", "stream", "error", "timeout", "cancel", "cassette")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ _JOBS = (
 
 def _passing(way: str, client: str, hook: str, why: str, **apart: str) -> Row:
     """Return a row of what is sent as if we were not there, so that nothing of it is ever warm."""
-    missing = {"warm": "it is never stored", **apart}
+    missing = {**dict.fromkeys(("warm", "cassette"), "it is never stored"), **apart}
     return Row(way=way, client=client, hook=hook, passes=why, apart=MappingProxyType(missing))
 
 
