@@ -101,7 +101,12 @@ def fenced(lines: Iterator[tuple[int, str]], fence: re.Match[str]) -> Iterator[s
 
 
 def page_paths() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "cassettes_examples" / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
 
 
 def named(path: Path) -> str:

@@ -12,7 +12,11 @@ from matrix.table import COLUMNS, Row
 
 ROW = Row(way="sync", client="httpx", hook="httpx")
 PASSING = Row(
-    way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never", "cassette": "never"}
+    way="sync",
+    client="reqwest",
+    hook="",
+    passes="nobody sees it",
+    apart={"warm": "never", "cassette": "never"},
 )
 
 RAISED: Any = {"raised": "sdk.Error", "own": True, "told": "no", "stored": 0, "hasty": True}

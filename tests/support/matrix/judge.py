@@ -92,9 +92,7 @@ def _cassette(acts: Mapping[str, Act]) -> Iterator[str]:
     for program in ("cold", "stream"):
         yield from _broken(recorded[program], replayed[program])
         if "broken" not in recorded[program] and "broken" not in replayed[program]:
-            yield from _differing(
-                program, recorded[program]["said"], replayed[program]["said"]
-            )
+            yield from _differing(program, recorded[program]["said"], replayed[program]["said"])
     if recorded["cold"].get("calls") != recorded["cold"].get("stored"):
         yield f"{recorded['cold'].get('calls')} calls, {recorded['cold'].get('stored')} recorded"
     if replayed["unused"]:
