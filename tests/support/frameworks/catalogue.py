@@ -129,7 +129,7 @@ class Result:
     pieces: int
     elsewhere: list[str]
     faults: list[str]
-    program: str = ""
+    program: str
     refused: list[str] = field(default_factory=list[str])
 
 
