@@ -10,13 +10,14 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from cachesaver.cassettes.files import remove
+from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.errors import ConfigurationError
 from cachesaver.session import Session
@@ -27,6 +28,8 @@ __all__ = ["Cassette", "RecordMode", "use_cassette"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+_NO_ERRORS: Final = statuses(given=False)
 
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
@@ -52,6 +55,7 @@ def use_cassette(
     *,
     record_mode: str | RecordMode | None = None,
     exhausted: str | Exhausted | None = None,
+    record_errors: bool | Iterable[int | str] = False,
     **options: Any,
 ) -> Cassette:
     """Answer the provider calls of a block from the cassette at *path*.
@@ -71,6 +75,9 @@ def use_cassette(
         exhausted: What happens when a question is asked more often than it was recorded: "error"
             (the default where nothing is recorded), "cycle", "last", or "extend" (the default where
             something is).
+        record_errors: Which errors of the provider are recorded too: True for all of them, or a list of
+            statuses such as `[429, "5xx"]`. What was recorded is replayed in any case, before the answer
+            that came after it.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
@@ -78,7 +85,8 @@ def use_cassette(
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
     mode = _mode(record_mode)
-    return Cassette(Path(path), mode, _exhausted(exhausted, mode), options)
+    errors = statuses(record_errors)
+    return Cassette(Path(path), mode, _exhausted(exhausted, mode), options, errors=errors)
 
 
 class Cassette:
@@ -95,11 +103,18 @@ class Cassette:
     store: CassetteStore
 
     def __init__(
-        self, path: Path, mode: RecordMode, exhausted: Exhausted, options: Mapping[str, Any]
+        self,
+        path: Path,
+        mode: RecordMode,
+        exhausted: Exhausted,
+        options: Mapping[str, Any],
+        *,
+        errors: Statuses = _NO_ERRORS,
     ) -> None:
         self.path = path
         self.record_mode = mode
         self._exhausted = exhausted
+        self._errors = errors
         self._options: dict[str, Any] = {"quiet": True, "namespace": "cassette", **options}
 
     def __repr__(self) -> str:
@@ -114,6 +129,7 @@ class Cassette:
         self.store = CassetteStore(
             self.path,
             exhausted=self._exhausted,
+            errors=self._errors,
             anew=self.record_mode is RecordMode.ALL,
             clients=_versions,
         )
@@ -158,7 +174,8 @@ class Cassette:
         return wrapped
 
     def _again(self) -> Cassette:
-        return Cassette(self.path, self.record_mode, self._exhausted, self._options)
+        given = (self.path, self.record_mode, self._exhausted, self._options)
+        return Cassette(*given, errors=self._errors)
 
     def _is_recorded(self) -> bool:
         return self.record_mode is RecordMode.ONCE and self.path.exists()

@@ -147,6 +147,8 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
             said += f'; detail="index {index}"'
         case Passing(indexes=indexes):
             said = f'fwd=miss; detail="index {",".join(map(str, indexes))}"'
+        case Through(source=Source.HIT, why=why):
+            said = f'hit; detail="{why}"'
         case Through(source=Source.ERROR, reply=live, read=read):
             status = read.status if read is not None else live.status if live is not None else ""
             said = f"fwd=miss; fwd-status={status}"

@@ -48,7 +48,7 @@ from cachesaver.lineage import Drawn
 from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
-from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
+from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Send, Store
 from cachesaver.relaying import Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
@@ -107,6 +107,7 @@ class Session:
         self._sees = chosen.mode is not Mode.LIVE
         self._asks_match = chosen.match is not None
         self._misses = list[ReplayError]()
+        self._notes = store if isinstance(store, KeepsErrors) else None
         self._hosts = chosen.hosts
         self._replays = chosen.mode is Mode.REPLAY
         self._relay = Relay(
@@ -360,6 +361,7 @@ class Session:
             glance=Policy.RECALL if self.settings.window.is_turn else Policy.STORED,
             age=place().age if together else 0,
             settle=self._settle,
+            notes=self._notes,
         )
 
     def _can_be_shared(self, question: Question) -> bool:

@@ -8,7 +8,7 @@ each. As JSON is YAML, so is the file: a stream of YAML documents. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
@@ -61,6 +61,11 @@ class Document:
     def answers(self) -> list[dict[str, Any]]:
         """As they stand in the file; see `answers.sample_of`."""
         return cast("list[dict[str, Any]]", self.members["answers"])
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """As they stand in the file, by arrival: what came before answers, or instead of them."""
+        return cast("list[dict[str, Any]]", self.members.get("errors", []))
 
 
 def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
@@ -116,9 +121,13 @@ def _head(first: bytes, location: str) -> Head:
     return Head(clients=members.get("recorded with", {}))
 
 
-def document(fingerprint: str, question: Mapping[str, Any], answers: list[Any]) -> Document:
-    """Return the document of a question (`answers.question_members`) and its answers."""
+def document(
+    fingerprint: str, question: Mapping[str, Any], answers: list[Any], errors: Sequence[Any] = ()
+) -> Document:
+    """Return the document of a question (`answers.question_members`), its answers and errors."""
     members = {**question, "fingerprint": fingerprint, "answers": answers}
+    if errors:
+        members["errors"] = list(errors)
     text = (_pretty(members, "") + "\n").encode()
     return Document(fingerprint=fingerprint, members=members, text=text)
 
@@ -133,15 +142,15 @@ def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> I
     for each in documents:
         found.setdefault(each.fingerprint, []).append(each)
     for fingerprint in sorted(found):
-        gone = outdated[fingerprint].answers if fingerprint in outdated else []
-        yield _joined(found[fingerprint], gone)
+        yield _joined(found[fingerprint], outdated.get(fingerprint))
 
 
-def _joined(documents: list[Document], gone: list[dict[str, Any]]) -> Document:
+def _joined(documents: list[Document], outdated: Document | None) -> Document:
     """Return *documents*, which are of one question, as one."""
     first = documents[0]
-    if len(documents) == 1 and not gone and not any("index" in each for each in first.answers):
+    if len(documents) == 1 and not outdated and not any("index" in each for each in first.answers):
         return first
+    gone, past = (outdated.answers, outdated.errors) if outdated else ([], [])
     numbered = [
         (answer.get("index", place), answer)
         for each in documents
@@ -152,8 +161,20 @@ def _joined(documents: list[Document], gone: list[dict[str, Any]]) -> Document:
         plain = {name: value for name, value in answer.items() if name != "index"}
         if plain not in kept and plain not in gone:
             kept.append(plain)
-    question = {k: v for k, v in first.members.items() if k not in ("answers", "fingerprint")}
-    return document(first.fingerprint, question, kept)
+    question = {k: v for k, v in first.members.items() if k not in _NOT_ASKED}
+    return document(first.fingerprint, question, kept, _errors(documents, past))
+
+
+_NOT_ASKED: Final = ("fingerprint", "answers", "errors")
+
+
+def _errors(documents: list[Document], gone: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the errors of *documents* by arrival, each once, without those that are *gone*."""
+    kept = list[dict[str, Any]]()
+    for error in [error for each in documents for error in each.errors]:
+        if error not in kept and error not in gone:
+            kept.append(error)
+    return sorted(kept, key=lambda error: str(error.get("recorded", "")))
 
 
 def written(head: Head, documents: Iterable[Document]) -> bytes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +17,9 @@ from pathlib import Path
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
 from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
-from cachesaver.exchange import Sample
+from cachesaver.exchange import Response, Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.memory import MemoryStore, Pool
 
@@ -37,12 +39,16 @@ class Exhausted(StrEnum):
     """A new one, bought and recorded."""
 
 
+_NO_ERRORS = statuses(given=False)
+
+
 class CassetteStore(MemoryStore):
     """`ports.Store` over the cassette at *path*; nothing is written before something is bought.
 
     Args:
         path: Of the file. It may be missing.
         exhausted: See `Exhausted`.
+        errors: Tells by the status which errors of the provider are recorded.
         anew: Whether nothing that stands there is given, and what is recorded takes its place,
             question by question.
         clients: Tells the versions of what this is recorded with, when it is known.
@@ -56,12 +62,15 @@ class CassetteStore(MemoryStore):
         path: Path,
         *,
         exhausted: Exhausted = Exhausted.ERROR,
+        errors: Statuses = _NO_ERRORS,
         anew: bool = False,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__()
         self.path = path
         self._exhausted = exhausted
+        self._keeps = errors
+        self._refusals: dict[str, Refusals] = {}
         self._clients = clients
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
@@ -107,26 +116,43 @@ class CassetteStore(MemoryStore):
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         """See `ports.Store.acquire`; what was recorded is given again as *exhausted* says."""
+        refusals = self._refusals_of(fingerprint)
+        if refusals and (own := _first(refusals.of_draw(run, draw) for draw in draws)):
+            return tuple([Grant(index=-1, refusal=own) for _ in draws])
+        grants = self._assigned(run, fingerprint, draws, owner, policy)
+        if refusals:
+            given = zip(draws, grants, strict=True)
+            grants = tuple([_preceded(refusals, run, draw, grant) for draw, grant in given])
+        self._note(fingerprint, grants)
+        return grants
+
+    def _assigned(
+        self, run: Run, fingerprint: str, draws: Sequence[str], owner: str, policy: Policy
+    ) -> tuple[Grant, ...]:
         repeats = self._repeating(fingerprint, policy)
         if repeats:
             policy = Policy.READ
         grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
         if repeats:
             grants = tuple([self._given(run, fingerprint, grant) for grant in grants])
-        self._note((fingerprint, grant.index) for grant in grants if grant.sample)
         return grants
 
     def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
         with self._lock:
             for fingerprint in fingerprints:
                 self.pool(fingerprint)
-        grants = super().look(fingerprints, owner=owner, leads=leads)
-        self._note(
-            (fingerprint, grant.index)
-            for fingerprint, grant in zip(fingerprints, grants, strict=True)
-            if grant.sample
-        )
+        looked = super().look(fingerprints, owner=owner, leads=leads)
+        pairs = [*zip(fingerprints, looked, strict=True)]
+        grants = tuple([self._undrawn(fingerprint, grant) for fingerprint, grant in pairs])
+        for fingerprint, grant in zip(fingerprints, grants, strict=True):
+            self._note(fingerprint, (grant,))
         return grants
+
+    def _undrawn(self, fingerprint: str, grant: Grant) -> Grant:
+        """Return *grant*, of a question that has no draws, with the error that comes before it."""
+        if (refusals := self._refusals_of(fingerprint)) is None:
+            return grant
+        return replace(grant, refusal=refusals.of_index(None, 0) or refusals.of_draw(None, ""))
 
     def fill(
         self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
@@ -137,13 +163,24 @@ class CassetteStore(MemoryStore):
             return filled
         members = {"index": index, **answer_of(sample)}
         added = document(fingerprint, question_members(question), [members])
+        return self._append(added, sample)
+
+    def keeps(self, status: int) -> bool:
+        """See `ports.KeepsErrors.keeps`."""
+        return self._keeps(status)
+
+    def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
+        """See `ports.KeepsErrors.note`; it is not given in this recording."""
+        members = question_members(question)
+        return self._append(document(fingerprint, members, [], [answer_of(sample)]), sample)
+
+    def _append(self, added: Document, sample: Sample) -> Future[Sample]:
+        """Have *added* written; the future gives *sample* when it is on disk."""
         with self._closing:
-            self._recorded.add(fingerprint)
+            self._recorded.add(added.fingerprint)
             if self._writer is None or self._process != os.getpid():  # a fork has no threads
-                self._writer, self._process = (
-                    ThreadPoolExecutor(1, "cachesaver-cassette"),
-                    os.getpid(),
-                )
+                self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
+                self._process = os.getpid()
             return self._writer.submit(self._written, added, sample)
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
@@ -189,18 +226,26 @@ class CassetteStore(MemoryStore):
 
     # --- behind it
 
-    def _note(self, given: Iterable[tuple[str, int]]) -> None:
+    def _note(self, fingerprint: str, grants: Iterable[Grant]) -> None:
+        given = [each.index for each in grants if each.sample and not each.refusal]
         with self._lock:
-            self._played.update(given)
+            self._played.update((fingerprint, index) for index in given)
 
     def _loaded(self, fingerprint: str) -> Pool:
         """Read what stands in the file under *fingerprint*."""
         found = self._documents.get(fingerprint)
         if found is None:
             return Pool()
-        try:
+        with self._damages(fingerprint):
             samples = {place: sample_of(each) for place, each in enumerate(found.answers)}
             question = found.question
+        bought = {sample.draw: place for place, sample in reversed(samples.items()) if sample.draw}
+        return Pool(question=question, samples=samples, bought=bought, top=len(samples))
+
+    @contextmanager
+    def _damages(self, fingerprint: str) -> Generator[None]:
+        try:
+            yield
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CassetteError(
                 f"the cassette {self.path} is damaged: what stands under the fingerprint "
@@ -208,14 +253,27 @@ class CassetteStore(MemoryStore):
                 "remove it and record it anew.",
                 location=str(self.path),
             ) from error
-        bought = {sample.draw: place for place, sample in reversed(samples.items()) if sample.draw}
-        return Pool(question=question, samples=samples, bought=bought, top=len(samples))
+
+    def _refusals_of(self, fingerprint: str) -> Refusals | None:
+        """Return the errors that were recorded of a question; None where there are none."""
+        found = self._documents.get(fingerprint)
+        if found is None or not found.errors:
+            return None
+        with self._lock:
+            if fingerprint not in self._refusals:
+                with self._damages(fingerprint):
+                    errors = [*map(sample_of, found.errors)]
+                pool = self.pool(fingerprint)
+                undrawn = {"": 0} if pool.samples else {}
+                self._refusals[fingerprint] = Refusals(errors, {**pool.bought, **undrawn})
+            return self._refusals[fingerprint]
 
     def _repeating(self, fingerprint: str, policy: Policy) -> bool:
         """Tell whether what was recorded of *fingerprint* is all there will ever be, again and again."""
         return (
             self._exhausted in (Exhausted.CYCLE, Exhausted.LAST)
             and fingerprint in self._documents
+            and bool(self._documents[fingerprint].answers)
             and policy is not Policy.FRESH
         )
 
@@ -233,3 +291,14 @@ class CassetteStore(MemoryStore):
     def _written(self, added: Document, sample: Sample) -> Sample:
         append(self.path, (added,))
         return sample
+
+
+def _first(refusals: Iterable[Callable[[], Response] | None]) -> Callable[[], Response] | None:
+    return next((each for each in refusals if each is not None), None)
+
+
+def _preceded(refusals: Refusals, run: Run, draw: str, grant: Grant) -> Grant:
+    """Return *grant* with the error that comes before its sample, or instead of one."""
+    if grant.sample is None:
+        return replace(grant, refusal=refusals.of_stranger(run, draw))
+    return replace(grant, refusal=refusals.of_index(run, grant.index))
