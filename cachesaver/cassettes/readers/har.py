@@ -54,10 +54,17 @@ def _headers(side: dict[str, Any], body: dict[str, Any]) -> Headers:
     Names that begin with a colon are HTTP/2's, and no headers.
     """
     pairs = [(pair["name"], pair["value"]) for pair in side["headers"]]
+    pairs += [("cookie", f"{each['name']}={each['value']}") for each in _untold(side, pairs)]
     headers = as_headers(pair for pair in pairs if not pair[0].startswith(":"))
     kind = body.get("mimeType")
     missing = kind and get_header(headers, "content-type") is None
     return (*headers, ("content-type", kind)) if missing and kind else headers
+
+
+def _untold(side: dict[str, Any], pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """The cookies that stand beside the headers and in none of them."""
+    told = "\0".join(value for _, value in pairs)
+    return [each for each in side.get("cookies") or () if each["value"] not in told]
 
 
 def _posted(posted: dict[str, Any]) -> Body:
