@@ -10,6 +10,7 @@
 #     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
+#     make exports   what is exported for vcrpy, replayed by every vcrpy (network)
 #     make clean     back to a fresh checkout
 #
 # PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
@@ -18,7 +19,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites exports clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -68,6 +69,9 @@ frameworks: .venv/ready-test
 	$(BIN)/python tests/frameworks/run.py $(ARGS)
 suites: .venv/ready-test
 	$(RUN) tests.clients.suites.run $(ARGS)
+
+exports: .venv/ready-test
+	$(BIN)/python tests/cassettes/exports/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
