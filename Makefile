@@ -11,6 +11,7 @@
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make examples  the cassettes of cassettes_examples/, recorded anew
+#     make exports   what is exported for vcrpy, replayed by every vcrpy (network)
 #     make clean     back to a fresh checkout
 #
 # PYTHON=/path/to/python names the interpreter (3.11 or newer); without it the first one found is taken.
@@ -19,7 +20,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -72,6 +73,9 @@ suites: .venv/ready-test
 
 examples: .venv/ready-test
 	$(BIN)/python tests/cassettes_examples/record.py
+
+exports: .venv/ready-test
+	$(BIN)/python tests/cassettes/exports/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

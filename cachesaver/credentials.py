@@ -25,6 +25,7 @@ __all__ = [
     "account",
     "body_secrets",
     "credentials",
+    "is_no_placeholder",
     "is_secret",
 ]
 
@@ -168,7 +169,7 @@ def credentials(
     """
     told = [each for _, value in body_secrets(body) for each in _less_scheme(value)]
     values = (*_secrets(request, unread=unread), *told)
-    secrets = {value.encode("utf-8", "replace") for value in values if _is_no_placeholder(value)}
+    secrets = {value.encode("utf-8", "replace") for value in values if is_no_placeholder(value)}
     return frozenset({*secrets, *(secret.replace(b"/", rb"\/") for secret in secrets)})
 
 
@@ -235,7 +236,7 @@ def _told(
             yield from _told(members[name], steps[1:], (*at, name))
 
 
-def _is_no_placeholder(value: str) -> bool:
+def is_no_placeholder(value: str) -> bool:
     """Tell a key from what stands where one is asked for and not needed: "lm-studio", "none"."""
     return len(value) >= _LONG or (len(value) >= _SHORTEST and any(map(str.isdigit, value)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from cachesaver.credentials import (
@@ -28,6 +28,7 @@ __all__ = [
     "redact_headers",
     "redact_response",
     "redact_text",
+    "secrets_in",
 ]
 
 BLANK = b"[redacted]"
@@ -62,26 +63,30 @@ _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 _ANY_NAME = "|".join(sorted(SECRET_NAMES)).encode()
 
-_PLACES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
+_PLACES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     (
+        "member of a body",
         b'"',
         re.compile(rb'("(?i:%s)"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+' % _ANY_NAME, re.DOTALL),
     ),
-    (  # a form, sorted and spelled anew
+    (
+        "field of a form",  # sorted and spelled anew
         b"form\n",
         re.compile(rb"((?:\A|[\n&])(?i:%s)=)[^&\n\"\\]+" % _ANY_NAME),
     ),
-    (  # RFC 3986, section 3.2.1
+    (
+        "userinfo of an address",  # RFC 3986, section 3.2.1
         b"://",
         re.compile(rb"(://)[^\s/?#\"'@:]+:[^\s/?#\"'@]+(?=@)"),
     ),
-    (  # signed addresses: Azure's, AWS's, Google's
+    (
+        "signature of an address",  # Azure's, AWS's, Google's
         b"://",
         re.compile(rb"([?&](?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"),
     ),
 )
-"""Where a credential stands in a text, whatever its shape: without what there is no such place, and the
-place, whose first group stays."""
+"""Where a credential stands in a text, whatever its shape: what place that is, without what there is
+none, and the place, whose first group stays."""
 
 _HOLDER = re.compile(
     rb'"(?:%s)"\s*+:\s*+\{(?:\s*+%s\s*+:\s*+%s\s*+,?)++\s*+\}'
@@ -97,12 +102,24 @@ def redact_text(text: bytes, request: Request) -> bytes:
     That is: its own, whatever has the shape of one or stands where one is meant to stand.
     """
     text = TOKEN_SHAPES.sub(BLANK, _without(text, credentials(request)))
-    for sign, place in _PLACES:
+    for _, sign, place in _PLACES:
         if sign in text:
             text = place.sub(rb"\1" + BLANK, text)
     if any(b'"%s"' % name.encode() in text for name in SECRET_HOLDERS):
         text = _HOLDER.sub(_emptied, text)
     return text
+
+
+def secrets_in(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Iterate what `redact_text` would blank in *text*, of whatever request: the kind of place, and it."""
+    for found in TOKEN_SHAPES.finditer(text):
+        yield "token", found[0]
+    for kind, sign, place in _PLACES:
+        for found in place.finditer(text) if sign in text else ():
+            yield kind, found[0].removeprefix(found[1])
+    for holder in _HOLDER.finditer(text):
+        for found in _HELD.finditer(holder[0].partition(b"{")[2]):
+            yield "member of headers in a body", found[0].removeprefix(found[1])
 
 
 def _emptied(holder: re.Match[bytes]) -> bytes:

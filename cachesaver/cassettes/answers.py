@@ -69,8 +69,9 @@ def answer_of(sample: Sample) -> dict[str, object]:
     members |= {
         "recorded": when.replace("+00:00", "Z"),
         "seconds": [round(sample.first_byte, 6), round(sample.latency, 6)],
-        "draw": sample.draw,
     }
+    if sample.draw:
+        members["draw"] = sample.draw
     return members | ({"client": sample.user_agent} if sample.user_agent else {})
 
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -19,7 +19,7 @@ from filelock import FileLock
 from cachesaver.cassettes.format import Document, Head, merged, parse, written
 from cachesaver.errors import CassetteError
 
-__all__ = ["append", "put_in_order", "read", "remove"]
+__all__ = ["append", "put_in_order", "read", "remove", "revise"]
 
 _CUT: Final = b"---\n"
 
@@ -91,6 +91,28 @@ def put_in_order(
             kept = merged(documents, outdated or {})
             told = Head(clients={**head.clients, **clients})
             _replace(path, written(told, kept))
+    except OSError as error:
+        raise _failed("written", path, error) from error
+
+
+def revise(path: Path, change: Callable[[list[Document]], Iterable[Document]]) -> None:
+    """Put what *change* makes of the documents of the cassette in their place. Makes the cassette.
+
+    Args:
+        path: Of the cassette.
+        change: Takes one document a question, and returns such.
+
+    Raises:
+        CassetteError: It cannot be read or written, or is damaged.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path):
+            head, documents = read(path)
+            changed = change(list(merged(documents, {})))
+            text = written(head, sorted(changed, key=lambda each: each.fingerprint))
+            path.touch()
+            _replace(path, text)
     except OSError as error:
         raise _failed("written", path, error) from error
 

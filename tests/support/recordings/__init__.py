@@ -5,37 +5,27 @@ Used like::
     for exchange in read_corpus(folder):
         exchange.request, exchange.response, exchange.provider, exchange.odd
 
-What a recording does not hold is filled in stably, and `Exchange` says with what. Bodies are the
-bytes that were recorded: base64, YAML's binary and HTTP/1.1 dumps are undone, content codings kept.
+The package's own readers read them; here is what the corpus tells beside.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cachesaver.cassettes import readers
 from recordings.files import chunk_lines, server_sent_events
-from recordings.httprr import httprr
-from recordings.jsons import azure_session, har
 from recordings.values import Exchange, Pair, facts_of
-from recordings.yamls import rig, ruby_vcr, vcrpy
 
-__all__ = ["READERS", "Exchange", "read_corpus", "read_file"]
+__all__ = ["ANSWERS", "Exchange", "read_corpus", "read_file"]
 
-READERS: Mapping[str, Callable[[bytes, str], Iterator[Pair]]] = {
-    "azure-session": azure_session,
-    "har": har,
-    "httprr": httprr,
-    "rig-when-then": rig,
-    "ruby-vcr": ruby_vcr,
+ANSWERS: Mapping[str, Callable[[bytes, str], Iterator[Pair]]] = {
     "sse-file": server_sent_events,
-    "vcrpy": vcrpy,
     "vercel-fixture": chunk_lines,
 }
-"""By the `format` of index.json; each takes a file's content (decompressed) and its path."""
+"""Files that hold answers alone, by the `format` of index.json; each takes content and path."""
 
 
 def read_corpus(folder: Path) -> tuple[Exchange, ...]:
@@ -48,9 +38,10 @@ def read_file(folder: Path, entry: Mapping[str, Any]) -> Iterator[Exchange]:
     """Iterate the exchanges of one file of the corpus; *entry* is its entry in the index."""
     name: str = entry["file"]
     content = (folder / name).read_bytes()
-    if name.endswith(".gz"):
-        content = gzip.decompress(content)
-    pairs = list(READERS[entry["format"]](content, name))
+    if entry["format"] in ANSWERS:
+        pairs = list(ANSWERS[entry["format"]](content, name))
+    else:
+        pairs = [(each.request, each.response) for each in readers.read(content, location=name)]
     for place, (pair, told) in enumerate(zip(pairs, entry["interactions"], strict=True)):
         request, response = pair
         yield Exchange(file=name, place=place, request=request, response=response, **facts_of(told))

@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from recordings.values import Pair, as_headers, as_response
+from cachesaver.exchange import Response
+from recordings.values import Pair
 
 __all__ = ["chunk_lines", "server_sent_events"]
 
-_EVENTS = as_headers([("content-type", "text/event-stream")])
-_JSON = as_headers([("content-type", "application/json")])
+_EVENTS = (("content-type", "text/event-stream"),)
+_JSON = (("content-type", "application/json"),)
 
 
 def server_sent_events(content: bytes, name: str) -> Iterator[Pair]:
     """Read a file that is the body of a stream."""
-    yield None, as_response(200, _EVENTS, content)
+    yield None, Response(status=200, headers=_EVENTS, chunks=(content,))
 
 
 def chunk_lines(content: bytes, name: str) -> Iterator[Pair]:
@@ -26,12 +27,13 @@ def chunk_lines(content: bytes, name: str) -> Iterator[Pair]:
     whose API names them. (Bedrock's were frames of a binary format.)
     """
     if name.endswith(".json"):
-        yield None, as_response(200, _JSON, content)
+        yield None, Response(status=200, headers=_JSON, chunks=(content,))
     elif name.endswith(".sse"):
-        yield None, as_response(200, _EVENTS, content)
+        yield None, Response(status=200, headers=_EVENTS, chunks=(content,))
     else:
         lines = [line for line in content.decode().split("\n") if line.strip()]
-        yield None, as_response(200, _EVENTS, "".join(map(_event, lines)).encode())
+        told = "".join(map(_event, lines)).encode()
+        yield None, Response(status=200, headers=_EVENTS, chunks=(told,))
 
 
 def _event(line: str) -> str:

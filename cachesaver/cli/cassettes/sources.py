@@ -1,0 +1,129 @@
+"""What a command line names: a cassette, another tool's recording, a folder of them, or a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from cachesaver.cassettes.imports import Answer, Verdict, judged
+from cachesaver.cassettes.names import SUFFIX
+from cachesaver.cassettes.readers import Interaction, format_of, read
+from cachesaver.cassettes.readers.ours import interaction_of
+from cachesaver.cassettes.transfer import answers_in, answers_of
+from cachesaver.cli.opening import existing_store
+from cachesaver.errors import CassetteError, ConfigurationError
+from cachesaver.identity import Rules
+from cachesaver.stores.directory import MARKER
+
+__all__ = [
+    "answers",
+    "cassettes",
+    "content_of",
+    "interactions",
+    "is_store",
+    "recordings",
+    "verdicts",
+]
+
+SUFFIXES: Final = (
+    *(SUFFIX, ".yaml", ".yml", ".json", ".toml", ".har", ".httprr"),
+    *(".yaml.gz", ".yml.gz", ".json.gz", ".httprr.gz"),
+)
+"""Of the files in a folder that may be recordings."""
+
+
+def is_store(named: str) -> bool:
+    """Tell whether *named* is a store: a URL, or the directory of one."""
+    return "://" in named or (Path(named) / MARKER).exists()
+
+
+def content_of(path: Path) -> bytes:
+    """Return what the file at *path* holds.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def answers(named: str, *, hosts: Sequence[str] = (), rules: Rules | None = None) -> list[Answer]:
+    """Return the answers of what is *named*, as they stand there, or as an import would keep them.
+
+    Raises:
+        ConfigurationError, CassetteError, StoreError: It cannot be read.
+    """
+    if is_store(named):
+        with existing_store(named) as store:
+            return list(answers_of(store))
+    path = Path(named)
+    if format_of(content_of(path), location=named) == "cachesaver":
+        return list(answers_in(path))
+    return [
+        each for verdict in verdicts(path, hosts=hosts, rules=rules) for each in verdict.answers
+    ]
+
+
+def verdicts(
+    path: Path, *, hosts: Sequence[str] = (), rules: Rules | None = None
+) -> Iterator[Verdict]:
+    """Iterate what becomes of the interactions of the recording at *path*."""
+    return judged(read(content_of(path), location=str(path)), hosts=hosts, rules=rules)
+
+
+def interactions(named: str) -> list[Interaction]:
+    """Return the interactions of what is *named*.
+
+    Raises:
+        ConfigurationError, CassetteError, StoreError: It cannot be read.
+    """
+    if is_store(named):
+        return [interaction_of(each.question, each.sample) for each in answers(named)]
+    return list(read(content_of(Path(named)), location=named))
+
+
+def recordings(named: Sequence[str]) -> Iterator[Path]:
+    """Iterate the files that are *named*, and in folders those that are recordings of any format.
+
+    Raises:
+        ConfigurationError, CassetteError: A file that is named cannot be read.
+    """
+    for each in named:
+        path = Path(each)
+        if path.is_dir():
+            yield from (file for file in _files(path) if _is_recording(file))
+        else:
+            format_of(content_of(path), location=each)
+            yield path
+
+
+def cassettes(named: Sequence[str]) -> Iterator[Path]:
+    """Iterate the cassettes that are *named*, and those in folders.
+
+    Raises:
+        ConfigurationError: One that is named cannot be read.
+    """
+    for each in named:
+        path = Path(each)
+        if path.is_dir():
+            yield from (file for file in _files(path) if file.suffix == SUFFIX)
+        else:
+            content_of(path)
+            yield path
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.name.endswith(SUFFIXES))
+    return sorted(path for path in found if path.is_file())
+
+
+def _is_recording(path: Path) -> bool:
+    """Tell whether the file at *path* is one; what cannot be read at all is said later."""
+    try:
+        format_of(content_of(path), location=str(path))
+    except CassetteError as error:
+        return "no recording that we can read" not in str(error)
+    return True

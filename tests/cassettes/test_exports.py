@@ -1,0 +1,147 @@
+"""What other tools are given can be replayed by them; `make exports` tries every vcrpy, outside CI."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cachesaver.cassettes.exports import WRITERS, har, redacted, vcrpy_json, vcrpy_yaml
+from cachesaver.cassettes.readers import Interaction, read
+from cachesaver.cassettes.readers.values import Body, interaction
+from cachesaver.errors import ConfigurationError
+
+EXPORTS = Path(__file__).parent / "exports"
+
+
+def made(
+    *, url: str = "https://a.test/v1", sent: bytes = b"{}", told: bytes = b"{}", **headers: str
+) -> Interaction:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return interaction(
+        ("POST", url, named, Body(content=sent)), (200, named, Body(content=told), "OK"), place=0
+    )
+
+
+BODIES = [b"", b"{}", "ü 😀\n'\"".encode(), b"\x00\xff", b"data: 1\n\ndata: 2\n\n", b"\xc2\x85 \x0c"]
+
+
+@pytest.mark.parametrize("name", ["vcrpy", "har"])
+@pytest.mark.parametrize("body", BODIES)
+def test_what_is_written_is_read_as_it_was(name: str, body: bytes) -> None:
+    exchange = made(sent=body, told=body, content_type="x/y")
+
+    (found,) = read(WRITERS[name]([exchange]), location="a.yaml")
+
+    assert found.request == exchange.request
+    assert found.response.body == exchange.response.body
+    assert found.response.headers == exchange.response.headers
+    assert (found.response.status, found.response.reason) == (200, "OK")
+
+
+def test_json_of_vcrpy_holds_texts_only() -> None:
+    (found,) = read(vcrpy_json([made(told="ü".encode())]), location="a.json")
+
+    assert found.response.body == "ü".encode()
+    with pytest.raises(ConfigurationError, match=r"\.yaml"):
+        vcrpy_json([made(told=b"\xff")])
+
+
+@pytest.mark.parametrize("write", [vcrpy_yaml, har], ids=["vcrpy", "har"])
+def test_no_credential_is_written(write: Any) -> None:
+    """Given a recording of another tool with credentials, then an export has none of them."""
+    secrets = ["sk-proj-Qm9ndXNLZXlGb3JUZXN0c09ubHk", "planted-query-1", "planted-user-2", "cook-3333"]
+    exchange = made(
+        url=f"https://{secrets[2]}:pw-444444@a.test/v1?api_key={secrets[1]}&alt=sse",
+        sent=json.dumps({"q": secrets[0]}).encode(),
+        Authorization=f"Bearer {secrets[0]}",
+        cookie=secrets[3],
+        set_cookie=secrets[3],
+    )
+
+    text = write([exchange]).decode()
+
+    assert not [each for each in (*secrets, "pw-444444") if each in text]
+    assert redacted(exchange).request.url == "https://a.test/v1?api_key=redacted&alt=sse"
+
+
+def test_an_archive_is_of_har_1_2() -> None:
+    log = json.loads(har([made(url="https://a.test/v1?b=c", content_type="x/y")]))["log"]
+
+    assert log["version"] == "1.2"
+    (entry,) = log["entries"]
+    assert {*entry} == {*("startedDateTime", "time", "request", "response", "cache", "timings")}
+    assert entry["request"]["queryString"] == [{"name": "b", "value": "c"}]
+    assert entry["request"]["postData"] == {"mimeType": "x/y", "text": "{}"}
+    assert {"send", "wait", "receive"} == {*entry["timings"]}
+
+
+def test_without_pyyaml_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+
+    with pytest.raises(ConfigurationError, match=r"cachesaver\[yaml\]"):
+        vcrpy_yaml([made()])
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.syspath_prepend(str(EXPORTS))
+    return runpy.run_path(str(EXPORTS / "run.py"))
+
+
+@pytest.mark.parametrize("client", ["requests", "httpx", "openai"])
+def test_the_installed_vcrpy_replays_an_export(
+    client: str, run: dict[str, Any], tmp_path: Path
+) -> None:
+    """Given vcrpy that matches by body, too, then each client is told what was recorded."""
+    exported = tmp_path / "exported.yaml"
+    exported.write_bytes(run["export"](tmp_path / "a.cassette"))
+
+    done = subprocess.run(
+        [sys.executable, str(EXPORTS / "play.py"), str(exported), client],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == run["TOLD"]
+
+
+@pytest.mark.source_tree
+def test_the_table_is_of_what_was_found(run: dict[str, Any]) -> None:
+    page = run["PAGE"].read_text(encoding="utf-8")
+    found = json.loads(run["FOUND"].read_bytes())
+
+    assert run["rendered"](page, found) == page, "run: make exports"
+    assert {*found} == {*run["PACKAGES"]}
+
+
+@pytest.mark.source_tree
+def test_vcrpy_6_to_9_replay_an_export(run: dict[str, Any]) -> None:
+    found = json.loads(run["FOUND"].read_bytes())
+
+    told = {(v, client): found[v][client] for v in "6789" for client in run["CLIENTS"]}
+    assert set(told.values()) == {"yes"}, told
+
+
+def test_yaml_is_spelled_as_vcrpy_spells_it() -> None:
+    """Given what vcrpy writes itself, then ours has the same members of the same types."""
+    told = yaml.safe_load(vcrpy_yaml([made(told=b"\xff", content_type="x/y")]))
+
+    (each,) = told["interactions"]
+    assert told["version"] == 1
+    assert each["request"] == {
+        "body": "{}",
+        "headers": {"content-type": ["x/y"]},
+        "method": "POST",
+        "uri": "https://a.test/v1",
+    }
+    assert each["response"]["body"] == {"string": b"\xff"}
+    assert each["response"]["status"] == {"code": 200, "message": "OK"}
