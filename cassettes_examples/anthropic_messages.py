@@ -48,7 +48,7 @@ def tokens() -> Any:
 def refused() -> Any:
     with Anthropic() as client:
         try:
-            client.messages.create(**_about("Too hot?") | {"temperature": 9})
+            client.messages.create(**_about("Too hot?") | {"extra_body": {"temperature": 9}})
         except BadRequestError as error:
             return [error.status_code, error.body]
     return None

@@ -52,7 +52,7 @@ def test_names_and_values_of_headers_become_texts() -> None:
 @pytest.mark.parametrize(
     ("coding", "body", "stays"),
     [
-        ("gzip", gzip.compress(b"{}"), True),
+        ("gzip", gzip.compress(b"{}", mtime=0), True),
         ("gzip", b"{}", False),
         ("zstd", zstandard.compress(b"{}"), True),
         ("zstd", b"{}", False),
