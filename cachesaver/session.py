@@ -112,6 +112,7 @@ class Session:
         self._relay = Relay(
             url="" if apart else chosen.gateway, name=self._named, upstreams=chosen.upstreams
         )
+        self._relays = bool(self._relay.url)
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -220,11 +221,11 @@ class Session:
 
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
-        if not self._sees or is_inside():
+        if not self._sees or (method not in _POST and not self._replays) or is_inside():
             return False
         if self._wants(method, host, path):
             return True
-        return bool(self._relay.url) and self._wants(method, *self._relay.behind(host, path))
+        return self._relays and self._wants(method, *self._relay.behind(host, path))
 
     def _wants(self, method: str, host: str, path: str) -> bool:
         if self._replays and suspicion.may_be_asked(method, host, path, self._hosts):
