@@ -49,7 +49,7 @@ from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
 from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
-from cachesaver.relaying import Relay, told
+from cachesaver.relaying import Named, Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
 from cachesaver.sending import Line, settle
@@ -328,19 +328,25 @@ class Session:
             why = suspicion.why_unanswered(request, body.members)
             raise NotReplayableError(request.summary, why)
 
-    def _named(self, request: Request) -> tuple[Request, Drawn]:
+    def _named(self, request: Request) -> Named:
         """Return *request* with what a gateway is to be told, and its draws."""
         try:
             question = self.explain(request)
             if question is None:
-                return request, Drawn()
+                return Named(request=request)
             run, family = self._run()
-            fixed = question.dialect.deterministic
-            drawn = Drawn() if fixed else _drawn(family, request, question)
-            return told(request, run, drawn), drawn
+            dialect = question.dialect
+            drawn = Drawn() if dialect.deterministic else _drawn(family, request, question)
+            return Named(
+                request=told(request, run, drawn),
+                drawn=drawn,
+                streams=question.wants_stream,
+                finished=dialect.finished,
+                all_but_finished=dialect.all_but_finished,
+            )
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)
-            return request, Drawn()
+            return Named(request=request)
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         run, family = self._run()
