@@ -7,13 +7,13 @@ job hangs beside them. Knows asyncio and trio only if the program has imported t
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextvars import Context, ContextVar
+from types import CoroutineType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -27,10 +27,10 @@ __all__ = [
     "NAMESPACE",
     "REPLICATE",
     "REQUEST_ID",
+    "Birth",
     "Epoch",
     "Family",
     "Place",
-    "birth",
     "born",
     "checked_replicate",
     "current_context",
@@ -43,6 +43,7 @@ __all__ = [
     "label",
     "pooling",
     "remember",
+    "running",
     "scope_of",
     "sync_place",
     "working",
@@ -76,13 +77,18 @@ def current_context() -> object:
 
 
 def _current_task() -> object:
+    return running()[0]
+
+
+def running() -> tuple[object, object]:
+    """Return the task that runs now and the asyncio loop; None for what does not."""
     loop = _running_loop()
     if loop is not None and (task := sys.modules["asyncio"].current_task(loop)) is not None:
-        return task
+        return task, loop
     lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)  # trio may be just being imported
     if lowlevel is not None and lowlevel.in_trio_task():
-        return lowlevel.current_task()
-    return None
+        return lowlevel.current_task(), loop
+    return None, loop
 
 
 def _running_loop() -> object:
@@ -97,9 +103,8 @@ def _running_loop() -> object:
         return None
 
 
-def is_inside() -> bool:
-    """Tell whether a send of ours is under way in this context."""
-    return _INSIDE.get()
+is_inside: Callable[[], bool] = _INSIDE.get
+"""Tells whether a send of ours is under way in this context. Every call of the process asks."""
 
 
 @contextlib.contextmanager
@@ -138,8 +143,12 @@ _KNOWN: WeakKeyDictionary[object, Place] = WeakKeyDictionary()
 
 def here() -> Place:
     """Return the place of the task, job or thread that runs now."""
+    return _here(_current_task())
+
+
+def _here(task: object) -> Place:
     place = _PLACE.get()
-    context = _current_task()
+    context = task
     if context is None:
         context = _LOCAL.job or threading.current_thread()
     if place is not None and place.owner is not None and place.owner() is context:
@@ -199,25 +208,39 @@ def _below(inherited: Place, label: str) -> Place:
 # --- the place of what is started now
 
 
-def born(name: str, *, scope: str | None) -> Place:
-    """Return the place of what is started now, and is to draw in the namespace *scope* (None: any)."""
-    if _current_task() is None and _running_loop() is not None:
+def born(name: str, *, scope: str | None, now: tuple[object, object] | None = None) -> Place:
+    """Return the place of what is started now, and is to draw in the namespace *scope* (None: any).
+
+    *now* is what `running` tells, for who has asked already.
+    """
+    task, loop = now or running()
+    if task is None and loop is not None:
         # Callbacks come in the order of events: their number tells nothing.
         return (_PLACE.get() or here()).born(name, scope=scope, is_ordered=False)
-    return here().born(name, scope=scope, is_ordered=True)
+    return _here(task).born(name, scope=scope, is_ordered=True)
 
 
-@contextlib.contextmanager
-def birth(name: str) -> Generator[Place]:
-    """Let a task that is created in this block, and copies this context, have a place of its own."""
-    place = born(name, scope=scope_of(contextvars.copy_context()))
-    token = _PLACE.set(place)
-    try:
-        yield place
-    finally:
+class Birth:
+    """A block in which a task that is created, and copies this context, has a place of its own.
+
+    Not made of a generator, for every task of a program comes past here.
+    """
+
+    __slots__ = ("_name", "_now", "_token")
+
+    def __init__(self, name: str, now: tuple[object, object] | None = None) -> None:
+        self._name, self._now = name, now
+
+    def __enter__(self) -> Place:
+        scope = _scope(NAMESPACE.get(), REPLICATE.get())
+        place = born(self._name, scope=scope, now=self._now)
+        self._token = _PLACE.set(place)
+        return place
+
+    def __exit__(self, *failure: object) -> None:
         # The block may be an `await` that is closed from another context.
         with contextlib.suppress(ValueError):
-            _PLACE.reset(token)
+            _PLACE.reset(self._token)
 
 
 def remember(context: object, place: Place) -> None:
@@ -255,7 +278,7 @@ def is_pooling() -> bool:
 
 def is_outside_loops() -> bool:
     """Tell whether no event loop runs in this thread."""
-    return _current_task() is None and _running_loop() is None
+    return running() == (None, None)
 
 
 def sync_place() -> None:
@@ -266,6 +289,8 @@ def sync_place() -> None:
 
 def label(function: object, args: tuple[object, ...] = ()) -> tuple[str, str | None]:
     """Return what to call a job that calls *function*, and the namespace that it carries with it."""
+    if type(function) is CoroutineType:  # as nearly always: every task comes past here
+        return function.__qualname__, None
     while isinstance(function, functools.partial):
         args, function = (*function.args, *args), function.func
     try:
@@ -280,7 +305,10 @@ def label(function: object, args: tuple[object, ...] = ()) -> tuple[str, str | N
 
 def scope_of(context: Mapping[ContextVar[Any], Any]) -> str | None:
     """Return what tells apart the namespaces and replicates that are set in *context*; None: none."""
-    namespace, replicate = context.get(NAMESPACE), context.get(REPLICATE)
+    return _scope(context.get(NAMESPACE), context.get(REPLICATE))
+
+
+def _scope(namespace: str | None, replicate: int | None) -> str | None:
     return namespace if replicate is None else f"{namespace or ''}\0{replicate}"
 
 

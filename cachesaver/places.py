@@ -60,7 +60,17 @@ class Epoch:
 
 epoch = Epoch()
 
+_NOBODY: frozenset[Kin] = frozenset()
+
 _Count = Counter[tuple[str, str | None]]
+
+
+def _no_counts() -> dict[tuple[str, int], _Count]:
+    return {}  # a tenth of what calling the type takes
+
+
+def _no_nodes() -> dict[Kin, Node]:
+    return {}
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -97,23 +107,28 @@ class Place:
     depth: int = 0
     age: int = field(default_factory=count().__next__)
     since: frozenset[Kin] = frozenset()
-    _started: dict[tuple[str, int], _Count] = field(
-        default_factory=dict[tuple[str, int], _Count], repr=False
-    )
-    nodes: dict[Kin, Node] = field(default_factory=dict[Kin, Node], repr=False)
-    unasked: dict[Kin, Node] = field(default_factory=dict[Kin, Node], repr=False)
+    _started: dict[tuple[str, int], _Count] = field(default_factory=_no_counts, repr=False)
+    nodes: dict[Kin, Node] = field(default_factory=_no_nodes, repr=False)
+    unasked: dict[Kin, Node] = field(default_factory=_no_nodes, repr=False)
 
     def born(self, label: str, *, scope: str | None, is_ordered: bool) -> Place:
         """Return the place of what is being started from here, to draw in the namespace *scope*."""
         with _lock:
             # A program may do one thing in two namespaces, or runs: each counts for itself.
-            counts = self._counts()
-            number = counts[label, scope]
-            counts[label, scope] += 1
-        born = self.below(label, since=frozenset(list(self.nodes)))
-        if born.parent is self:
-            born.number, born.is_ordered = number, is_ordered
-        return born
+            counts, key = self._counts(), (label, scope)
+            number = counts.get(key, 0)
+            counts[key] = number + 1
+        since = frozenset(list(self.nodes)) if self.nodes else _NOBODY
+        if self.depth >= _DEEPEST:
+            return self.below(label, since=since)
+        return Place(
+            parent=self,
+            label=label,
+            number=number,
+            is_ordered=is_ordered,
+            depth=self.depth + 1,
+            since=_NOBODY if self.is_thread else since,  # as `below` has it
+        )
 
     def _counts(self) -> _Count:
         key = (epoch.now, epoch.forks)
@@ -133,7 +148,7 @@ class Place:
         if self.depth >= _DEEPEST:
             return Place(parent=self.parent, label=label, depth=self.depth, since=self.since)
         # Whether a thread has asked before it ran a loop, or filled a pool, must change no name there.
-        since = frozenset() if self.is_thread else since
+        since = _NOBODY if self.is_thread else since
         return Place(parent=self, label=label, depth=self.depth + 1, since=since)
 
     def item(self, number: int) -> Place:

@@ -6,19 +6,22 @@ call goes to the gateway, and takes along what it is to be called and where it i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 from cachesaver.buying import SUCCESS
 from cachesaver.contexts import inside
-from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.exchange import AsyncReply, Reply, Request, Response
 from cachesaver.lineage import Drawn
 from cachesaver.ports import AsyncSend, Run, Send
+from cachesaver.tee import AsyncTee, Recording, Tee
 
-__all__ = ["DRAWS", "MOST", "PARTS", "Relay", "told"]
+__all__ = ["DRAWS", "MOST", "PARTS", "Named", "Relay", "told"]
 
 DRAWS = "x-cachesaver-draws"
 """The header that says the draw ids of a call, one after the other, 64 hex digits each: the gateway
@@ -30,8 +33,28 @@ MOST = 1024
 PARTS = frozenset({"ns", "replicate", "run", "id", "key"})
 """What may stand in front of the provider in a gateway's path, with its value behind it."""
 
-R = TypeVar("R", Reply, AsyncReply)
-Name = Callable[[Request], tuple[Request, Drawn]]
+
+def _never(tail: bytes) -> bool:  # noqa: ARG001  # as a dialect's
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A call to the gateway, and what is known of it here.
+
+    Attributes:
+        request: With what the gateway is to be told.
+        drawn: Its draws; none where it has no names.
+        streams: Whether it asks for a stream.
+        finished: See `ports.Dialect.finished`.
+        all_but_finished: See `ports.Dialect.all_but_finished`.
+    """
+
+    request: Request
+    drawn: Drawn = field(default_factory=Drawn)
+    streams: bool = False
+    finished: Callable[[bytes], bool] = _never
+    all_but_finished: Callable[[bytes], bool] = _never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +63,15 @@ class Relay:
 
     Attributes:
         url: Of the gateway, without a slash at the end; empty: there is none.
-        name: Returns a request with what the gateway is to be told, and its draws.
+        name: Tells what to call a request.
         upstreams: By the name of a provider in the gateway's paths, where it sends its calls.
     """
 
     url: str
-    name: Name
+    name: Callable[[Request], Named]
     upstreams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    _lost: SimpleQueue[Drawn] = field(default_factory=SimpleQueue[Drawn], repr=False)
+    """Draws of streams that the garbage collector found: it may take no lock."""
 
     def covers(self, request: Request) -> bool:
         """Tell whether *request* is for the gateway."""
@@ -54,25 +79,55 @@ class Relay:
 
     def answer(self, request: Request, send: Send) -> Reply:
         """Have *request* answered by the gateway; blocking."""
-        named, drawn = self.name(self._direct(request))
+        named = self._named(request)
         try:
             with inside():
-                reply = send(replace(named, url=request.url))
+                reply = send(replace(named.request, url=request.url))
         except BaseException:
-            drawn.give_back()
+            named.drawn.give_back()
             raise
-        return _counted(reply, drawn)
+        if not self._is_read_on(reply, named):
+            return reply
+        heard = Recording(reply, named.finished, named.all_but_finished)
+        give_back, lose = named.drawn.give_back, partial(self._lost.put, named.drawn)
+        tee = Tee(reply, heard, _kept, give_back, lose)
+        return replace(reply, chunks=tee, close=tee.close)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """Have *request* answered by the gateway."""
-        named, drawn = self.name(self._direct(request))
+        named = self._named(request)
         try:
             with inside():
-                reply = await send(replace(named, url=request.url))
+                reply = await send(replace(named.request, url=request.url))
         except BaseException:
-            drawn.give_back()
+            named.drawn.give_back()
             raise
-        return _counted(reply, drawn)
+        if not self._is_read_on(reply, named):
+            return reply
+        heard = Recording(reply, named.finished, named.all_but_finished)
+        give_back, lose = named.drawn.give_back, partial(self._lost.put, named.drawn)
+        tee = AsyncTee(reply, heard, _akept, give_back, lose)
+        return replace(reply, chunks=tee, close=tee.close)
+
+    def _named(self, request: Request) -> Named:
+        """Return what *request* is called at the address it is for: what a direct call is called."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._lost.get_nowait().give_back()
+        there = self._upstream(request.url.removeprefix(self.url))
+        return self.name(replace(request, url=there))
+
+    @staticmethod
+    def _is_read_on(reply: Reply | AsyncReply, named: Named) -> bool:
+        """Tell whether the end of *reply* decides what becomes of its draws; give them back if none will.
+
+        What brings no sample gives them back, so that a retry is the same draw: an error, or a stream
+        that is left before its end, of which the gateway keeps nothing.
+        """
+        if reply.status not in SUCCESS:
+            named.drawn.give_back()
+            return False
+        return named.streams and bool(named.drawn.ids)
 
     def behind(self, host: str, path: str) -> tuple[str, str]:
         """Return the host and path that a call to *path* at *host*, perhaps the gateway's, is for."""
@@ -81,10 +136,6 @@ class Relay:
             return host, path
         there = urlsplit(self._upstream(path.removeprefix(ours.path)))
         return there.hostname or "", there.path
-
-    def _direct(self, request: Request) -> Request:
-        """*request* at the address it is for: it is called what a direct call is called."""
-        return replace(request, url=self._upstream(request.url.removeprefix(self.url)))
 
     def _upstream(self, path: str) -> str:
         """Return the URL that *path* of the gateway leads to.
@@ -114,8 +165,9 @@ def told(request: Request, run: Run, drawn: Drawn) -> Request:
     return replace(request, headers=(*kept, *said))
 
 
-def _counted(reply: R, drawn: Drawn) -> R:
-    """Return *reply*; one that brings no sample gives its draws back, so that a retry is the same."""
-    if reply.status not in SUCCESS:
-        drawn.give_back()
-    return reply
+def _kept(response: Response) -> None:
+    """The gateway has it."""
+
+
+async def _akept(response: Response) -> None:
+    """The gateway has it."""

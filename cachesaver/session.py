@@ -49,7 +49,7 @@ from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Send, Store
-from cachesaver.relaying import Relay, told
+from cachesaver.relaying import Named, Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
 from cachesaver.sending import Line, settle
@@ -113,6 +113,7 @@ class Session:
         self._relay = Relay(
             url="" if apart else chosen.gateway, name=self._named, upstreams=chosen.upstreams
         )
+        self._relays = bool(self._relay.url)
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -221,11 +222,11 @@ class Session:
 
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
-        if not self._sees or is_inside():
+        if not self._sees or (method not in _POST and not self._replays) or is_inside():
             return False
         if self._wants(method, host, path):
             return True
-        return bool(self._relay.url) and self._wants(method, *self._relay.behind(host, path))
+        return self._relays and self._wants(method, *self._relay.behind(host, path))
 
     def _wants(self, method: str, host: str, path: str) -> bool:
         if self._replays and suspicion.may_be_asked(method, host, path, self._hosts):
@@ -328,19 +329,25 @@ class Session:
             why = suspicion.why_unanswered(request, body.members)
             raise NotReplayableError(request.summary, why)
 
-    def _named(self, request: Request) -> tuple[Request, Drawn]:
+    def _named(self, request: Request) -> Named:
         """Return *request* with what a gateway is to be told, and its draws."""
         try:
             question = self.explain(request)
             if question is None:
-                return request, Drawn()
+                return Named(request=request)
             run, family = self._run()
-            fixed = question.dialect.deterministic
-            drawn = Drawn() if fixed else _drawn(family, request, question)
-            return told(request, run, drawn), drawn
+            dialect = question.dialect
+            drawn = Drawn() if dialect.deterministic else _drawn(family, request, question)
+            return Named(
+                request=told(request, run, drawn),
+                drawn=drawn,
+                streams=question.wants_stream,
+                finished=dialect.finished,
+                all_but_finished=dialect.all_but_finished,
+            )
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)
-            return request, Drawn()
+            return Named(request=request)
 
     def _asking(self, request: Request, question: Question, *, blocking: bool) -> Ask:
         run, family = self._run()

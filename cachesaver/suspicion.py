@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from urllib.parse import unquote
 
 from cachesaver import dialects
 from cachesaver.dialects.hosts import address_of, is_named, is_named_host, path_of
@@ -96,8 +97,10 @@ def may_be_asked(method: str, host: str, path: str, hosts: tuple[str, ...] = ())
 def _may_be_asked(method: str, host: str, path: str, hosts: tuple[str, ...]) -> bool:
     if is_named_host(host, hosts) or of_address(host, None):
         return True
-    return _telling(method, path) is not None or (
-        method == "POST" and dialects.wants(host, path, hosts=hosts)
+    return any(
+        _telling(method, each) is not None
+        or (method == "POST" and dialects.wants(host, each, hosts=hosts))
+        for each in _spellings(path)
     )
 
 
@@ -117,16 +120,29 @@ def of_request(
     host, _, port = address.rpartition(":")
     if found := of_address(host, int(port) if port else None, named):
         return found
+    found = (_of_path(method, host, each, names, named) for each in _spellings(path))
+    return next(filter(None, found), "")
+
+
+def _of_path(
+    method: str, host: str, path: str, names: _Names | None, hosts: tuple[str, ...]
+) -> str:
     told = _telling(method, path)
     if told is not None and not told.asks:
         return f"its path, {path}, is one of a provider's API"
     if told is not None and _asks(path, names):
         return f"its path, {path}, is one of a provider's API, and it asks a model"
-    if method != "POST" or not dialects.wants(host, path, hosts=named):
+    if method != "POST" or not dialects.wants(host, path, hosts=hosts):
         return ""
     if UNMISTAKABLE.search(path) or _asks(path, names):
         return f"its path, {path}, is one of a provider's API, and it asks a model"
     return ""
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """Return *path*, and as a server may read it: what is percent-encoded is no other path there."""
+    read = unquote(path)
+    return (path,) if read == path else (path, read)
 
 
 def _path(url: str) -> str:

@@ -15,11 +15,11 @@ from typing import Any
 from weakref import ref
 
 from cachesaver.contexts import (
-    birth,
+    Birth,
     born,
-    is_outside_loops,
     label,
     remember,
+    running,
     scope_of,
     sync_place,
 )
@@ -40,6 +40,8 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
 _MAIN = "main"
 """What a loop is started with, whatever it is."""
 
+_NOTHING = (None, None)
+
 _SHUTDOWN = re.compile(r"\bshutdown_(asyncgens|default_executor)$")
 """What a loop ends with: run as the main task is, and in no way the program's."""
 
@@ -52,16 +54,17 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
         if not active():
             return original(maker, *args, **kwargs)
         name, _ = label(args[0] if args else kwargs.get("coro"))
-        if is_outside_loops() and not _SHUTDOWN.search(name):
+        now = running()
+        if now == _NOTHING and not _SHUTDOWN.search(name):
             name = _MAIN  # under another runner it may have another name: uvloop.run wraps it
         context = kwargs.get("context")
         if context is not None:
             # Somebody's own, as asyncio.run has one: nothing may be changed in it.
-            place = born(name, scope=scope_of(context))
+            place = born(name, scope=scope_of(context), now=now)
             task = original(maker, *args, **kwargs)
             remember(task, place)
             return task
-        with birth(name) as place:
+        with Birth(name, now) as place:
             task = original(maker, *args, **kwargs)
         if task is not None:
             place.owner = ref(task)
@@ -77,7 +80,7 @@ def _awaiting(original: Callable[..., Any], active: Callable[[], bool]) -> Calla
     async def start(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not active():
             return await original(maker, *args, **kwargs)
-        with birth(label(args[0] if args else kwargs.get("async_fn"))[0]):
+        with Birth(label(args[0] if args else kwargs.get("async_fn"))[0]):
             return await original(maker, *args, **kwargs)
 
     return start

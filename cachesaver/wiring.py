@@ -55,19 +55,25 @@ TRANSPORTS: Mapping[str, str] = {
 }
 
 
+def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  # as a gate's
+    return False
+
+
 class _Door:
     """The gate all hooks hold: it leads to the innermost session, or nowhere."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
+        self.wants: Callable[[str, str, str], bool] = _wants_nothing
+        """The innermost session's own: every call of the process comes past here."""
+
+    def turn(self) -> None:
+        """Lead to whoever is the innermost session now."""
+        self.wants = self.sessions[-1].wants if self.sessions else _wants_nothing
 
     @property
     def through_mocks(self) -> bool:
         return bool(self.sessions) and self.sessions[-1].through_mocks
-
-    def wants(self, method: str, host: str, path: str) -> bool:
-        sessions = self.sessions
-        return bool(sessions) and sessions[-1].wants(method, host, path)
 
     def passed(self, summary: str, reason: str) -> None:
         if self.sessions:
@@ -185,6 +191,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
     )
     with _lock:
         _DOOR.sessions.append(session)
+        _DOOR.turn()
         _guard()
         _tell_children()
         if len(_DOOR.sessions) == 1:
@@ -213,6 +220,7 @@ def _leave(session: Session) -> None:
         if session not in _DOOR.sessions:
             return
         _DOOR.sessions.remove(session)
+        _DOOR.turn()
         _guard()
         _tell_children()
         if not _DOOR.sessions:

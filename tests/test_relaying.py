@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.gateway.routing import _HEADERS
 from cachesaver.lineage import Drawn
 from cachesaver.ports import Run
-from cachesaver.relaying import DRAWS, MOST, PARTS, Relay, told
+from cachesaver.relaying import DRAWS, MOST, PARTS, Named, Relay, told
 from cachesaver.scopes import namespace, request_id
 from cachesaver.session import Session
 from cachesaver.settings import settings
@@ -127,9 +128,9 @@ def test_it_says_the_names_that_a_direct_call_would_have(monkeypatch: pytest.Mon
 def test_a_path_of_the_gateway_is_read_as_it_reads_it(path: str, url: str) -> None:
     named = list[str]()
 
-    def name(request: Request) -> tuple[Request, Drawn]:
+    def name(request: Request) -> Named:
         named.append(request.url)
-        return request, Drawn()
+        return Named(request=request)
 
     relay = Relay(
         url=f"{GATEWAY}/key/k", name=name, upstreams={"openai": "https://api.openai.com/"}
@@ -228,6 +229,84 @@ def test_a_retry_is_the_same_draw(session: Session, status: int, *, is_async: bo
 
     first, second = line.ids()
     assert first == second
+
+
+EVENTS = (
+    b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n',
+    b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n',
+    b"data: [DONE]\n\n",
+)
+
+
+class Streaming(Line):
+    """The same, with a stream for an answer; remembers how often it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = 0
+
+    def send(self, request: Request) -> Reply:
+        def close() -> None:
+            self.closed += 1
+
+        return replace(super().send(request), chunks=iter(EVENTS), close=close)
+
+    async def asend(self, request: Request) -> AsyncReply:
+        async def close() -> None:
+            self.closed += 1
+
+        async def events() -> AsyncIterator[bytes]:
+            for event in EVENTS:
+                yield event
+
+        return replace(await super().asend(request), chunks=events(), close=close)
+
+
+STREAMED = replace(chat(), body=BODY.replace(b"{", b'{"stream": true, ', 1))
+
+
+def left_after(session: Session, line: Streaming, events: int, *, closes: bool = True) -> None:
+    """Ask for a stream, and leave it after *events* of its events."""
+    reply = session.answer(STREAMED, line.send)
+    assert [next(reply.chunks) for _ in range(events)] == list(EVENTS[:events])
+    if closes:
+        reply.close()
+
+
+def aleft_after(session: Session, line: Streaming, events: int, *, closes: bool = True) -> None:
+    """The same, asynchronously."""
+
+    async def ask() -> None:
+        reply = await session.aanswer(STREAMED, line.asend)
+        assert [await anext(reply.chunks) for _ in range(events)] == list(EVENTS[:events])
+        if closes:
+            await reply.close()
+
+    with request_id("x"):  # every event loop has a task of its own
+        asyncio.run(ask())
+
+
+@pytest.mark.parametrize("leave", [left_after, aleft_after])
+@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize(("events", "is_same"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_stream_that_is_left_early_gives_its_draw_back(
+    session: Session,
+    leave: Callable[..., None],
+    events: int,
+    *,
+    is_same: bool,
+    closes: bool,
+) -> None:
+    """Given a stream of which the gateway keeps nothing, then the next try is the same draw."""
+    line = Streaming()
+
+    leave(session, line, events, closes=closes)
+    gc.collect()
+    leave(session, line, 3)
+
+    first, second = line.ids()
+    assert (first == second) is is_same
+    assert line.closed == 1 + closes
 
 
 def test_what_is_no_provider_call_goes_as_it_is(session: Session) -> None:

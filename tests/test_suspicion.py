@@ -146,6 +146,28 @@ def test_where_others_have_the_path_too_the_body_tells(path: str) -> None:
     assert of_request("GET", f"http://h.test{path}", names=None) == ""
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/chat%2Fcompletions"),
+        ("POST", "/v1/chat%2fcompletions?x=%2F"),
+        ("POST", "/v1/%63hat/completion%73"),
+        ("GET", "/v1/responses/%72esp_1"),
+    ],
+)
+def test_an_encoded_path_is_no_way_out(method: str, path: str) -> None:
+    """Given a path that a server reads as a provider's, however it is written, then it tells."""
+    assert may_be_asked(method, "h.test", path)
+    assert of_request(method, f"http://h.test{path}", names=frozenset({"model", "messages"}))
+
+
+def test_what_is_encoded_and_nobodys_tells_nothing() -> None:
+    path = "/v1/files/a%2Fb%20c"
+
+    assert not may_be_asked("POST", "h.test", path)
+    assert of_request("POST", f"http://h.test{path}", names=frozenset({"model"})) == ""
+
+
 @pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
 def test_an_odd_authority_is_no_way_out(authority: str) -> None:
     assert of_request("POST", f"http://{authority}/v1/chat/completions?key=secret")

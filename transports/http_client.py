@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -55,14 +55,17 @@ def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
 
 def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> _End:
     mocked = is_mock(original, _OWN)
+    is_plain = isinstance(original, FunctionType)
 
     @functools.wraps(original)
     def endheaders(
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
-        own: _End = bound(original, self)
         if not active() or not _wants(gate, self):  # every call of the process comes past here
-            return own(message_body, encode_chunked=encode_chunked)
+            if is_plain:
+                return original(self, message_body, encode_chunked=encode_chunked)
+            return bound(original, self)(message_body, encode_chunked=encode_chunked)
+        own: _End = bound(original, self)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
         head = Head.of(lib, self)
         if head.switches_protocols or is_let_through(head.method, lambda: head.url):
@@ -86,9 +89,9 @@ def _wants(gate: Gate, connection: Any) -> bool:
     if not lines:
         return False
     method, _, rest = lines[0].decode("latin-1").partition(" ")
-    target = rest.partition(" ")[0]
     if method.upper() in _UNSEEN:
         return False
+    target = rest.partition(" ")[0]
     if target.startswith("/"):
         host: str = connection._tunnel_host or connection.host  # noqa: SLF001  # no other sign
         return gate.wants(method, host.lower(), target)

@@ -1,7 +1,7 @@
 """A real HTTP/1.1 server on the loopback interface that does what a script says, and remembers.
 
-For tests only. Nothing in it sleeps: what has to happen in an order waits for an event, and an
-event that does not come within `PATIENCE` seconds breaks the connection, so that a test fails.
+For tests, and for trying a client out. Nothing in it sleeps: what has to happen in an order waits for an
+event, and an event that does not come within `PATIENCE` seconds breaks the connection: a test fails.
 """
 
 from __future__ import annotations

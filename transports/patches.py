@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 __all__ = [
     "MOCKS",
@@ -52,8 +54,24 @@ TRACERS: Final = frozenset(
 )
 """Packages that watch and pass on, not all of them by a wrapper that names what it wraps."""
 
-_gone: WeakKeyDictionary[object, object] = WeakKeyDictionary()
-"""Layers of ours that were undone while others lay on top, and what each lay on."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Layer:
+    """One layer of ours: what it lies on, and how many still want it (empty: none; see `_alike`)."""
+
+    ours: object
+    original: object
+    owner: type | ModuleType
+    name: str
+    sign: object
+    holds: list[bool]
+    made_by: object
+
+
+_layers: dict[int, _Layer] = {}
+"""Layers of ours by the id of the function, which they keep; also those that others lie on."""
+
+_lock = threading.RLock()
 
 
 def patch(
@@ -61,26 +79,122 @@ def patch(
 ) -> Callable[[], None]:
     """Put *layer(original, active)* in place of *owner*'s own attribute *name*; return the undoing.
 
+    Where proxies of wrapt are there, as tracers put them, it goes beneath them: they see what they
+    saw, and find what they put when they leave. A layer that was left beneath somebody's function,
+    and would do the same, is used again.
+
     Args:
         owner: A class that has *name* itself, not by inheritance; or a module.
         name: Of a function.
         layer: Makes what is put there. When *active()* is false, what it makes must be *original*
             in all but identity: somebody has patched on top, and we were asked to leave.
 
-    The undoing puts *original* back if our layer is still what is there. It may be called again.
+    The undoing puts *original* back if nothing but proxies lies on our layer. Otherwise that is done
+    when our layer comes to light again, by the first call of it. It may be called again.
     """
-    original: _F = vars(owner)[name]
-    active = [True]
-    ours = layer(original, lambda: bool(active))
-    setattr(owner, name, ours)
+    with _lock:
+        _tidy(owner, name)
+        made = _found(owner, name, _sign(layer)) or _put(owner, name, layer)
+        made.holds.append(True)
+    held = [True]
 
     def undo() -> None:
-        active.clear()
-        _gone[ours] = original
-        while (top := vars(owner)[name]) in _gone:
-            setattr(owner, name, _gone[top])
+        with _lock:
+            if held:
+                held.clear()
+                made.holds.pop()
+            _tidy(owner, name)
 
     return undo
+
+
+def _put(owner: type | ModuleType, name: str, layer: Callable[[Any, Any], Any]) -> _Layer:
+    sign = _sign(layer)
+    holds = _alike(owner, name, sign)
+    top, original = _seat(owner, name)
+
+    def active() -> bool:
+        if holds:
+            return True
+        if _lock.acquire(blocking=False):  # the next call will do as well
+            try:
+                _tidy(owner, name)
+            finally:
+                _lock.release()
+        return bool(holds)
+
+    made = _Layer(
+        ours=layer(original, active),
+        original=original,
+        owner=owner,
+        name=name,
+        sign=sign,
+        holds=holds,
+        made_by=layer,  # whose parts `sign` tells by their ids
+    )
+    _layers[id(made.ours)] = made
+    _set(owner, name, top, made.ours)
+    return made
+
+
+def _alike(owner: type | ModuleType, name: str, sign: object) -> list[bool]:
+    """Return who holds layers of *sign* at this place: all are in force, or none is.
+
+    A mock that puts back what it found may bring an older one to light, and bury the newer.
+    """
+    same = (e for e in _layers.values() if (e.owner, e.name, e.sign) == (owner, name, sign))
+    return next((each.holds for each in same), [])
+
+
+def _found(owner: type | ModuleType, name: str, sign: object) -> _Layer | None:
+    """Return a layer of *sign* that is there already, on top or beneath what names what it wraps."""
+    layer: object = vars(owner)[name]
+    while layer is not None:
+        made = None if _is_proxy(layer) else _layers.get(id(layer))
+        if made is not None and made.sign == sign:
+            return made
+        layer = getattr(layer, "__wrapped__", None)
+    return None
+
+
+def _tidy(owner: type | ModuleType, name: str) -> None:
+    """Take away layers that nobody holds, as far as they lie open or beneath proxies."""
+    while name in vars(owner):
+        top, layer = _seat(owner, name)
+        made = _layers.get(id(layer))
+        if made is None or made.holds:
+            return
+        _set(owner, name, top, made.original)
+        del _layers[id(layer)]
+
+
+def _seat(owner: type | ModuleType, name: str) -> tuple[Any, Any]:
+    """Return the lowest proxy that lies on *owner*'s *name* (None: there is none), and on what."""
+    top, layer = None, vars(owner)[name]
+    while _is_proxy(layer):
+        top, layer = layer, layer.__wrapped__
+    return top, layer
+
+
+def _set(owner: type | ModuleType, name: str, top: Any, function: object) -> None:
+    if top is None:
+        setattr(owner, name, function)
+    else:
+        top.__wrapped__ = function  # https://wrapt.readthedocs.io: a proxy may be given another
+
+
+def _is_proxy(function: object) -> bool:
+    """Tell whether *function* is a proxy of wrapt, which is equal to what it wraps."""
+    kind: Any = getattr(sys.modules.get("wrapt"), "FunctionWrapper", None)
+    return kind is not None and isinstance(function, kind)
+
+
+def _sign(layer: object) -> object:
+    """Return what is equal for layers that do the same: of one function, with the same arguments."""
+    if isinstance(layer, functools.partial):
+        keywords = ((key, _sign(value)) for key, value in layer.keywords.items())
+        return (_sign(layer.func), *map(_sign, layer.args), *keywords)
+    return id(layer)
 
 
 Row = tuple[str, str, Callable[[Any, Callable[[], bool]], Any]]

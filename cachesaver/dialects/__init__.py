@@ -182,21 +182,26 @@ def dialects() -> tuple[Dialect, ...]:
 
 def forget() -> None:
     """Forget what was found: the dialects of other packages are looked for anew."""
-    for known in (dialects, _candidates, _wants, _any_endpoint, _by_endpoint):
+    for known in (dialects, _candidates, _wants, _is_named, _ends, _by_endpoint):
         known.cache_clear()
 
 
 def wants(host: str, path: str, *, hosts: Sequence[str] = ()) -> bool:
     """Tell, without the body, whether `recognise` could find a dialect; False is certain.
 
-    A dictionary look-up for an address seen before.
+    In half a microsecond, and no slower for a path that was never seen: those of ordinary calls have
+    ids in them, and are new every time.
 
     Args:
         host: Without port, lower case.
         path: Percent-encoded; a query may follow.
         hosts: What the user named.
     """
-    return _wants(host, path.partition("?")[0], tuple(hosts))
+    bare = path.partition("?")[0]
+    words, varying = _ends()
+    if bare.rpartition("/")[2] in words or varying.search(bare):
+        return _wants(host, bare, tuple(hosts))
+    return bool(hosts) and _is_named(host, tuple(hosts))
 
 
 def recognise(
@@ -235,18 +240,35 @@ def _candidates(path: str, address: str) -> tuple[Dialect, ...]:
 
 @lru_cache(maxsize=4096)
 def _wants(host: str, path: str, hosts: tuple[str, ...]) -> bool:
-    if addresses.is_named_host(host, hosts):
-        return True
-    return _any_endpoint().search(path) is not None and any(
+    return _is_named(host, hosts) or any(
         pattern.search(path) and (home is None or addresses.may_be(host, home))
         for _, pattern, home in _by_endpoint()
     )
 
 
+@lru_cache(maxsize=4096)
+def _is_named(host: str, hosts: tuple[str, ...]) -> bool:
+    return addresses.is_named_host(host, hosts)
+
+
 @cache
-def _any_endpoint() -> re.Pattern[str]:
-    known = [endpoint for dialect in dialects() for endpoint in dialect.endpoints]
-    return _ending(*known)
+def _ends() -> tuple[frozenset[str], re.Pattern[str]]:
+    """Return last segments of endpoints, and a pattern for the endpoints whose last one varies.
+
+    A path that has neither has no endpoint. What must not stand before an endpoint is left out: a
+    pattern that begins with a slash is looked for at slashes only, which is ten times as fast.
+    """
+    known = {_BEFORE.sub("", each) for dialect in dialects() for each in dialect.endpoints}
+    words = {each: each.rpartition("/")[2] for each in known if _LITERAL.fullmatch(each)}
+    words |= {each: "" for each in known if each == _TOP}
+    varying = _ending(*sorted(known - words.keys()))
+    return frozenset(words.values()), varying
+
+
+_BEFORE = re.compile(r"\A(?:\(\?<![\w/.-]*\))+")
+_LITERAL = re.compile(r"[\w/-]*/[\w-]+")
+_TOP = r"\A/?"
+"""The endpoint that is all of a host: its path ends with nothing after the slash."""
 
 
 _Row = tuple[Dialect, re.Pattern[str], re.Pattern[str] | None]

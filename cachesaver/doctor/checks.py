@@ -6,16 +6,13 @@ The provider is a server on the loopback interface that says the same always; no
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from cachesaver.doctor.packages import Found
 from cachesaver.doctor.probes import PROBES
 from cachesaver.scopes import namespace
+from cachesaver.transports.loopback import LoopbackServer, Script
 from cachesaver.wiring import install
 
 __all__ = ["Check", "check"]
@@ -41,17 +38,18 @@ def check(found: Found) -> Check:
     probes = PROBES.get(found.client.imports[0])
     if probes is None:
         return Check(works=None)
-    with _provider() as provider:
+    with LoopbackServer() as provider:
+        url = provider.script("/v1/chat/completions", _ANSWERING)
         for way, probe in probes.items():
-            if reason := _fault(provider, probe, f"{found.name}-{way}"):
+            if reason := _fault(provider, url, probe, f"{found.name}-{way}"):
                 return Check(works=False, reason=f"{way}: {reason}")
     return Check(works=True)
 
 
-def _fault(provider: _Provider, probe: Probe, model: str) -> str:
+def _fault(provider: LoopbackServer, url: str, probe: Probe, model: str) -> str:
     """Return what went wrong, or nothing."""
+    before = len(provider.received)
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "?"}]}).encode()
-    url = f"{provider.url}/v1/chat/completions"
     try:
         with install(namespace="a", store="memory://", run="", quiet=True, strict=True) as session:
             probe(url, body)
@@ -62,39 +60,12 @@ def _fault(provider: _Provider, probe: Probe, model: str) -> str:
         return f"{type(error).__name__}: {error}"
     if stats.requests == 0:
         return "its calls are not seen"
-    if (stats.requests, provider.asked) != (2, 1):
-        return f"it was seen {stats.requests} times in 2 calls, and {provider.asked} went out"
-    provider.asked = 0
+    asked = len(provider.received) - before
+    if (stats.requests, asked) != (2, 1):
+        return f"it was seen {stats.requests} times in 2 calls, and {asked} went out"
     return (
         "" if "hit" in status else f"its answer says {status or 'nothing'}, not that it was stored"
     )
-
-
-class _Provider(ThreadingHTTPServer):
-    daemon_threads = True
-    asked = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        provider: Any = self.server
-        provider.asked += 1
-        self.rfile.read(int(self.headers.get("content-length", "0")))
-        body = json.dumps(_ANSWER).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-        """Stay silent."""
 
 
 _ANSWER = {
@@ -112,14 +83,6 @@ _ANSWER = {
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
 
-
-@contextmanager
-def _provider() -> Generator[_Provider]:
-    with _Provider(("127.0.0.1", 0), _Handler) as provider:
-        thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield provider
-        finally:
-            provider.shutdown()
-            thread.join()
+_ANSWERING = Script(
+    headers=(("content-type", "application/json"),), chunks=(json.dumps(_ANSWER).encode(),)
+)

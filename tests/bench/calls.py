@@ -1,4 +1,4 @@
-"""What a call pays: one that is none of our business, a hit at the transport, a hit through an SDK."""
+"""What a hit pays: at the transport, and through an SDK."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import httpx2
 import openai
 import orjson
@@ -98,7 +97,6 @@ class AsyncPlain(httpx2.AsyncBaseTransport):
 
 def measured() -> Measured:
     """Yield a row for each."""
-    yield from _passthrough()
     yield from _hit_at_transport()
     yield from _hits_through_openai()
 
@@ -114,43 +112,6 @@ def warm(fill: Callable[[], object], draws: int) -> Generator[None]:
             "warm", store=Path(folder) / "s", quiet=True, strict=True, mode="replay"
         ):
             yield
-
-
-def _passthrough() -> Measured:
-    modules: tuple[Any, ...] = (httpx, httpx2)
-    for module in modules:
-        client = module.Client(transport=module.MockTransport(_empty(module)))
-        send = _sender(client, "https://shop.test/orders")
-        with cachesaver.install("a", store="memory://", quiet=True):
-            hooked, original = _layers(module.Client)
-
-            def without(
-                send: Callable[[], object] = send, module: Any = module, o: Any = original
-            ) -> None:
-                module.Client._send_single_request = o
-                send()
-
-            def with_us(
-                send: Callable[[], object] = send, module: Any = module, h: Any = hooked
-            ) -> None:
-                module.Client._send_single_request = h
-                send()
-
-            pair = paired(with_us, without, calls=400)
-            module.Client._send_single_request = hooked
-        more = pair.more * 1e6
-        name = f"one call that is none of our business ({module.__name__})"
-        yield name, "the client without us", f"{more:.1f} µs more", "≤ 3 µs more", more <= 3
-
-
-def _layers(client: type) -> tuple[Any, Any]:
-    """What stands where a client sends, and what stood there before us."""
-    hooked: Any = vars(client)["_send_single_request"]
-    return hooked, getattr(hooked, "__wrapped__")  # noqa: B009  # not known to checkers
-
-
-def _empty(module: Any) -> Callable[[Any], Any]:
-    return lambda _: module.Response(200)
 
 
 def _hit_at_transport() -> Measured:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
@@ -500,3 +501,20 @@ def test_a_dialect_that_does_not_load_says_which(
 
     with pytest.raises(ConfigurationError, match=r"the dialect 'acme' \(acme_dialects:acme\)"):
         dialects()
+
+
+WORDS = sorted(
+    {word for each in DIALECTS for end in each.endpoints for word in re.findall(r"[\w-]+", end)}
+)
+PIECES = st.one_of(st.sampled_from(WORDS), st.text(alphabet="abz19:%.-_", max_size=6))
+
+
+@given(parts=st.lists(PIECES, max_size=5), seam=st.sampled_from(["/", ":", "%3A"]))
+def test_no_path_of_an_endpoint_is_passed_over(parts: list[str], seam: str) -> None:
+    """Given any path, then a glance at its end misses no dialect that has an endpoint there."""
+    path = "/" + "/".join(parts[:-1]) + seam + "".join(parts[-1:])
+    anywhere = [each for each in DIALECTS if not getattr(each, "hosts", "")]
+    expected = any(re.search(f"(?:{'|'.join(each.endpoints)})\\Z", path) for each in anywhere)
+
+    assert wants("h.test", path) >= expected
+    assert wants("h.test", f"{path}?key=/v1") == wants("h.test", path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import pytest
+import wrapt
 
 from cachesaver.transports.patches import author, is_mock, network_is_mocked, patch
 
@@ -117,3 +119,142 @@ def test_a_mocked_socket_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", type("Fake", (), {"__module__": "mocket.socket"}))
 
     assert (real, network_is_mocked()) == (False, True)
+
+
+# --- others about, in all orders
+
+
+def proxied(name: str) -> Callable[[], None]:
+    """Put a proxy of wrapt on `Acme.send`, as tracers do; return what takes it away as they do."""
+
+    def seen(wrapped: Callable[..., str], _: object, args: Any, kwargs: Any) -> str:
+        return f"{name}({wrapped(*args, **kwargs)})"
+
+    wrapt.wrap_function_wrapper(Acme, "send", seen)
+
+    def leave() -> None:
+        there = vars(Acme)["send"]
+        if isinstance(there, wrapt.FunctionWrapper):
+            setattr(Acme, "send", there.__wrapped__)  # noqa: B010  # typed as a method
+
+    return leave
+
+
+def covered(name: str) -> Callable[[], None]:
+    """Put a function on `Acme.send`; return what puts back what was there."""
+    before = vars(Acme)["send"]
+    setattr(Acme, "send", lambda acme: f"{name}({before(acme)})")  # noqa: B010  # as above
+
+    def leave() -> None:
+        setattr(Acme, "send", before)  # noqa: B010  # as above
+
+    return leave
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("ours_leave_first", [True, False])
+def test_a_tracer_sees_and_leaves_the_same_in_any_order(
+    *, ours_first: bool, ours_leave_first: bool
+) -> None:
+    original = vars(Acme)["send"]
+    ours = functools.partial(patch, Acme, "send", layer("ours"))
+    theirs = functools.partial(proxied, "theirs")
+
+    if ours_first:
+        undo, leave = ours(), theirs()
+    else:
+        leave, undo = theirs(), ours()
+    both = Acme().send()
+    (undo if ours_leave_first else leave)()
+    one = Acme().send()
+    (leave if ours_leave_first else undo)()
+
+    assert (both, one) == (
+        "theirs(ours(live))",
+        "theirs(live)" if ours_leave_first else "ours(live)",
+    )
+    assert vars(Acme)["send"] is original
+
+
+def test_we_come_again_beneath_a_tracer() -> None:
+    original, ours = vars(Acme)["send"], functools.partial(layer_of, "ours")
+    first = patch(Acme, "send", ours)
+    leave = proxied("theirs")
+    first()
+    second = patch(Acme, "send", ours)
+    again = Acme().send()
+    second()
+    leave()
+
+    assert again == "theirs(ours(live))"
+    assert vars(Acme)["send"] is original
+
+
+def layer_of(
+    name: str, original: Callable[[Acme], str], active: Callable[[], bool]
+) -> Callable[[Acme], str]:
+    return layer(name)(original, active)
+
+
+def test_a_layer_that_others_bring_to_light_takes_itself_away() -> None:
+    """Given a mock that came after us, when it leaves after us, then one call clears our layer."""
+    original = vars(Acme)["send"]
+    undo = patch(Acme, "send", layer("ours"))
+    leave = covered("theirs")
+    undo()
+    during = Acme().send()
+    leave()
+
+    assert (during, Acme().send()) == ("theirs(live)", "live")
+    assert vars(Acme)["send"] is original
+
+
+def test_a_layer_that_others_bring_to_light_serves_if_we_have_come_again() -> None:
+    """Given a mock between our first layer and our second, when it leaves, then we are still there."""
+    original, ours = vars(Acme)["send"], functools.partial(layer_of, "ours")
+    first = patch(Acme, "send", ours)
+    leave = covered("theirs")
+    first()
+    second = patch(Acme, "send", ours)
+    between = Acme().send()
+    leave()
+    after = Acme().send()
+    second()
+
+    assert (between, after) == ("ours(theirs(ours(live)))", "ours(live)")
+    assert vars(Acme)["send"] is original
+
+
+def test_a_layer_that_somebody_names_as_wrapped_is_used_again() -> None:
+    original, ours = vars(Acme)["send"], functools.partial(layer_of, "ours")
+    first = patch(Acme, "send", ours)
+    below = vars(Acme)["send"]
+
+    @functools.wraps(below)
+    def top(acme: Acme) -> str:
+        return f"top({below(acme)})"
+
+    setattr(Acme, "send", top)  # noqa: B010  # typed as a method
+    first()
+    second = patch(Acme, "send", ours)
+    again = Acme().send()
+    second()
+    gone = Acme().send()
+    setattr(Acme, "send", below)  # noqa: B010  # as above
+    Acme().send()
+
+    assert (again, gone) == ("top(ours(live))", "top(live)")
+    assert vars(Acme)["send"] is original
+
+
+def test_a_layer_that_is_wanted_twice_goes_with_the_last() -> None:
+    original, ours = vars(Acme)["send"], functools.partial(layer_of, "ours")
+    first, second = patch(Acme, "send", ours), patch(Acme, "send", ours)
+    both = Acme().send()
+    first()
+    first()
+    one = Acme().send()
+    second()
+
+    assert (both, one) == ("ours(live)", "ours(live)")
+    assert vars(Acme)["send"] is original

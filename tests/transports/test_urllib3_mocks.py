@@ -188,7 +188,8 @@ class Tracer:
             cast("Any", HTTPConnectionPool).urlopen = original
 
 
-def test_a_tracer_that_was_there_sees_what_is_sent() -> None:
+def test_a_tracer_that_was_there_sees_what_is_asked() -> None:
+    """Given a tracer's proxy, when we come, then we lie beneath it, as if we had been first."""
     tracer, gate = Tracer(), TeeGate()
     with LoopbackServer() as server, tracer.tracing():
         with hooked(gate):
@@ -197,7 +198,7 @@ def test_a_tracer_that_was_there_sees_what_is_sent() -> None:
             kept = urllib3.request("POST", server.url + "/v1/x", body=b"live").data
 
     assert (live, kept, len(gate.asked)) == (b"live", b"kept", 1)
-    assert tracer.seen == [("http", "POST")]
+    assert tracer.seen == [("http", "POST")] * 2
 
 
 def test_a_tracer_put_there_later_sees_what_is_asked() -> None:
