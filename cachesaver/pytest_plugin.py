@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["cassette"]
 
-_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+_MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
 
 _OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "--record-mode": {
         "choices": _MODES,
-        "help": "what cassettes record: none (default), once, new_episodes, all or rewrite",
+        "help": "what cassettes record: none (default), once, new_episodes, all or rewrite; "
+        "verify: compare live answers with them",
     },
     "--block-network": {
         "action": "store_true",
@@ -159,6 +160,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         pytest.fail(
             f"a question was not answered, and nobody said so:\n\n{misses[0]}", pytrace=False
         )
+    if drift := _drift(item):
+        pytest.fail(str(drift), pytrace=False)
     return result
 
 
@@ -218,7 +221,14 @@ def _misses(item: pytest.Item) -> tuple[Exception, ...]:
     return () if used is None else used.session.misses
 
 
+def _drift(item: pytest.Item) -> Exception | None:
+    used = item.stash.get(_CASSETTE, None)
+    return None if used is None else used.drift()
+
+
 def _tell(item: pytest.Item) -> None:
+    if drift := _drift(item):
+        item.add_report_section("call", "cachesaver", str(drift))
     for miss in _misses(item):
         item.add_report_section("call", "cachesaver", str(miss))
 

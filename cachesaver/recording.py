@@ -19,7 +19,8 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 from cachesaver.cassettes.files import remove
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
-from cachesaver.errors import ConfigurationError
+from cachesaver.cassettes.verifying import VerifyingStore
+from cachesaver.errors import CassetteDriftError, ConfigurationError
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.wiring import TRANSPORTS, install
@@ -48,6 +49,8 @@ class RecordMode(StrEnum):
     """Record everything anew; what is not asked stays."""
     REWRITE = "rewrite"
     """Forget the cassette, then record."""
+    VERIFY = "verify"
+    """Ask for everything, record nothing, and raise if the answers have another shape than recorded."""
 
 
 def use_cassette(
@@ -126,13 +129,8 @@ class Cassette:
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
         if self._exhausted is Exhausted.EXTEND and not records:
             self._exhausted = Exhausted.ERROR
-        self.store = CassetteStore(
-            self.path,
-            exhausted=self._exhausted,
-            errors=self._errors,
-            anew=self.record_mode is RecordMode.ALL,
-            clients=_versions,
-        )
+        self.store = self._opened()
+        self._is_told = False
         mode = Mode.CACHE if records else Mode.REPLAY
         self.session = install(store=self.store, mode=mode, **self._options)
         return self
@@ -147,6 +145,31 @@ class Cassette:
             self.session.uninstall()
         finally:
             self.store.close()
+        if not self._is_told and (drift := self.drift()) is not None:
+            if error is None:
+                raise drift
+            error.add_note(str(drift))
+
+    def drift(self) -> CassetteDriftError | None:
+        """Return what is raised at the end of the block by `record_mode="verify"`, if nothing else is.
+
+        Whoever asks has been told, and it is not raised again.
+        """
+        if not isinstance(self.store, VerifyingStore) or not (found := self.store.drift):
+            return None
+        self._is_told = True
+        return CassetteDriftError(tuple(map(str, found)), location=str(self.path))
+
+    def _opened(self) -> CassetteStore:
+        if self.record_mode is RecordMode.VERIFY:
+            return VerifyingStore(self.path)
+        return CassetteStore(
+            self.path,
+            exhausted=self._exhausted,
+            errors=self._errors,
+            anew=self.record_mode is RecordMode.ALL,
+            clients=_versions,
+        )
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Wrap *function*, which may be a coroutine function, so that each call is such a block."""

@@ -270,3 +270,16 @@ def test_secrets_are_not_recorded(project: Project) -> None:
     (path,) = project.pytester.path.rglob("*.cassette")
     assert "sk-secret" not in path.read_text()
     assert Path(path).stat().st_size > 100
+
+
+def test_what_has_drifted_fails_the_test(project: Project) -> None:
+    project.write("@pytest.mark.cassette\ndef test_a():\n    ask()\n")
+    project.run("--record-mode=once").assert_outcomes(passed=1)
+    project.run("--record-mode=verify").assert_outcomes(passed=1)
+    (path,) = project.pytester.path.rglob("*.cassette")
+    path.write_text(path.read_text().replace('"finish_reason"', '"finish_cause"'))
+
+    ran = project.run("--record-mode=verify")
+
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["*finish reason: none -> stop"])
