@@ -48,6 +48,8 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
         "string",
         "cassettes",
     ),
+    ("cachesaver_max_age", "how old answers of cassettes may be, such as 30d", "string", ""),
+    ("cachesaver_on_expiry", "what becomes of older ones: warn, fail, rerecord", "string", "warn"),
     ("cachesaver_block_network", "as --block-network", "bool", False),
     ("cachesaver_allowed_hosts", "as --allowed-hosts, one a line", "linelist", []),
 )
@@ -105,7 +107,7 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     item = _item(request)
     marker = item.get_closest_marker("cassette")
     arguments = marker.args if marker else ()
-    options: dict[str, Any] = {"record_mode": _record_mode(item.config)}
+    options = _settings(item.config)
     options |= marker.kwargs if marker else {}
     path = _path(item, str(arguments[0]) if arguments else "")
     with use_cassette(path, **options) as used:
@@ -194,6 +196,15 @@ def _item(request: pytest.FixtureRequest) -> pytest.Item:
 def _record_mode(config: pytest.Config) -> str:
     given = config.getoption("record_mode", default=None)
     return str(given or config.getini("cachesaver_record_mode"))
+
+
+def _settings(config: pytest.Config) -> dict[str, Any]:
+    """Return the options of `use_cassette` that the project has set for all its tests."""
+    return {
+        "record_mode": _record_mode(config),
+        "max_age": config.getini("cachesaver_max_age") or None,
+        "on_expiry": config.getini("cachesaver_on_expiry"),
+    }
 
 
 def _path(item: pytest.Item, named: str) -> Path:

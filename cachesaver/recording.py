@@ -10,25 +10,30 @@ import functools
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
+from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
 from cachesaver.cassettes.files import remove
+from cachesaver.cassettes.format import Document
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.cassettes.verifying import VerifyingStore
-from cachesaver.errors import CassetteDriftError, ConfigurationError
+from cachesaver.errors import CassetteDriftError, CassetteError, ConfigurationError
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.wiring import TRANSPORTS, install
 
-__all__ = ["Cassette", "RecordMode", "use_cassette"]
+__all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_W = TypeVar("_W", bound=StrEnum)
 
 _NO_ERRORS: Final = statuses(given=False)
 
@@ -59,6 +64,8 @@ def use_cassette(
     record_mode: str | RecordMode | None = None,
     exhausted: str | Exhausted | None = None,
     record_errors: bool | Iterable[int | str] = False,
+    max_age: str | timedelta | None = None,
+    on_expiry: str | OnExpiry = OnExpiry.WARN,
     **options: Any,
 ) -> Cassette:
     """Answer the provider calls of a block from the cassette at *path*.
@@ -81,6 +88,10 @@ def use_cassette(
         record_errors: Which errors of the provider are recorded too: True for all of them, or a list of
             statuses such as `[429, "5xx"]`. What was recorded is replayed in any case, before the answer
             that came after it.
+        max_age: How old an answer may be, such as "30d" (s, m, h, d, w). Default: as old as it likes.
+        on_expiry: What happens to a cassette that has an older one: "warn" (`CassetteExpiredWarning`),
+            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew;
+            where nothing may be recorded, that warns.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
@@ -88,8 +99,15 @@ def use_cassette(
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
     mode = _mode(record_mode)
-    errors = statuses(record_errors)
-    return Cassette(Path(path), mode, _exhausted(exhausted, mode), options, errors=errors)
+    return Cassette(
+        Path(path),
+        mode,
+        _exhausted(exhausted, mode),
+        options,
+        errors=statuses(record_errors),
+        max_age=None if max_age is None else age(max_age),
+        on_expiry=_one_of(OnExpiry, "on_expiry", on_expiry),
+    )
 
 
 class Cassette:
@@ -113,11 +131,15 @@ class Cassette:
         options: Mapping[str, Any],
         *,
         errors: Statuses = _NO_ERRORS,
+        max_age: timedelta | None = None,
+        on_expiry: OnExpiry = OnExpiry.WARN,
     ) -> None:
         self.path = path
         self.record_mode = mode
         self._exhausted = exhausted
         self._errors = errors
+        self._max_age = max_age
+        self._on_expiry = on_expiry
         self._options: dict[str, Any] = {"quiet": True, "namespace": "cassette", **options}
 
     def __repr__(self) -> str:
@@ -127,10 +149,10 @@ class Cassette:
         if self.record_mode is RecordMode.REWRITE:
             remove(self.path)
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
-        if self._exhausted is Exhausted.EXTEND and not records:
-            self._exhausted = Exhausted.ERROR
-        self.store = self._opened()
+        self.store = self._opened(records=records)
         self._is_told = False
+        self._heed_age()
+        records = records or bool(self.store.outdated)
         mode = Mode.CACHE if records else Mode.REPLAY
         self.session = install(store=self.store, mode=mode, **self._options)
         return self
@@ -160,16 +182,38 @@ class Cassette:
         self._is_told = True
         return CassetteDriftError(tuple(map(str, found)), location=str(self.path))
 
-    def _opened(self) -> CassetteStore:
+    def _opened(self, *, records: bool) -> CassetteStore:
         if self.record_mode is RecordMode.VERIFY:
             return VerifyingStore(self.path)
+        # Of what is not recorded here nothing can be bought when it is exhausted.
+        extends = self._exhausted is Exhausted.EXTEND and not records
+        exhausted = Exhausted.ERROR if extends else self._exhausted
         return CassetteStore(
             self.path,
-            exhausted=self._exhausted,
+            exhausted=exhausted,
             errors=self._errors,
-            anew=self.record_mode is RecordMode.ALL,
+            anew=self._is_renewed,
             clients=_versions,
         )
+
+    def _is_renewed(self, document: Document) -> bool:
+        if self.record_mode is RecordMode.ALL:
+            return True
+        renews = self._on_expiry is OnExpiry.RERECORD and self.record_mode is not RecordMode.NONE
+        return renews and self._is_expired(document)
+
+    def _is_expired(self, document: Document) -> bool:
+        return self._max_age is not None and is_expired(document, datetime.now(UTC) - self._max_age)
+
+    def _heed_age(self) -> None:
+        """Say what has to be said of answers that are given, and are older than they may be."""
+        expired = [each for each in self.store.documents if self._is_expired(each)]
+        if not expired or self._max_age is None:
+            return
+        message = told(expired, str(self.path), self._max_age)
+        if self._on_expiry is OnExpiry.FAIL:
+            raise CassetteError(message, location=str(self.path))
+        warnings.warn(message, CassetteExpiredWarning, stacklevel=3)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Wrap *function*, which may be a coroutine function, so that each call is such a block."""
@@ -197,8 +241,15 @@ class Cassette:
         return wrapped
 
     def _again(self) -> Cassette:
-        given = (self.path, self.record_mode, self._exhausted, self._options)
-        return Cassette(*given, errors=self._errors)
+        return Cassette(
+            self.path,
+            self.record_mode,
+            self._exhausted,
+            self._options,
+            errors=self._errors,
+            max_age=self._max_age,
+            on_expiry=self._on_expiry,
+        )
 
     def _is_recorded(self) -> bool:
         return self.record_mode is RecordMode.ONCE and self.path.exists()
@@ -206,23 +257,21 @@ class Cassette:
 
 def _mode(given: str | RecordMode | None) -> RecordMode:
     asked = given or os.environ.get("CACHESAVER_RECORD_MODE") or RecordMode.ONCE
+    return _one_of(RecordMode, "record_mode", asked)
+
+
+def _one_of(words: type[_W], option: str, given: str) -> _W:
     try:
-        return RecordMode(asked)
+        return words(given)
     except ValueError:
-        known = ", ".join(RecordMode)
-        raise ConfigurationError(
-            f"no record mode is called {asked!r}; write one of {known}."
-        ) from None
+        known = ", ".join(words)
+        raise ConfigurationError(f"{option}={given!r} is unknown; write one of {known}.") from None
 
 
 def _exhausted(given: str | Exhausted | None, mode: RecordMode) -> Exhausted:
     if given is None:
         return Exhausted.ERROR if mode is RecordMode.NONE else Exhausted.EXTEND
-    try:
-        asked = Exhausted(given)
-    except ValueError:
-        known = ", ".join(Exhausted)
-        raise ConfigurationError(f"exhausted={given!r} is unknown; write one of {known}.") from None
+    asked = _one_of(Exhausted, "exhausted", given)
     if asked is Exhausted.EXTEND and mode is RecordMode.NONE:
         raise ConfigurationError(
             "record_mode='none' records nothing, so exhausted='extend' cannot be; "

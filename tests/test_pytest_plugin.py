@@ -283,3 +283,19 @@ def test_what_has_drifted_fails_the_test(project: Project) -> None:
 
     ran.assert_outcomes(failed=1)
     ran.stdout.fnmatch_lines(["*finish reason: none -> stop"])
+
+
+def test_how_old_answers_may_be_is_a_setting_of_the_project(project: Project) -> None:
+    project.pytester.makeini("[pytest]\ncachesaver_max_age = 30d\ncachesaver_on_expiry = fail\n")
+    project.write(
+        "@pytest.mark.cassette\ndef test_a():\n    ask()\n"
+        "@pytest.mark.cassette(max_age=None)\ndef test_b():\n    ask()\n"
+    )
+    project.run("--record-mode=once").assert_outcomes(passed=2)
+    for path in project.pytester.path.rglob("*.cassette"):
+        path.write_text(re.sub(r'"recorded": "\d+', '"recorded": "2001', path.read_text()))
+
+    ran = project.run()
+
+    ran.assert_outcomes(errors=1, passed=1)
+    ran.stdout.fnmatch_lines(["*answers of 2001*"])

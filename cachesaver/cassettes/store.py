@@ -49,8 +49,8 @@ class CassetteStore(MemoryStore):
         path: Of the file. It may be missing.
         exhausted: See `Exhausted`.
         errors: Tells by the status which errors of the provider are recorded.
-        anew: Whether nothing that stands there is given, and what is recorded takes its place,
-            question by question.
+        anew: Tells of which questions nothing that stands there is given, so that what is recorded
+            takes its place.
         clients: Tells the versions of what this is recorded with, when it is known.
 
     Raises:
@@ -63,7 +63,7 @@ class CassetteStore(MemoryStore):
         *,
         exhausted: Exhausted = Exhausted.ERROR,
         errors: Statuses = _NO_ERRORS,
-        anew: bool = False,
+        anew: Callable[[Document], bool] = lambda _: False,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__()
@@ -74,8 +74,8 @@ class CassetteStore(MemoryStore):
         self._clients = clients
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
-        self._documents = {} if anew else found
-        self._outdated = found if anew else {}
+        self._outdated = {key: each for key, each in found.items() if anew(each)}
+        self._documents = {key: found[key] for key in sorted(found.keys() - self._outdated.keys())}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
@@ -104,6 +104,16 @@ class CassetteStore(MemoryStore):
             for index in range(len(each.answers))
             if (fingerprint, index) not in self._played
         )
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """What is given, by question."""
+        return tuple(self._documents.values())
+
+    @property
+    def outdated(self) -> tuple[Document, ...]:
+        """What stands in the file and is not given, by question."""
+        return tuple(self._outdated.values())
 
     @property
     def recorded(self) -> int:

@@ -50,7 +50,7 @@ class VerifyingStore(CassetteStore):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, anew=True)
+        super().__init__(path, anew=lambda _: True)
         self._live: dict[str, tuple[bytes, dict[str, Sample]]] = {}
         """By fingerprint, the question, and the last answer to each draw."""
 
