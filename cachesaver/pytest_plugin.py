@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -55,6 +56,8 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
 )
 
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
+_BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
+_BEGIN: Final = "cachesaver_began"
 _OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 """Which test has which file, by the file's name without case."""
 _UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
@@ -90,8 +93,26 @@ def pytest_configure(config: pytest.Config) -> None:
         "block_network(allowed_hosts=[...]): let this test connect to no host but those that match "
         "one of these regular expressions",
     )
+    config.stash[_BEGAN] = _began(config)
     config.stash[_OWNERS] = {}
     config.stash[_UNUSED] = {}
+
+
+def _began(config: pytest.Config) -> datetime:
+    """Return when this run of tests began, to the millisecond as answers are; workers are told."""
+    told = getattr(config, "workerinput", {}).get(_BEGIN)
+    now = datetime.now(UTC)
+    return (
+        datetime.fromisoformat(told)
+        if told
+        else now.replace(microsecond=now.microsecond // 1000 * 1000)
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist when the run began."""
+    node.workerinput[_BEGIN] = node.config.stash[_BEGAN].isoformat()
 
 
 @pytest.fixture
@@ -110,7 +131,9 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     options = _settings(item.config)
     options |= marker.kwargs if marker else {}
     path = _path(item, str(arguments[0]) if arguments else "")
-    with use_cassette(path, **options) as used:
+    made = use_cassette(path, **options)
+    made.since = item.config.stash[_BEGAN]
+    with made as used:
         item.stash[_CASSETTE] = used
         with kept_in(used.session):
             yield used

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
-from cachesaver.cassettes.files import remove
+from cachesaver.cassettes.files import forget, holds
 from cachesaver.cassettes.format import Document
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
@@ -118,12 +118,15 @@ class Cassette:
         record_mode: See `RecordMode`.
         session: While the block lasts, and after it.
         store: What the file holds.
+        since: When the run of tests began that this block is a part of: what was recorded after that,
+            by other blocks or processes, is of the same recording. None: this block is all of it.
     """
 
     session: Session
     store: CassetteStore
+    since: datetime | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what `use_cassette` takes, understood
         self,
         path: Path,
         mode: RecordMode,
@@ -147,7 +150,7 @@ class Cassette:
 
     def __enter__(self) -> Self:
         if self.record_mode is RecordMode.REWRITE:
-            remove(self.path)
+            forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
         self.store = self._opened(records=records)
         self._is_told = False
@@ -193,6 +196,7 @@ class Cassette:
             exhausted=exhausted,
             errors=self._errors,
             anew=self._is_renewed,
+            since=self.since,
             clients=_versions,
         )
 
@@ -252,7 +256,10 @@ class Cassette:
         )
 
     def _is_recorded(self) -> bool:
-        return self.record_mode is RecordMode.ONCE and self.path.exists()
+        """Tell whether there was a cassette before this recording, and no more than that is wanted."""
+        if self.record_mode is not RecordMode.ONCE or not self.path.exists():
+            return False
+        return self.since is None or holds(self.path, self.since)
 
 
 def _mode(given: str | RecordMode | None) -> RecordMode:

@@ -203,19 +203,23 @@ def test_answers_that_nobody_asked_for_are_reported(project: Project) -> None:
     ran.stdout.fnmatch_lines(["cassettes/test_it/test_a.cassette: 1 answer was never asked for"])
 
 
-@pytest.mark.timeout(400)  # nine interpreters to start
-def test_eight_workers_record_into_one_cassette(project: Project) -> None:
-    project.pytester.makepyfile(
-        f"""
-import httpx, pytest
+SHARED = """
+import httpx, pytest, time
 @pytest.mark.cassette("shared.cassette")
-@pytest.mark.parametrize("number", range(24))
+@pytest.mark.parametrize("number", range({count}))
 def test_a(number):
     ask = dict(model="gpt-5-mini", messages=[dict(role="user", content=f"question {{number}}")])
-    assert httpx.post({project.rehearsal.openai_url!r} + "/chat/completions", json=ask).json()
+    assert httpx.post({url!r} + "/chat/completions", json=ask).json()
 """
-    )
-    record = ("-n", "8", "--record-mode=new_episodes")
+MODES = {"once": 3, "new_episodes": 8, "all": 3, "rewrite": 8}
+"""With how many workers each is tried: every one is an interpreter to start."""
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mode", MODES)
+def test_workers_record_into_one_cassette(project: Project, mode: str) -> None:
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=24))
+    record = ("-n", str(MODES[mode]), f"--record-mode={mode}")
     project.run(*record, apart=True).assert_outcomes(passed=24)
     bought = project.rehearsal.calls().calls
 
@@ -224,6 +228,24 @@ def test_a(number):
     assert project.rehearsal.calls().calls == bought == 24
     text = (project.pytester.path / "cassettes/shared.cassette").read_text()
     assert len(re.findall('"fingerprint"', text)) == 24
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_of_tests_is_one_recording(project: Project, mode: str) -> None:
+    """Given tests that share a cassette of an earlier run, then what a run records it keeps."""
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=4))
+    project.run(f"--record-mode={mode}").assert_outcomes(passed=4)
+    path = project.pytester.path / "cassettes/shared.cassette"
+    first = path.read_text()
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=3))
+
+    project.run(f"--record-mode={mode}").assert_outcomes(passed=3)
+
+    project.run().assert_outcomes(passed=3)
+    anew = mode in ("all", "rewrite")
+    assert (path.read_text() == first) is not anew
+    assert project.rehearsal.calls().calls == (7 if anew else 4)
+    assert ("question 3" in path.read_text()) is (mode != "rewrite")
 
 
 def test_two_tests_never_share_a_file_by_accident(project: Project) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cachesaver.cassettes.format import Document
+from cachesaver.cassettes.format import NEVER, Document, recorded
 from cachesaver.errors import ConfigurationError
 
 __all__ = ["CassetteExpiredWarning", "OnExpiry", "age", "is_expired", "told"]
@@ -54,7 +54,7 @@ def told(documents: Iterable[Document], location: str, most: timedelta) -> str:
     """Return one sentence on *documents*, the questions of the cassette at *location* that are too old."""
     dates = [*_dates(found := [*documents])]
     oldest = min(dates)
-    when = "without a date" if oldest == _NEVER else f"of {oldest:%Y-%m-%d}"
+    when = "without a date" if oldest == NEVER else f"of {oldest:%Y-%m-%d}"
     questions = "1 question" if len(found) == 1 else f"{len(found)} questions"
     return (
         f"the cassette {location} has answers {when} and may have none older than {most}: "
@@ -62,12 +62,7 @@ def told(documents: Iterable[Document], location: str, most: timedelta) -> str:
     )
 
 
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
-
-
 def _dates(documents: Iterable[Document]) -> Iterable[datetime]:
     """Iterate when the answers of *documents* were recorded; what has no date is as old as can be."""
     for each in documents:
-        for answer in (*each.answers, *each.errors):
-            when = answer.get("recorded")
-            yield _NEVER if when is None else datetime.fromisoformat(when)
+        yield from map(recorded, (*each.answers, *each.errors))

@@ -11,12 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.cassettes.format import Document, document, merged, parted
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
@@ -51,6 +52,8 @@ class CassetteStore(MemoryStore):
         errors: Tells by the status which errors of the provider are recorded.
         anew: Tells of which questions nothing that stands there is given, so that what is recorded
             takes its place.
+        since: What was recorded after that is given in any case: it is of this very recording, by
+            another block or process.
         clients: Tells the versions of what this is recorded with, when it is known.
 
     Raises:
@@ -64,6 +67,7 @@ class CassetteStore(MemoryStore):
         exhausted: Exhausted = Exhausted.ERROR,
         errors: Statuses = _NO_ERRORS,
         anew: Callable[[Document], bool] = lambda _: False,
+        since: datetime | None = None,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__()
@@ -74,8 +78,12 @@ class CassetteStore(MemoryStore):
         self._clients = clients
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
-        self._outdated = {key: each for key, each in found.items() if anew(each)}
-        self._documents = {key: found[key] for key in sorted(found.keys() - self._outdated.keys())}
+        self._outdated: dict[str, Document] = {}
+        self._documents: dict[str, Document] = {}
+        for key, each in found.items():
+            old, new = parted(each, since) if anew(each) else (None, each)
+            self._outdated |= {key: old} if old else {}
+            self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
