@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pytest
 
 if TYPE_CHECKING:
+    from cachesaver.pytesting.leftovers import Uses
     from cachesaver.recording import Cassette
 
 __all__ = ["cassette"]
@@ -32,6 +33,10 @@ _OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "--block-network": {
         "action": "store_true",
         "help": "let tests connect to no host but those allowed, except while a cassette is recorded",
+    },
+    "--cassette-unused": {
+        "metavar": "FILE",
+        "help": "write to FILE, as JSON, which answers in cassettes no test was given",
     },
     "--allowed-hosts": {
         "help": "regular expressions, separated by commas, of hosts that --block-network allows",
@@ -58,10 +63,13 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
 _BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
 _BEGIN: Final = "cachesaver_began"
+_TOLD: Final = "cachesaver_uses"
 _OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 """Which test has which file, by the file's name without case."""
-_UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
-"""How many answers of a cassette were never given, by its path."""
+_PASSED: pytest.StashKey[bool] = pytest.StashKey()
+_USES: pytest.StashKey[Uses] = pytest.StashKey()
+_IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether no test has been left out."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_BEGAN] = _began(config)
     config.stash[_OWNERS] = {}
-    config.stash[_UNUSED] = {}
+    config.stash[_IS_WHOLE] = True
 
 
 def _began(config: pytest.Config) -> datetime:
@@ -123,28 +131,25 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     `cassettes/MODULE/TEST.cassette` beside the test.
     """
     from cachesaver.pytesting.network import kept_in
+    from cachesaver.pytesting.places import claim
     from cachesaver.recording import use_cassette
 
     item = _item(request)
     marker = item.get_closest_marker("cassette")
-    arguments = marker.args if marker else ()
-    options = _settings(item.config)
-    options |= marker.kwargs if marker else {}
-    path = _path(item, str(arguments[0]) if arguments else "")
-    made = use_cassette(path, **options)
+    options = _settings(item.config) | (marker.kwargs if marker else {})
+    made = use_cassette(claim(item, item.config.stash[_OWNERS]), **options)
     made.since = item.config.stash[_BEGAN]
     with made as used:
         item.stash[_CASSETTE] = used
         with kept_in(used.session):
             yield used
-    if unused := len(used.store.unused):
-        item.config.stash[_UNUSED][str(path)] = unused
+    _uses(item.config).note(item.nodeid, used.store, passed=item.stash.get(_PASSED, False))
 
 
 @pytest.fixture(autouse=True)
 def _by_marker(request: pytest.FixtureRequest) -> Iterator[None]:
-    item, names = request.node, request.fixturenames
-    if "cassette" in names or item.get_closest_marker("cassette") is not None:
+    item = request.node
+    if _has_cassette(item):
         request.getfixturevalue("cassette")
     if not _is_blocked(item):
         yield
@@ -196,15 +201,97 @@ def pytest_unconfigure() -> None:
         network.forget()
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name the cassettes that hold what no test asked for."""
-    unused = config.stash[_UNUSED]
-    if not unused:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests came to their end."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note that tests were left out."""
+    items[0].config.stash[_IS_WHOLE] = False
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note which tests have cassettes, and where cassettes lie."""
+    if not any(map(_has_cassette, session.items)):
         return
-    terminalreporter.section("cassettes")
-    for path, count in sorted(unused.items()):
-        answers = "1 answer was" if count == 1 else f"{count} answers were"
-        terminalreporter.write_line(f"{_shown(config, path)}: {answers} never asked for")
+    from cachesaver.pytesting.places import folder_of, name_of, path_of
+
+    uses = _uses(session.config)
+    uses.is_whole = session.config.stash[_IS_WHOLE] and not session.testsfailed
+    for item in session.items:
+        uses.folders.add(str(folder_of(item)))
+        if _has_cassette(item):
+            uses.owns(item.nodeid, path_of(item))
+            uses.named |= {str(path_of(item))} if name_of(item) else set()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker of xdist noted to its controller; write it down where it was asked for."""
+    config = session.config
+    if (uses := config.stash.get(_USES, None)) is not None:
+        if (recording := sys.modules.get("cachesaver.recording")) is not None:
+            uses.opened.update(recording.OPENED)
+        if (output := getattr(config, "workeroutput", None)) is not None:
+            output[_TOLD] = uses.told()
+        else:
+            uses.is_whole = uses.is_whole and _takes_all(config)
+    file = config.getoption("cassette_unused", default=None)
+    if file and not hasattr(config, "workeroutput"):
+        from cachesaver.pytesting.leftovers import write
+
+        write(Path(file), _uses(config).unused(), config.invocation_params.dir)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker of xdist noted."""
+    if told := getattr(node, "workeroutput", {}).get(_TOLD):
+        _uses(node.config).add(told)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Name the answers and the cassettes that no test asks for."""
+    uses = config.stash.get(_USES, None)
+    if uses is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return
+    lines = [
+        f"{_shown(config, path)}: {len(left)} answer{'s were' if len(left) > 1 else ' was'} never asked for"
+        for path, left in uses.unused().items()
+    ]
+    lines += [f"{_shown(config, each)}: no test has this cassette" for each in uses.orphans()]
+    if lines:
+        terminalreporter.section("cassettes")
+        terminalreporter.write("".join(f"{line}\n" for line in lines))
+
+
+def _uses(config: pytest.Config) -> Uses:
+    from cachesaver.pytesting.leftovers import Uses
+
+    return config.stash.setdefault(_USES, Uses())
+
+
+def _takes_all(config: pytest.Config) -> bool:
+    """Tell whether the command line names no part of the project."""
+    source = config.args_source
+    is_home = config.invocation_params.dir == config.rootpath
+    asks_all = source is config.ArgsSource.TESTPATHS or (
+        source is config.ArgsSource.INVOCATION_DIR and is_home
+    )
+    left_out = (config.getoption(each, default=None) for each in ("ignore", "ignore_glob"))
+    return asks_all and not any(left_out)
+
+
+def _has_cassette(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return "cassette" in names or item.get_closest_marker("cassette") is not None
 
 
 def _item(request: pytest.FixtureRequest) -> pytest.Item:
@@ -228,26 +315,6 @@ def _settings(config: pytest.Config) -> dict[str, Any]:
         "max_age": config.getini("cachesaver_max_age") or None,
         "on_expiry": config.getini("cachesaver_on_expiry"),
     }
-
-
-def _path(item: pytest.Item, named: str) -> Path:
-    """Return where the cassette of *item* lies: as *named*, or by the name of the test."""
-    from cachesaver.cassettes.names import file_name
-
-    folder = item.path.parent / str(item.config.getini("cachesaver_cassette_dir"))
-    if named:
-        given = Path(named)
-        return given if given.is_absolute() or given.parent != Path() else folder / given
-    _, _, test = item.nodeid.partition("::")
-    path = folder / item.path.stem / file_name(test.replace("::", "."))
-    owners = item.config.stash[_OWNERS]
-    owner = owners.setdefault(str(path).casefold(), item.nodeid)
-    if owner != item.nodeid:
-        raise pytest.UsageError(
-            f"{item.nodeid} and {owner} would share the cassette {path}; "
-            "name one of them: @pytest.mark.cassette('another')"
-        )
-    return path
 
 
 def _misses(item: pytest.Item) -> tuple[Exception, ...]:

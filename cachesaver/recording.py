@@ -37,6 +37,9 @@ _W = TypeVar("_W", bound=StrEnum)
 
 _NO_ERRORS: Final = statuses(given=False)
 
+OPENED: Final = set[str]()
+"""The paths of all cassettes that were opened in this process."""
+
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
 
@@ -152,6 +155,7 @@ class Cassette:
         if self.record_mode is RecordMode.REWRITE:
             forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
+        OPENED.add(os.path.abspath(self.path))  # noqa: PTH100  # links are followed by who asks
         self.store = self._opened(records=records)
         self._is_told = False
         self._heed_age()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -213,6 +214,101 @@ def test_a(number):
 """
 MODES = {"once": 3, "new_episodes": 8, "all": 3, "rewrite": 8}
 """With how many workers each is tried: every one is an interpreter to start."""
+
+
+class TestLeftovers:
+    TESTS = """
+@pytest.mark.cassette("shared.cassette")
+@pytest.mark.parametrize("text", ["a", "b"])
+def test_shared(text):
+    ask(text); {more}
+
+@pytest.mark.cassette
+def test_own():
+    ask("own"); ask("again")
+"""
+
+    @pytest.fixture
+    def recorded(self, project: Project) -> Project:
+        project.write(self.TESTS.format(more="ask(text + text)"))
+        project.run("--record-mode=once").assert_outcomes(passed=3)
+        return project
+
+    def told(self, ran: pytest.RunResult) -> list[str]:
+        return sorted(line for line in ran.outlines if line.startswith("cassettes/"))
+
+    def test_what_another_test_uses_is_not_unused(self, recorded: Project) -> None:
+        assert self.told(recorded.run()) == []
+
+    @pytest.mark.parametrize("workers", ["0", "2"])
+    def test_answers_are_told_and_written_down(self, recorded: Project, workers: str) -> None:
+        recorded.write(self.TESTS.format(more="ask('bb')" if workers == "0" else "pass"))
+        apart = workers != "0"
+
+        ran = recorded.run("-n", workers, "--cassette-unused=left.json", apart=apart)
+
+        ran.assert_outcomes(passed=3)
+        count = 1 if workers == "0" else 2
+        answers = "1 answer was" if count == 1 else "2 answers were"
+        assert self.told(ran) == [f"cassettes/shared.cassette: {answers} never asked for"]
+        ((path, left),) = json.loads((recorded.pytester.path / "left.json").read_text()).items()
+        assert path == "cassettes/shared.cassette"
+        text = (recorded.pytester.path / path).read_text()
+        assert [each["index"] for each in left] == [0] * count
+        assert all(each["fingerprint"] in text for each in left)
+
+    @pytest.mark.parametrize(
+        "tests",
+        [
+            "def test_own():\n    ask('own')\n    assert 0\n",
+            "def test_own():\n    pytest.skip('today')\n",
+        ],
+    )
+    def test_of_tests_that_came_to_no_end_nothing_is_said(
+        self, recorded: Project, tests: str
+    ) -> None:
+        recorded.write("@pytest.mark.cassette\n" + tests)
+
+        assert self.told(recorded.run("--cassette-unused=left.json")) == [
+            "cassettes/shared.cassette: no test has this cassette"
+        ]
+        assert json.loads((recorded.pytester.path / "left.json").read_text()) == {}
+
+    def test_of_a_shared_cassette_nothing_is_said_where_a_test_was_left_out(
+        self, recorded: Project
+    ) -> None:
+        assert self.told(recorded.run("-k", "test_shared and b")) == []
+
+    @pytest.mark.parametrize("workers", ["0", "2"])
+    def test_cassettes_that_no_test_has_are_told(self, recorded: Project, workers: str) -> None:
+        recorded.write(
+            """
+def test_by_hand():
+    import cachesaver
+    with cachesaver.use_cassette("cassettes/by_hand.cassette", record_mode="once"):
+        ask("own")
+
+@pytest.mark.cassette("shared.cassette", exhausted="cycle")
+def test_shared():
+    for text in ("a", "b", "aa", "bb"): ask(text)
+"""
+        )
+
+        ran = recorded.run("-n", workers, apart=workers != "0")
+
+        orphan = "cassettes/test_it/test_own.cassette: no test has this cassette"
+        assert self.told(ran) == [orphan]
+
+    @pytest.mark.parametrize(
+        "arguments", [("test_it.py",), ("-k", "own"), ("--deselect=test_it.py::test_own",)]
+    )
+    def test_but_not_where_tests_were_left_out(
+        self, recorded: Project, arguments: tuple[str, ...]
+    ) -> None:
+        (recorded.pytester.path / "cassettes/other.cassette").touch()
+
+        assert self.told(recorded.run(*arguments)) == []
+        assert len(self.told(recorded.run())) == 1
 
 
 @pytest.mark.timeout(400)
