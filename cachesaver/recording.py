@@ -10,27 +10,36 @@ import functools
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
-from cachesaver.cassettes.files import remove
+from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
+from cachesaver.cassettes.files import forget, holds
+from cachesaver.cassettes.format import Document
 from cachesaver.cassettes.pruning import note_played
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
-from cachesaver.errors import ConfigurationError
+from cachesaver.cassettes.verifying import VerifyingStore
+from cachesaver.errors import CassetteDriftError, CassetteError, ConfigurationError
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.wiring import TRANSPORTS, install
 
-__all__ = ["Cassette", "RecordMode", "use_cassette"]
+__all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_W = TypeVar("_W", bound=StrEnum)
 
 _NO_ERRORS: Final = statuses(given=False)
+
+OPENED: Final = set[str]()
+"""The paths of all cassettes that were opened in this process."""
 
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
@@ -49,6 +58,8 @@ class RecordMode(StrEnum):
     """Record everything anew; what is not asked stays."""
     REWRITE = "rewrite"
     """Forget the cassette, then record."""
+    VERIFY = "verify"
+    """Ask for everything, record nothing, and raise if the answers have another shape than recorded."""
 
 
 def use_cassette(
@@ -57,6 +68,8 @@ def use_cassette(
     record_mode: str | RecordMode | None = None,
     exhausted: str | Exhausted | None = None,
     record_errors: bool | Iterable[int | str] = False,
+    max_age: str | timedelta | None = None,
+    on_expiry: str | OnExpiry = OnExpiry.WARN,
     **options: Any,
 ) -> Cassette:
     """Answer the provider calls of a block from the cassette at *path*.
@@ -79,6 +92,10 @@ def use_cassette(
         record_errors: Which errors of the provider are recorded too: True for all of them, or a list of
             statuses such as `[429, "5xx"]`. What was recorded is replayed in any case, before the answer
             that came after it.
+        max_age: How old an answer may be, such as "30d" (s, m, h, d, w). Default: as old as it likes.
+        on_expiry: What happens to a cassette that has an older one: "warn" (`CassetteExpiredWarning`),
+            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew;
+            where nothing may be recorded, that warns.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
@@ -86,8 +103,15 @@ def use_cassette(
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
     mode = _mode(record_mode)
-    errors = statuses(record_errors)
-    return Cassette(Path(path), mode, _exhausted(exhausted, mode), options, errors=errors)
+    return Cassette(
+        Path(path),
+        mode,
+        _exhausted(exhausted, mode),
+        options,
+        errors=statuses(record_errors),
+        max_age=None if max_age is None else age(max_age),
+        on_expiry=_one_of(OnExpiry, "on_expiry", on_expiry),
+    )
 
 
 class Cassette:
@@ -98,12 +122,15 @@ class Cassette:
         record_mode: See `RecordMode`.
         session: While the block lasts, and after it.
         store: What the file holds.
+        since: When the run of tests began that this block is a part of: what was recorded after that,
+            by other blocks or processes, is of the same recording. None: this block is all of it.
     """
 
     session: Session
     store: CassetteStore
+    since: datetime | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what `use_cassette` takes, understood
         self,
         path: Path,
         mode: RecordMode,
@@ -111,11 +138,15 @@ class Cassette:
         options: Mapping[str, Any],
         *,
         errors: Statuses = _NO_ERRORS,
+        max_age: timedelta | None = None,
+        on_expiry: OnExpiry = OnExpiry.WARN,
     ) -> None:
         self.path = path
         self.record_mode = mode
         self._exhausted = exhausted
         self._errors = errors
+        self._max_age = max_age
+        self._on_expiry = on_expiry
         self._options: dict[str, Any] = {"quiet": True, "namespace": "cassette", **options}
 
     def __repr__(self) -> str:
@@ -123,17 +154,13 @@ class Cassette:
 
     def __enter__(self) -> Self:
         if self.record_mode is RecordMode.REWRITE:
-            remove(self.path)
+            forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
-        if self._exhausted is Exhausted.EXTEND and not records:
-            self._exhausted = Exhausted.ERROR
-        self.store = CassetteStore(
-            self.path,
-            exhausted=self._exhausted,
-            errors=self._errors,
-            anew=self.record_mode is RecordMode.ALL,
-            clients=_versions,
-        )
+        OPENED.add(os.path.abspath(self.path))  # noqa: PTH100  # links are followed by who asks
+        self.store = self._opened(records=records)
+        self._is_told = False
+        self._heed_age()
+        records = records or bool(self.store.outdated)
         mode = Mode.CACHE if records else Mode.REPLAY
         self.session = install(store=self.store, mode=mode, **self._options)
         return self
@@ -150,6 +177,54 @@ class Cassette:
             self.store.close()
         if file := os.environ.get("CACHESAVER_PLAYED"):
             note_played(Path(file), self.path, self.store.played)
+        if not self._is_told and (drift := self.drift()) is not None:
+            if error is None:
+                raise drift
+            error.add_note(str(drift))
+
+    def drift(self) -> CassetteDriftError | None:
+        """Return what is raised at the end of the block by `record_mode="verify"`, if nothing else is.
+
+        Whoever asks has been told, and it is not raised again.
+        """
+        if not isinstance(self.store, VerifyingStore) or not (found := self.store.drift):
+            return None
+        self._is_told = True
+        return CassetteDriftError(tuple(map(str, found)), location=str(self.path))
+
+    def _opened(self, *, records: bool) -> CassetteStore:
+        if self.record_mode is RecordMode.VERIFY:
+            return VerifyingStore(self.path)
+        # Of what is not recorded here nothing can be bought when it is exhausted.
+        extends = self._exhausted is Exhausted.EXTEND and not records
+        exhausted = Exhausted.ERROR if extends else self._exhausted
+        return CassetteStore(
+            self.path,
+            exhausted=exhausted,
+            errors=self._errors,
+            anew=self._is_renewed,
+            since=self.since,
+            clients=_versions,
+        )
+
+    def _is_renewed(self, document: Document) -> bool:
+        if self.record_mode is RecordMode.ALL:
+            return True
+        renews = self._on_expiry is OnExpiry.RERECORD and self.record_mode is not RecordMode.NONE
+        return renews and self._is_expired(document)
+
+    def _is_expired(self, document: Document) -> bool:
+        return self._max_age is not None and is_expired(document, datetime.now(UTC) - self._max_age)
+
+    def _heed_age(self) -> None:
+        """Say what has to be said of answers that are given, and are older than they may be."""
+        expired = [each for each in self.store.documents if self._is_expired(each)]
+        if not expired or self._max_age is None:
+            return
+        message = told(expired, str(self.path), self._max_age)
+        if self._on_expiry is OnExpiry.FAIL:
+            raise CassetteError(message, location=str(self.path))
+        warnings.warn(message, CassetteExpiredWarning, stacklevel=3)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Wrap *function*, which may be a coroutine function, so that each call is such a block."""
@@ -177,32 +252,40 @@ class Cassette:
         return wrapped
 
     def _again(self) -> Cassette:
-        given = (self.path, self.record_mode, self._exhausted, self._options)
-        return Cassette(*given, errors=self._errors)
+        return Cassette(
+            self.path,
+            self.record_mode,
+            self._exhausted,
+            self._options,
+            errors=self._errors,
+            max_age=self._max_age,
+            on_expiry=self._on_expiry,
+        )
 
     def _is_recorded(self) -> bool:
-        return self.record_mode is RecordMode.ONCE and self.path.exists()
+        """Tell whether there was a cassette before this recording, and no more than that is wanted."""
+        if self.record_mode is not RecordMode.ONCE or not self.path.exists():
+            return False
+        return self.since is None or holds(self.path, self.since)
 
 
 def _mode(given: str | RecordMode | None) -> RecordMode:
     asked = given or os.environ.get("CACHESAVER_RECORD_MODE") or RecordMode.ONCE
+    return _one_of(RecordMode, "record_mode", asked)
+
+
+def _one_of(words: type[_W], option: str, given: str) -> _W:
     try:
-        return RecordMode(asked)
+        return words(given)
     except ValueError:
-        known = ", ".join(RecordMode)
-        raise ConfigurationError(
-            f"no record mode is called {asked!r}; write one of {known}."
-        ) from None
+        known = ", ".join(words)
+        raise ConfigurationError(f"{option}={given!r} is unknown; write one of {known}.") from None
 
 
 def _exhausted(given: str | Exhausted | None, mode: RecordMode) -> Exhausted:
     if given is None:
         return Exhausted.ERROR if mode is RecordMode.NONE else Exhausted.EXTEND
-    try:
-        asked = Exhausted(given)
-    except ValueError:
-        known = ", ".join(Exhausted)
-        raise ConfigurationError(f"exhausted={given!r} is unknown; write one of {known}.") from None
+    asked = _one_of(Exhausted, "exhausted", given)
     if asked is Exhausted.EXTEND and mode is RecordMode.NONE:
         raise ConfigurationError(
             "record_mode='none' records nothing, so exhausted='extend' cannot be; "

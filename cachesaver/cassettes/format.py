@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -18,9 +19,22 @@ import orjson
 from cachesaver.cassettes.answers import question_of
 from cachesaver.errors import CassetteError
 
-__all__ = ["VERSION", "Document", "Head", "document", "merged", "parse", "written"]
+__all__ = [
+    "NEVER",
+    "VERSION",
+    "Document",
+    "Head",
+    "document",
+    "merged",
+    "parse",
+    "parted",
+    "recorded",
+    "written",
+]
 
 VERSION: Final = 1
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _MARK: Final = "cachesaver cassette"
 _CUT: Final = b"---\n"
@@ -130,6 +144,30 @@ def document(
         members["errors"] = list(errors)
     text = (_pretty(members, "") + "\n").encode()
     return Document(fingerprint=fingerprint, members=members, text=text)
+
+
+def recorded(member: Mapping[str, Any]) -> datetime:
+    """Return when an answer or error was recorded; the beginning of time, where nobody knows."""
+    when = member.get("recorded")
+    return NEVER if when is None else datetime.fromisoformat(when)
+
+
+def parted(whole: Document, before: datetime | None) -> tuple[Document | None, Document | None]:
+    """Return what of *whole* was recorded *before* that (None: all of it), and what was after."""
+    if before is None:
+        return whole, None
+    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
+    halves = list[Document | None]()
+    for is_old in (True, False):
+        answers = [each for each in whole.answers if (recorded(each) < before) is is_old]
+        errors = [each for each in whole.errors if (recorded(each) < before) is is_old]
+        if len(answers) + len(errors) == len(whole.answers) + len(whole.errors):
+            halves.append(whole)
+        elif answers or errors:
+            halves.append(document(whole.fingerprint, question, answers, errors))
+        else:
+            halves.append(None)
+    return halves[0], halves[1]
 
 
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.cassettes.format import Document, document, merged, parted
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
@@ -49,8 +50,10 @@ class CassetteStore(MemoryStore):
         path: Of the file. It may be missing.
         exhausted: See `Exhausted`.
         errors: Tells by the status which errors of the provider are recorded.
-        anew: Whether nothing that stands there is given, and what is recorded takes its place,
-            question by question.
+        anew: Tells of which questions nothing that stands there is given, so that what is recorded
+            takes its place.
+        since: What was recorded after that is given in any case: it is of this very recording, by
+            another block or process.
         clients: Tells the versions of what this is recorded with, when it is known.
 
     Raises:
@@ -63,7 +66,8 @@ class CassetteStore(MemoryStore):
         *,
         exhausted: Exhausted = Exhausted.ERROR,
         errors: Statuses = _NO_ERRORS,
-        anew: bool = False,
+        anew: Callable[[Document], bool] = lambda _: False,
+        since: datetime | None = None,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__()
@@ -74,8 +78,12 @@ class CassetteStore(MemoryStore):
         self._clients = clients
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
-        self._documents = {} if anew else found
-        self._outdated = found if anew else {}
+        self._outdated: dict[str, Document] = {}
+        self._documents: dict[str, Document] = {}
+        for key, each in found.items():
+            old, new = parted(each, since) if anew(each) else (None, each)
+            self._outdated |= {key: old} if old else {}
+            self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
@@ -104,6 +112,16 @@ class CassetteStore(MemoryStore):
             for index in range(len(each.answers))
             if (fingerprint, index) not in self._played
         )
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """What is given, by question."""
+        return tuple(self._documents.values())
+
+    @property
+    def outdated(self) -> tuple[Document, ...]:
+        """What stands in the file and is not given, by question."""
+        return tuple(self._outdated.values())
 
     @property
     def recorded(self) -> int:

@@ -187,7 +187,7 @@ class TestStore:
 
     def test_what_is_recorded_anew_forgets_them(self, path: Path) -> None:
         self.recorded(path, an_error("a"))
-        store = CassetteStore(path, anew=True)
+        store = CassetteStore(path, anew=lambda _: True)
         buy(store, ONE, "a")
         store.close()
 

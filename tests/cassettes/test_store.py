@@ -152,7 +152,7 @@ def test_a_list_that_repeats_itself_buys_nothing_and_another_question_is_bought(
 def test_what_is_recorded_anew_takes_the_place_of_what_was_there(path: Path) -> None:
     recorded(path, "a", "b")
     recorded(path, "c", fingerprint=G)
-    store = CassetteStore(path, anew=True)
+    store = CassetteStore(path, anew=lambda _: True)
     assert buy(store, a_run("again"), "n") == [0]
     store.close()
 
