@@ -6,12 +6,13 @@ no client.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-__all__ = ["LARGEST_BODY", "TOO_LARGE", "Body", "is_content", "may_not_end", "read_body"]
+__all__ = ["LARGEST_BODY", "TOO_LARGE", "Body", "Parts", "is_content", "may_not_end", "read_body"]
 
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes. A request with a larger body passes unread: it would have to be held in memory whole."""
@@ -21,17 +22,30 @@ TOO_LARGE: Final = "its body is too large to be read first"
 _UNKNOWN_LENGTH: Final = "its body is a file of unknown length"
 
 
+class Parts(tuple[bytes, ...]):
+    """What an iterable gave: it can be iterated again, and a client sends each part by itself."""
+
+    __slots__ = ()
+
+    @property
+    def content(self) -> bytes:
+        """All of it."""
+        return b"".join(self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What was found where a request has its body.
 
     Attributes:
         content: As it goes out, without chunk framing; None when it could not be read.
+        parts: Those of an iterable; none of anything else.
         source: What is to be sent in its place when it was not read: as good as new.
         reason: Why it could not be read; one clause.
     """
 
     content: bytes | None = None
+    parts: Parts = field(default_factory=Parts)
     source: object = None
     reason: str = ""
 
@@ -89,7 +103,7 @@ def _read_file(file: Any, charset: str, length: int, position: object) -> Body:
     if found.content is None and start is not None:
         file.seek(start)
         return Body(source=file, reason=found.reason)
-    return found
+    return dataclasses.replace(found, parts=Parts())
 
 
 def _rewound(file: Any, position: object) -> int | None:
@@ -106,19 +120,21 @@ def _read_iterable(body: object, charset: str) -> Body:
     if not isinstance(body, Iterable):
         return Body(source=body, reason="its body is of no known kind")
     arriving = iter(cast("Iterable[object]", body))
-    parts: list[object] = []
-    content = bytearray()
+    read: list[object] = []
+    parts: list[bytes] = []
+    size = 0
     for part in arriving:
-        parts.append(part)
+        read.append(part)
         if isinstance(part, str):
-            content += part.encode(charset)
+            parts.append(part.encode(charset))
         elif isinstance(part, bytes | bytearray | memoryview):
-            content += part
+            parts.append(bytes(cast("bytes", part)))
         else:
-            return _unread(cast("object", body), parts, arriving, "its body is not made of bytes")
-        if len(content) > LARGEST_BODY:
-            return _unread(cast("object", body), parts, arriving, TOO_LARGE)
-    return Body(content=bytes(content))
+            return _unread(cast("object", body), read, arriving, "its body is not made of bytes")
+        size += len(parts[-1])
+        if size > LARGEST_BODY:
+            return _unread(cast("object", body), read, arriving, TOO_LARGE)
+    return Body(content=b"".join(parts), parts=Parts(parts))
 
 
 def _unread(body: object, read: list[object], rest: Iterator[object], reason: str) -> Body:

@@ -62,6 +62,7 @@ class Received:
         headers: In order, names in the sender's case.
         body: Without chunk framing.
         connection: Which of the server's connections it came on, from 1.
+        chunks: Of the body as they came; one if it came without chunk framing.
     """
 
     method: str
@@ -69,6 +70,7 @@ class Received:
     headers: Headers = field(repr=False)
     body: bytes
     connection: int
+    chunks: tuple[bytes, ...] = ()
 
     def header(self, name: str) -> str | None:
         """Return the first value of the header *name*, or None."""
@@ -232,12 +234,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def _serve(self) -> None:
+        parts = tuple(self._read_body())
         received = Received(
             method=self.command,
             target=self.path,
             headers=tuple(self.headers.items()),
-            body=b"".join(self._read_body()),
+            body=b"".join(parts),
             connection=self._number,
+            chunks=parts,
         )
         script = self._http.take(received)
         chunks = (received.body,) if script.echoes else script.chunks

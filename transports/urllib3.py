@@ -40,6 +40,7 @@ from cachesaver.transports.urllib3_messages import (
     retries,
     sending,
     theirs,
+    with_parts,
 )
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class _Opening:
             with let_through(asked.method, asked.url):
                 made = self._live(**{**self._call, "body": body.source})
             return cast("urllib3.BaseHTTPResponse", made)
+        self._call = with_parts(self._lib, self._call, body)
         if not self._call.get("preload_content", True):
             return self._answer(asked)
         errors = self._lib.exceptions

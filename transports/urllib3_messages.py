@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cachesaver.exchange import Headers, Reply, Request, get_header
-from cachesaver.transports.bodies import Body, is_content, read_body
+from cachesaver.transports.bodies import Body, Parts, is_content, read_body
 
 if TYPE_CHECKING:
     import urllib3
@@ -27,6 +27,7 @@ __all__ = [
     "retries",
     "sending",
     "theirs",
+    "with_parts",
 ]
 
 _BLOCK: Final = 65536
@@ -120,9 +121,16 @@ def repeating(call: Call, asked: Request, left: object) -> Call:
     return call | _content(call, asked, same_headers=True) | {"retries": left}
 
 
+def with_parts(lib: Any, call: Call, body: Body) -> Call:
+    """Return *call*, whose *body* is read, so that it is sent with the seams that it came with."""
+    return call | {"body": body.parts} if body.parts and not is_fork(lib) else call
+
+
 def _content(call: Call, wanted: Request, *, same_headers: bool) -> Call:
+    given = call.get("body")
+    whole = wanted.body if wanted.body or given is not None else None
     return {
-        "body": wanted.body if wanted.body or call.get("body") is not None else None,
+        "body": given if isinstance(given, Parts) and given.content == whole else whole,
         "chunked": _is_chunked(call, wanted, same_headers=same_headers),
         "body_pos": None,
     }
@@ -169,8 +177,9 @@ def reply(lib: Any, native: urllib3.BaseHTTPResponse) -> Reply:
 
 
 def _body(lib: Any, native: Any) -> tuple[Iterator[bytes], Callable[[], None]]:
-    # HTTP/2, or made by a mock: already read, and in hold of nothing.
+    # HTTP/2, or made by a mock: already read.
     if not isinstance(native, lib.HTTPResponse) or native._fp is None:  # noqa: SLF001 - no other sign
+        _give_back(native)
         return iter((native.data or b"",)), native.close
 
     def close() -> None:
@@ -178,6 +187,27 @@ def _body(lib: Any, native: Any) -> tuple[Iterator[bytes], Callable[[], None]]:
         native.release_conn()
 
     return _chunks(lib, native), close
+
+
+def _let_go(pool: Any, connection: Any) -> None:
+    """Close *connection*, if there is one, and give its slot back to *pool*, as `urlopen` does."""
+    if connection is not None:
+        connection.close()
+        pool._put_conn(connection)  # noqa: SLF001 - as `release_conn`
+
+
+def _give_back(native: Any) -> None:
+    """Do what `release_conn` does, which responses over HTTP/2 do not have."""
+    pool = getattr(native, "_pool", None)
+    if pool is not None and (connection := _taken(native)) is not None:
+        pool._put_conn(connection)  # noqa: SLF001 - as `release_conn`
+
+
+def _taken(native: Any) -> Any:
+    """Take the connection that *native* holds, and return it; None if it holds none."""
+    if (connection := getattr(native, "_connection", None)) is not None:
+        native._connection = None  # noqa: SLF001 - nobody else lets go of it without closing it
+    return connection
 
 
 def _chunks(lib: Any, native: Any) -> Iterator[bytes]:
@@ -208,9 +238,10 @@ def theirs(
     shown: Reply,
     parse: Callable[[Reply, str], Any],
 ) -> urllib3.BaseHTTPResponse:
-    """Return *shown* as the response to *call* of *pool*, which is *asked*, over no connection.
+    """Return *shown* as the response to *call* of *pool*, which is *asked*.
 
-    *parse* makes what it reads from, of a reply and the method it answers.
+    It holds no connection but the live one that *call* wants held. *parse* makes what it reads from,
+    of a reply and the method it answers.
 
     Raises:
         urllib3.exceptions.HTTPError: The body was to be read at once, and broke off.
@@ -218,7 +249,12 @@ def theirs(
     native: Any = shown.native
     if native is not None and shown.status == _SWITCHING_PROTOCOLS:
         return cast("urllib3.HTTPResponse", native)
-    original = parse(shown, call["method"])
+    connection: Any = None if is_fork(lib) or _releases(call) else _taken(native)
+    try:
+        original = parse(shown, call["method"])
+    except BaseException:
+        _let_go(pool, connection)
+        raise
     try:
         made = lib.HTTPResponse(
             body=original,
@@ -228,6 +264,7 @@ def theirs(
             reason=original.reason,
             original_response=original,
             pool=pool,
+            connection=connection,
             retries=retries(lib, pool, call) if native is None else native.retries,
             request_method=call["method"],
             # 1.26 does not tell its responses.
@@ -244,9 +281,18 @@ def _as_live(made: Any, native: Any) -> urllib3.HTTPResponse:
     """Return *made* with what responses have by their connections, in versions that have it."""
     if hasattr(made, "version_string"):
         made.version_string = getattr(native, "version_string", "HTTP/1.1")
-    if hasattr(native, "shutdown"):
-        made.shutdown = native.shutdown
+    # `shutdown` goes by the former, in a fork by itself.
+    for name in ("_sock_shutdown", "shutdown"):
+        if hasattr(native, name):
+            setattr(made, name, getattr(native, name))
+            break
     return cast("urllib3.HTTPResponse", made)
+
+
+def _releases(call: Call) -> bool:
+    """Tell whether the response to *call* is to hold no connection."""
+    released = call.get("release_conn")
+    return bool(call.get("preload_content", True) if released is None else released)
 
 
 def retries(lib: Any, pool: Any, call: Call) -> Any:

@@ -46,7 +46,7 @@ def iterated(source: object) -> Iterator[object]:
     ],
 )
 def test_what_is_there_is_read(body: object, content: bytes) -> None:
-    assert read_body(body) == Body(content=content)
+    assert read_body(body).content == content
 
 
 def test_text_is_encoded_as_the_client_would() -> None:
@@ -60,6 +60,13 @@ def test_an_iterator_is_read_once() -> None:
 
     assert read_body(body).content == b"one two"
     assert list(body) == []
+
+
+def test_only_an_iterable_has_parts() -> None:
+    listed = read_body(["one ", b"", bytearray(b"two")])
+
+    assert (listed.parts, listed.parts.content) == ((b"one ", b"", b"two"), listed.content)
+    assert [read_body(body).parts for body in (b"one", io.BytesIO(b"one"))] == [(), ()]
 
 
 def test_an_iterator_that_is_too_large_is_handed_on_whole(small_limit: int) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import io
+import operator
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -15,8 +17,8 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import SKIP_HEADER
 
-from cachesaver.exchange import Request, Response
-from cachesaver.ports import Gate
+from cachesaver.exchange import Reply, Request, Response
+from cachesaver.ports import Gate, Send
 from cachesaver.transports import bodies
 from cachesaver.transports import urllib3 as adapter
 from cachesaver.transports.testing import (
@@ -47,6 +49,12 @@ def free(pool: HTTPConnectionPool) -> int:
     """Return how many of its slots *pool* has free, with a connection in them or without."""
     assert pool.pool is not None
     return pool.pool.qsize()
+
+
+def held(pool: HTTPConnectionPool) -> list[object]:
+    """Return what lies in the free slots of *pool*."""
+    assert pool.pool is not None
+    return list(pool.pool.queue)
 
 
 # --- what the gate sees
@@ -214,6 +222,13 @@ def test_a_body_sent_several_times_is_the_same_each_time() -> None:
         assert [received.body for received in server.received] == [b"one two"] * 3
 
 
+def test_a_body_in_parts_goes_out_in_its_parts() -> None:
+    with LoopbackServer() as server, hooked(TeeGate()):
+        urllib3.request("POST", server.url + "/v1/x", body=["one ", b"", b"two"])
+
+        assert [received.chunks for received in server.received] == [(b"one ", b"two")]
+
+
 # --- the pool
 
 
@@ -227,19 +242,44 @@ def test_a_hit_touches_no_pool() -> None:
         assert free(pool) == 3
 
 
-def test_a_stream_that_is_let_go_gives_its_slot_back() -> None:
-    """Given a live stream nobody reads to its end, then at the latest its slot goes with it."""
-    with LoopbackServer() as server, hooked(TeeGate()):
-        server.script("/v1/x", Script(headers=SSE, chunks=EVENTS, holds_chunks=True))
-        with HTTPConnectionPool(server.host, server.port, maxsize=1, block=True) as pool:
-            response = pool.urlopen("POST", "/v1/x", preload_content=False)
-            taken = free(pool)
-            gc.disable()  # without the collector: nothing may go round in a circle
-            try:
-                del response
-                assert (taken, free(pool)) == (0, 1)
-            finally:
-                gc.enable()
+def closed_and_given_back(response: urllib3.BaseHTTPResponse) -> None:
+    response.close()
+    response.release_conn()
+
+
+# What is done with a stream that nobody has read, and that holds the only connection of its pool.
+LEAVING: dict[str, Callable[[urllib3.BaseHTTPResponse], None]] = {
+    "let go": lambda _: None,
+    "closed": operator.methodcaller("close"),
+    "closed and given back": closed_and_given_back,
+    "given back": operator.methodcaller("release_conn"),
+    "drained": operator.methodcaller("drain_conn"),
+}
+
+
+@pytest.mark.parametrize("chunks", [EVENTS, (b"",)], ids=["a stream", "no body"])
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
+def test_who_leaves_a_response_leaves_its_connection_as_without_us(
+    leave: Callable[[urllib3.BaseHTTPResponse], None], chunks: tuple[bytes, ...]
+) -> None:
+    """Given a live response that holds its connection, when it is left, then slot and socket go alike."""
+
+    def left(gate: Gate) -> tuple[int, bool, int, bool]:
+        with LoopbackServer() as server, hooked(gate):
+            server.script("/v1/x", Script(headers=SSE, chunks=chunks))
+            with HTTPConnectionPool(server.host, server.port, maxsize=1) as pool:
+                response = pool.urlopen("POST", "/v1/x", preload_content=False)
+                taken, connection = free(pool), response.connection
+                assert connection is not None
+                leave(response)
+                gc.disable()  # without the collector: nothing may go round in a circle
+                try:
+                    del response
+                    return taken, connection.is_closed, free(pool), connection in held(pool)
+                finally:
+                    gc.enable()
+
+    assert left(TeeGate()) == left(RefusingGate())
 
 
 def test_releasing_what_is_read_to_its_end_is_harmless() -> None:
@@ -254,6 +294,37 @@ def test_releasing_what_is_read_to_its_end_is_harmless() -> None:
             response.release_conn()
 
         assert (free(pool), server.connections) == (1, 1)
+
+
+class BrokenGate(TeeGate):
+    """Sends, and breaks where the body is asked for."""
+
+    def answer(self, request: Request, send: Send) -> Reply:
+        def broken() -> Iterator[bytes]:
+            raise LookupError("broken")
+            yield b""
+
+        return replace(super().answer(request, send), chunks=broken())
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_what_cannot_be_made_a_response_holds_no_connection(*, preload: bool) -> None:
+    with LoopbackServer() as server, hooked(BrokenGate()):
+        server.script("/v1/x", Script(status=204))
+        with HTTPConnectionPool(server.host, server.port, maxsize=1, block=True) as pool:
+            with pytest.raises(LookupError, match="broken"):
+                pool.urlopen("POST", "/v1/x", preload_content=preload)
+
+            assert free(pool) == 1
+
+
+def test_a_response_that_was_given_back_is_not_shut_down() -> None:
+    with LoopbackServer() as server, hooked(TeeGate()):
+        response = urllib3.request("POST", server.url + "/v1/x", preload_content=False)
+        response.drain_conn()
+
+        with pytest.raises(RuntimeError, match="already been released"):
+            response.shutdown()
 
 
 def test_a_stream_can_be_shut_down_from_another_thread() -> None:

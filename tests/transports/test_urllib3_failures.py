@@ -197,12 +197,12 @@ def slow_head_retried(server: LoopbackServer) -> None:
 
 def slow_body(server: LoopbackServer) -> None:
     url = server.script("/v1/x", Script(headers=SSE, chunks=EVENTS, holds_chunks=True))
-    urllib3.request("POST", url, body=b"{}", timeout=0.1)
+    urllib3.request("POST", url, body=b"{}", timeout=0.5)
 
 
 def slow_stream(server: LoopbackServer) -> None:
     url = server.script("/v1/x", Script(headers=SSE, chunks=EVENTS, holds_chunks=True))
-    response = urllib3.request("POST", url, body=b"{}", timeout=0.1, preload_content=False)
+    response = urllib3.request("POST", url, body=b"{}", timeout=0.5, preload_content=False)
     try:
         list(response.stream())
     finally:

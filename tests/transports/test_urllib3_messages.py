@@ -395,6 +395,18 @@ def test_a_response_of_http2_is_read_as_far_as_it_can_be() -> None:
     assert native.closes == 1
 
 
+def test_a_response_of_http2_gives_its_connection_back() -> None:
+    """Given a connection that its response has and cannot release, then its pool has it again."""
+    with urllib3.HTTPConnectionPool("a.test", maxsize=1, block=True) as pool:
+        assert pool.pool is not None
+        native: Any = Http2Response(b"whole")
+        native._pool, native._connection = pool, pool._get_conn()
+
+        reply(urllib3, native).close()
+
+        assert pool.pool.qsize() == 1
+
+
 class Old:
     """A response as of a version of urllib3 that cannot say what has arrived."""
 

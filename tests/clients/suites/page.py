@@ -58,13 +58,11 @@ def section(
     """Return what is to be read of *suite*."""
     today = datetime.now(tz=UTC).date().isoformat()
     where = f"{today}, Python {platform.python_version()}, {platform.system()}"
-    left_out = [f"`{test}` ({why})" for test, why in suite.wants_network.items()]
     lines = [
         f"## {suite.client} {version}",
         "",
         f"Tests of the sdist `{source}`; {where}; `make suites ARGS={suite.client}`.",
         *([suite.remark] if suite.remark else []),
-        *([f"Left out for want of network: {', '.join(left_out)}."] if left_out else []),
         "",
         _table(runs, told),
         "",
