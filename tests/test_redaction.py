@@ -15,6 +15,7 @@ from cachesaver.redaction import (
     redact_headers,
     redact_response,
     redact_text,
+    secrets_in,
 )
 
 KEY = "not-a-known-shape-0123456789"
@@ -209,3 +210,28 @@ def test_no_word_of_a_question_to_an_unread_api_is_cut_out_of_its_answer() -> No
     response = Response(status=200, chunks=(b"llama3-8b of 2025-06-18",))
 
     assert redact_response(response, request, unread=True).body == response.body
+
+
+def test_what_would_be_blanked_is_told_with_its_place() -> None:
+    """Given a secret of each kind of place, then `secrets_in` tells what `redact_text` blanks."""
+    secrets = {
+        "token": "gsk_Qm9ndXNLZXlGb3JUZXN0c09ubHkw",
+        "member of a body": "opaque-1",
+        "userinfo of an address": "ada:opaque-2",
+        "signature of an address": "opaque-3",
+        "member of headers in a body": "opaque-4",
+    }
+    token, member, userinfo, signature, header = secrets.values()
+    text = (
+        f'{{"q": "{token}", "client_secret": "{member}", "u": "https://{userinfo}@a.test/", '
+        f'"l": "https://a.test/?sig={signature}&b=1", "headers": {{"x-own": "{header}"}}}}'
+    ).encode()
+
+    found = dict(secrets_in(text))
+    form = dict(secrets_in(b"form\na=b&refresh_token=opaque-5"))
+
+    assert found == {kind: secret.encode() for kind, secret in secrets.items()}
+    assert form == {"field of a form": b"opaque-5"}
+    blanked = redact_text(text, NOBODY)
+    assert [each for each in secrets.values() if each.encode() in blanked] == []
+    assert {secret for _, secret in secrets_in(blanked)} == {BLANK}

@@ -56,7 +56,6 @@ def question_of(members: Mapping[str, Any]) -> bytes:
 def answer_of(sample: Sample) -> dict[str, object]:
     """Return the members that stand for *sample*."""
     response = sample.response
-    when = datetime.fromtimestamp(sample.created, UTC).isoformat(timespec="milliseconds")
     members: dict[str, object] = {"status": response.status}
     if response.reason:
         members["reason"] = response.reason
@@ -66,10 +65,10 @@ def answer_of(sample: Sample) -> dict[str, object]:
         members["model"] = sample.model
     if sample.usage:
         members["usage"] = dict(sample.usage)
-    members |= {
-        "recorded": when.replace("+00:00", "Z"),
-        "seconds": [round(sample.first_byte, 6), round(sample.latency, 6)],
-    }
+    if sample.created:  # else nobody knows
+        when = datetime.fromtimestamp(sample.created, UTC).isoformat(timespec="milliseconds")
+        members["recorded"] = when.replace("+00:00", "Z")
+    members["seconds"] = [round(sample.first_byte, 6), round(sample.latency, 6)]
     if sample.draw:
         members["draw"] = sample.draw
     return members | ({"client": sample.user_agent} if sample.user_agent else {})

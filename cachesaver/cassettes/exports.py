@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from cachesaver.cassettes.format import VERSION
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.credentials import PERHAPS_SECRET, is_secret
 from cachesaver.encoding import decoded
@@ -98,9 +99,7 @@ def _listed(headers: Headers) -> dict[str, list[str]]:
 
 def har(interactions: Iterable[Interaction]) -> bytes:
     """Return an HTTP archive (HAR 1.2)."""
-    from cachesaver import __version__
-
-    creator = {"name": "cachesaver", "version": __version__}
+    creator = {"name": "cachesaver cassette", "version": str(VERSION)}
     entries = [_entry(redacted(each)) for each in interactions]
     log = {"version": "1.2", "creator": creator, "entries": entries}
     return (json.dumps({"log": log}, indent=2, ensure_ascii=False) + "\n").encode(

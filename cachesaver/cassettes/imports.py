@@ -51,12 +51,14 @@ class Verdict:
         answers: Its samples, in their order: several where several were asked for at once.
         dialect: That its request is in; empty where it is no provider call.
         reason: Why it is kept out; empty where it is not.
+        remark: What who asks for it has to know; mostly empty.
     """
 
     interaction: Interaction
     answers: tuple[Answer, ...] = ()
     dialect: str = ""
     reason: str = ""
+    remark: str = ""
 
 
 def judged(
@@ -89,7 +91,15 @@ def _judged(interaction: Interaction, hosts: Sequence[str], rules: Rules | None)
     found = _looked_up if dialect.deterministic else _drawn
     inputs = inputs_of(question, body, rules=rules) if dialect.deterministic else ()
     answers = found(_ask(question, inputs, interaction), interaction)
-    return replace(verdict, answers=answers, reason="" if answers else "it is no complete answer")
+    if not answers:
+        return replace(verdict, reason="it is no complete answer")
+    return replace(verdict, answers=answers, remark=_remark(question, len(answers)))
+
+
+def _remark(question: Question, found: int) -> str:
+    if question.dialect.deterministic or found >= question.count:
+        return ""
+    return f"asks for {question.count} answers and was given {found}: asked again, it will miss"
 
 
 def _why(request: Request) -> str:

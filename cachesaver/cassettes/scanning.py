@@ -140,8 +140,20 @@ _MASK: Final = re.compile(
 """What stands where a secret was taken out, or never was."""
 
 
+_ATTRIBUTE: Final = re.compile(
+    rb"\s*(?:expires|max-age|domain|path|samesite|secure|httponly|partitioned|priority)\b",
+    re.IGNORECASE,
+)
+"""Parts of a Set-Cookie header that are no cookie (RFC 6265, section 4.1)."""
+
+
 def _counts(secret: bytes) -> bool:
-    text = secret.decode("utf-8", "replace")
+    """Tell whether *secret*, of which a part may do (several cookies), is more than a placeholder."""
+    return any(_is_real(part) for part in secret.split(b";") if not _ATTRIBUTE.match(part))
+
+
+def _is_real(secret: bytes) -> bool:
+    text = secret.strip().decode("utf-8", "replace")
     return is_no_placeholder(text) and not text.isdigit() and _MASK.search(secret) is None
 
 

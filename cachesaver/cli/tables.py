@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["table"]
+__all__ = ["counted", "table"]
+
+
+def counted(number: int, what: str) -> str:
+    """Return such as "1 answer", "2 answers"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -65,10 +65,15 @@ def commands() -> str:
     return "\n\n".join(command(name, each) for name, each in found.choices.items())
 
 
-def command(name: str, of: argparse.ArgumentParser) -> str:
-    rows = [option(a) for a in of._actions if a.dest != "help"]  # noqa: SLF001  # argparse offers no other way
-    said = (of.description or "").strip()
-    return "\n\n".join([f"## cachesaver {name}", block(said), table(("argument", "meaning"), rows)])
+def command(name: str, of: argparse.ArgumentParser, *, level: str = "##") -> str:
+    actions = [a for a in of._actions if a.dest != "help"]  # noqa: SLF001  # argparse offers no other way
+    said = [f"{level} cachesaver {name}", block((of.description or "").strip())]
+    below = [a for a in actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
+    if not below:
+        return "\n\n".join([*said, table(("argument", "meaning"), [option(a) for a in actions])])
+    verbs: dict[str, argparse.ArgumentParser] = below[0].choices
+    said += [command(f"{name} {verb}", of, level=f"{level}#") for verb, of in verbs.items()]
+    return "\n\n".join(said)
 
 
 def option(action: argparse.Action) -> tuple[str, str]:

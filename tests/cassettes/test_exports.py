@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,9 @@ from cachesaver.cassettes.exports import WRITERS, har, redacted, vcrpy_json, vcr
 from cachesaver.cassettes.readers import Interaction, read
 from cachesaver.cassettes.readers.values import Body, interaction
 from cachesaver.errors import ConfigurationError
-
-EXPORTS = Path(__file__).parent / "exports"
+from exporting import play
+from exporting.matrix import CLIENTS, FOUND, PACKAGES, PAGE, export, rendered
+from exporting.taped import TOLD
 
 
 def made(
@@ -29,7 +29,14 @@ def made(
     )
 
 
-BODIES = [b"", b"{}", "ü 😀\n'\"".encode(), b"\x00\xff", b"data: 1\n\ndata: 2\n\n", b"\xc2\x85 \x0c"]
+BODIES = [
+    b"",
+    b"{}",
+    "ü 😀\n'\"".encode(),
+    b"\x00\xff",
+    b"data: 1\n\ndata: 2\n\n",
+    b"\xc2\x85 \x0c",
+]
 
 
 @pytest.mark.parametrize("name", ["vcrpy", "har"])
@@ -56,7 +63,12 @@ def test_json_of_vcrpy_holds_texts_only() -> None:
 @pytest.mark.parametrize("write", [vcrpy_yaml, har], ids=["vcrpy", "har"])
 def test_no_credential_is_written(write: Any) -> None:
     """Given a recording of another tool with credentials, then an export has none of them."""
-    secrets = ["sk-proj-Qm9ndXNLZXlGb3JUZXN0c09ubHk", "planted-query-1", "planted-user-2", "cook-3333"]
+    secrets = [
+        "sk-proj-Qm9ndXNLZXlGb3JUZXN0c09ubHk",
+        "planted-query-1",
+        "planted-user-2",
+        "cook-3333",
+    ]
     exchange = made(
         url=f"https://{secrets[2]}:pw-444444@a.test/v1?api_key={secrets[1]}&alt=sse",
         sent=json.dumps({"q": secrets[0]}).encode(),
@@ -89,45 +101,37 @@ def test_without_pyyaml_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPat
         vcrpy_yaml([made()])
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.syspath_prepend(str(EXPORTS))
-    return runpy.run_path(str(EXPORTS / "run.py"))
-
-
 @pytest.mark.parametrize("client", ["requests", "httpx", "openai"])
-def test_the_installed_vcrpy_replays_an_export(
-    client: str, run: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_installed_vcrpy_replays_an_export(client: str, tmp_path: Path) -> None:
     """Given vcrpy that matches by body, too, then each client is told what was recorded."""
     exported = tmp_path / "exported.yaml"
-    exported.write_bytes(run["export"](tmp_path / "a.cassette"))
+    exported.write_bytes(export(tmp_path / "a.cassette"))
 
     done = subprocess.run(
-        [sys.executable, str(EXPORTS / "play.py"), str(exported), client],
+        [sys.executable, str(play.__file__), str(exported), client],
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == run["TOLD"]
+    assert json.loads(done.stdout) == TOLD
 
 
 @pytest.mark.source_tree
-def test_the_table_is_of_what_was_found(run: dict[str, Any]) -> None:
-    page = run["PAGE"].read_text(encoding="utf-8")
-    found = json.loads(run["FOUND"].read_bytes())
+def test_the_table_is_of_what_was_found() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    found = json.loads(FOUND.read_bytes())
 
-    assert run["rendered"](page, found) == page, "run: make exports"
-    assert {*found} == {*run["PACKAGES"]}
+    assert rendered(page, found) == page, "run: make exports"
+    assert {*found} == {*PACKAGES}
 
 
 @pytest.mark.source_tree
-def test_vcrpy_6_to_9_replay_an_export(run: dict[str, Any]) -> None:
-    found = json.loads(run["FOUND"].read_bytes())
+def test_vcrpy_6_to_9_replay_an_export() -> None:
+    found = json.loads(FOUND.read_bytes())
 
-    told = {(v, client): found[v][client] for v in "6789" for client in run["CLIENTS"]}
+    told = {(v, client): found[v][client] for v in "6789" for client in CLIENTS}
     assert set(told.values()) == {"yes"}, told
 
 

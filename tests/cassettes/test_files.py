@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cachesaver.cassettes.files import append, forget, holds, put_in_order, read
-from cachesaver.cassettes.format import document
+from cachesaver.cassettes.files import append, forget, holds, put_in_order, read, revise
+from cachesaver.cassettes.format import Document, document
 from cachesaver.cassettes.store import CassetteStore
 from cachesaver.errors import CassetteError
 
@@ -122,6 +122,7 @@ def test_what_cannot_be_a_file_is_one_clear_error(tmp_path: Path) -> None:
         lambda: append(tmp_path, []),
         lambda: put_in_order(tmp_path, {}),
         lambda: forget(tmp_path, NOON),
+        lambda: revise(tmp_path, list),
     ]
     for act in acts:
         with pytest.raises(CassetteError, match="name another file"):
@@ -159,3 +160,21 @@ def test_there_are_few_locks_and_they_are_the_users_own(
     if os.name == "posix":
         assert folder.stat().st_mode & 0o777 == 0o700
         assert folder.name.endswith(str(os.getuid()))
+
+
+def test_what_is_revised_is_merged_before_and_in_order_after(tmp_path: Path) -> None:
+    """Given a question in two documents, then it is shown as one, and what is given is sorted."""
+    path, shown = tmp_path / "folder" / "a.cassette", list[str]()
+    revise(path, list)
+    assert read(path)[1] == []
+    append(path, [document("b", {"asks": ["q"]}, [{"status": n, "index": n}]) for n in (1, 0)])
+
+    def change(documents: list[Document]) -> list[Document]:
+        shown.extend(f"{each.fingerprint}{len(each.answers)}" for each in documents)
+        return [*documents, document("a", {"asks": ["q"]}, [])]
+
+    revise(path, change)
+
+    assert shown == ["b2"]
+    assert [each.fingerprint for each in read(path)[1]] == ["a", "b"]
+    assert [each["status"] for each in read(path)[1][1].answers] == [0, 1]

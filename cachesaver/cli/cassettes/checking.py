@@ -13,6 +13,7 @@ from cachesaver.cassettes.format import Document, merged
 from cachesaver.cassettes.pruning import Keep, first, played_in, pruned, since, those_played
 from cachesaver.cassettes.scanning import Finding, scan
 from cachesaver.cli.cassettes.sources import cassettes, content_of, recordings
+from cachesaver.cli.tables import counted
 from cachesaver.errors import CassetteError, ConfigurationError
 
 __all__ = ["prune_", "scan_", "verify_"]
@@ -25,7 +26,7 @@ def scan_(arguments: argparse.Namespace) -> int:
         for found in scan(content_of(path), location=str(path), accounts=arguments.accounts):
             count += 1
             print(_told(path, found))
-    print(f"{count} secrets in {files} files")
+    print(f"{counted(count, 'secret')} in {counted(files, 'file')}")
     return 1 if count else 0
 
 
@@ -48,7 +49,7 @@ def verify_(arguments: argparse.Namespace) -> int:
         for fault in told:
             print(f"{path}: {fault}")
         count += len(told)
-    print(f"{count} faults in {files} cassettes")
+    print(f"{counted(count, 'fault')} in {counted(files, 'cassette')}")
     return 1 if count else 0
 
 
@@ -67,7 +68,8 @@ def prune_(arguments: argparse.Namespace) -> int:
                 continue
             rules.append(those_played(told))
         gone += _pruned(path, rules, is_dry=arguments.dry_run)
-    print(f"{gone} answers {'would go' if arguments.dry_run else 'are gone'}, of {files} cassettes")
+    would = "to take out" if arguments.dry_run else "taken out"
+    print(f"{counted(gone, 'answer')} {would} of {counted(files, 'cassette')}")
     return 0
 
 
@@ -87,7 +89,7 @@ def _pruned(path: Path, rules: list[Keep], *, is_dry: bool) -> int:
     if gone and not is_dry:
         revise(path, lambda documents: pruned(documents, rules))
     if gone:
-        print(f"{path}: {gone} answers of {_answers(before)}")
+        print(f"{path}: {counted(gone, 'answer')} of {_answers(before)}")
     return gone
 
 

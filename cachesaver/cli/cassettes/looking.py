@@ -6,7 +6,7 @@ import argparse
 
 from cachesaver.cassettes.listing import Entry, differences, entries, excerpt, tokens
 from cachesaver.cli.cassettes.sources import answers
-from cachesaver.cli.tables import table
+from cachesaver.cli.tables import counted, table
 from cachesaver.errors import ConfigurationError
 from cachesaver.identity import difference
 from cachesaver.settings import settings
@@ -23,7 +23,7 @@ def show_(arguments: argparse.Namespace) -> int:
         return _shown(found, arguments.fingerprint, arguments.source)
     print(table(_HEAD, [_row(each) for each in found.values()]))
     count = sum(len(each.samples) for each in found.values())
-    print(f"{count:,} answers to {len(found):,} questions")
+    print(f"{counted(count, 'answer')} to {counted(len(found), 'question')}")
     return 0
 
 
@@ -70,5 +70,5 @@ def diff_(arguments: argparse.Namespace) -> int:
     for each in told:
         print(each)
     if not told:
-        print(f"the same: {len(one)} questions")
+        print(f"the same: {counted(len(one), 'question')}")
     return 1 if told else 0

@@ -21,6 +21,7 @@ from cachesaver.cli.cassettes.sources import (
     recordings,
     verdicts,
 )
+from cachesaver.cli.tables import counted
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Settings, settings
 from cachesaver.stores import open_store
@@ -48,7 +49,7 @@ def import_(arguments: argparse.Namespace) -> int:
         for path in recordings([source])
     ]
     counts = [_imported(str(path), cassette, chosen) for path, cassette in found]
-    print(f"{sum(counts)} answers of {len(found)} recordings")
+    print(f"{counted(sum(counts), 'answer')} of {counted(len(found), 'recording')}")
     return 0 if any(counts) else 1
 
 
@@ -78,7 +79,7 @@ def _imported(source: str, cassette: Path, chosen: Settings) -> int:
         found, told = [each for one in judged for each in one.answers], list(_remarks(judged))
     if found:
         added = add_to_cassette(cassette, found)
-        print(f"{source} -> {cassette}: {_counted(found)}, {added} of them new")
+        print(f"{source} -> {cassette}: {_summed(found)}, {added} of them new")
     else:
         print(f"{source}: no answer to keep")
     for line in told:
@@ -86,9 +87,10 @@ def _imported(source: str, cassette: Path, chosen: Settings) -> int:
     return len(found)
 
 
-def _counted(found: Iterable[Answer]) -> str:
+def _summed(found: Iterable[Answer]) -> str:
     every = list(found)
-    return f"{len(every)} answers to {len({each.fingerprint for each in every})} questions"
+    questions = len({each.fingerprint for each in every})
+    return f"{counted(len(every), 'answer')} to {counted(questions, 'question')}"
 
 
 def _remarks(judged: Iterable[Verdict]) -> Iterator[str]:
@@ -133,9 +135,10 @@ def export_(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"{target} cannot be written: {error.strerror or error}"
         ) from error
-    print(f"{source} -> {target}: {len(found)} interactions")
+    print(f"{source} -> {target}: {counted(len(found), 'interaction')}")
     for why in dict.fromkeys(why for each in found for why in each.lossy):
-        print(f"  lossy: {why} ({sum(why in each.lossy for each in found)} interactions)")
+        count = sum(why in each.lossy for each in found)
+        print(f"  lossy: {why} ({counted(count, 'interaction')})")
     return 0 if found else 1
 
 
@@ -156,5 +159,5 @@ def _into_store(source: str, target: str) -> int:
         added = add_to_store(store, found)
     finally:
         store.close()
-    print(f"{source} -> {target}: {_counted(found)}, {added} of them new")
+    print(f"{source} -> {target}: {_summed(found)}, {added} of them new")
     return 0 if found else 1

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from play import ORIGIN, SPEECH, STREAM, WHOLE
-
 from cachesaver.cassettes.imports import judged
 from cachesaver.cassettes.readers.values import Body, Interaction, interaction
 from cachesaver.cassettes.transfer import add_to_cassette
+from exporting.play import ORIGIN, SPEECH, STREAM, WHOLE
+
+__all__ = ["TOLD", "write_cassette"]
 
 SPOKEN = bytes(range(256)) * 9
 

@@ -1,0 +1,1 @@
+"""What `cachesaver cassette export` writes, replayed by every vcrpy."""
