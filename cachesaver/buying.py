@@ -101,6 +101,7 @@ class Ask:
         glance: Which draws need not wait for the others then: STORED or RECALL.
         age: The lower, the older is the task that asks.
         settle: Told once of every reply what it came to.
+        advice: For a replay miss: what to do, a few lines; empty: what is done with any store.
         notes: Who keeps errors of the provider; None: nobody.
     """
 
@@ -117,6 +118,7 @@ class Ask:
     glance: Policy = Policy.STORED
     age: int = 0
     settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
+    advice: Callable[[], str] = field(default=str, repr=False)
     notes: KeepsErrors | None = field(default=None, repr=False)
 
 

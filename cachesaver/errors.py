@@ -126,17 +126,30 @@ class NotRecordedError(ReplayError):
         namespace: That was asked in.
     """
 
-    def __init__(
-        self, summary: str, *, fingerprint: str, namespace: str, wanted: int, free: int, near: str
+    def __init__(  # noqa: PLR0913  # its facts
+        self,
+        summary: str,
+        *,
+        fingerprint: str,
+        namespace: str,
+        wanted: int,
+        free: int,
+        near: str,
+        advice: str = "",
     ) -> None:
         self.fingerprint = fingerprint
         self.namespace = namespace
         super().__init__(
             f"{summary} asks for {wanted} sample(s) in namespace {namespace!r}, and {free} of its "
             f"stored samples are free (fingerprint {fingerprint[:12]}).\n{near}\n"
-            f"Buy what is missing by running once with mode='cache', or see what is stored with:\n"
-            f"    cachesaver stats"
+            f"{advice or _ADVICE}"
         )
+
+
+_ADVICE = (
+    "Buy what is missing by running once with mode='cache', or see what is stored with:\n"
+    "    cachesaver stats"
+)
 
 
 class NotReplayableError(ReplayError):

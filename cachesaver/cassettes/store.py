@@ -6,6 +6,7 @@ What is bought is on disk when its buyer has it. Questions are read when they ar
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -200,6 +201,18 @@ class CassetteStore(MemoryStore):
                 self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
                 self._process = os.getpid()
             return self._writer.submit(self._written, added, sample)
+
+    def advice(self) -> str:
+        """Return what to do about a miss, with the commands for it."""
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        record = "run it once with CACHESAVER_RECORD_MODE=new_episodes"
+        if test:
+            record = f"pytest --record-mode=new_episodes {shlex.quote(test)}"
+        return (
+            f"It is not in the cassette {self.path}. Record what is missing, or see what is there:\n"
+            f"    {record}\n"
+            f"    cachesaver cassette show {shlex.quote(str(self.path))}"
+        )
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
         with self._lock:
