@@ -7,19 +7,24 @@ options, and ours heed them.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cachesaver import pytest_vcr
+
 if TYPE_CHECKING:
     from cachesaver.recording import Cassette
 
 __all__ = ["cassette"]
 
-_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add what is not there yet."""
+    pytest_vcr.add_hooks(pluginmanager)
+
 
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
 _OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
@@ -28,16 +33,9 @@ _UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 """How many answers of a cassette were never given, by its path."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add what is not there yet."""
-    group = parser.getgroup("cachesaver", "cassettes of provider calls")
-    if importlib.util.find_spec("pytest_recording") is None:
-        group.addoption(
-            "--record-mode",
-            choices=_MODES,
-            default=None,
-            help="what cassettes record: none (default), once, new_episodes, all or rewrite",
-        )
+    pytest_vcr.add_options(parser, pluginmanager)
     parser.addini("cachesaver_record_mode", "as --record-mode", default="none")
     parser.addini(
         "cachesaver_cassette_dir",
@@ -55,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_OWNERS] = {}
     config.stash[_UNUSED] = {}
+    pytest_vcr.take_over(config)
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ later is hooked the moment it has been imported.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -25,14 +26,14 @@ from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
-from cachesaver.ports import AsyncSend, Send, Store, Transport
+from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
 from cachesaver.runs import announce, inherited, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
 from cachesaver.tasks import LOOPS
 
-__all__ = ["TRANSPORTS", "current_session", "install", "uninstall"]
+__all__ = ["TRANSPORTS", "current_session", "guest", "install", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -53,30 +54,37 @@ TRANSPORTS: Mapping[str, str] = {
 
 
 class _Door:
-    """The gate all hooks hold: it leads to the innermost session, or nowhere."""
+    """The gate all hooks hold: it leads to a guest, else to the innermost session, or nowhere."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
+        self.guests: list[Gate] = []
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """Guests, or else sessions; the last one answers."""
+        return self.guests or self.sessions
 
     @property
     def through_mocks(self) -> bool:
-        return bool(self.sessions) and self.sessions[-1].through_mocks
+        gates = self.gates
+        return bool(gates) and gates[-1].through_mocks
 
     def wants(self, method: str, host: str, path: str) -> bool:
-        sessions = self.sessions
-        return bool(sessions) and sessions[-1].wants(method, host, path)
+        gates = self.guests or self.sessions
+        return bool(gates) and gates[-1].wants(method, host, path)
 
     def passed(self, summary: str, reason: str) -> None:
-        if self.sessions:
-            self.sessions[-1].passed(summary, reason)
+        if gates := self.gates:
+            gates[-1].passed(summary, reason)
 
     def answer(self, request: Request, send: Send) -> Reply:
-        return self.sessions[-1].answer(request, send) if self.sessions else send(request)
+        gates = self.gates
+        return gates[-1].answer(request, send) if gates else send(request)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
-        if not self.sessions:
-            return await send(request)
-        return await self.sessions[-1].aanswer(request, send)
+        gates = self.gates
+        return await gates[-1].aanswer(request, send) if gates else await send(request)
 
 
 _DOOR = _Door()
@@ -181,10 +189,11 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         pace=pace,
     )
     with _lock:
+        is_first = not _DOOR.gates
         _DOOR.sessions.append(session)
         _guard()
         _tell_children()
-        if len(_DOOR.sessions) == 1:
+        if is_first:
             _hook_all()
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
@@ -205,6 +214,22 @@ def current_session() -> Session | None:
     return _DOOR.sessions[-1] if _DOOR.sessions else None
 
 
+@contextlib.contextmanager
+def guest(gate: Gate) -> Generator[None]:
+    """Let *gate* answer every request of the process while the block lasts, before any session."""
+    with _lock:
+        if not _DOOR.gates:
+            _hook_all()
+        _DOOR.guests.append(gate)
+    try:
+        yield
+    finally:
+        with _lock:
+            _DOOR.guests.remove(gate)
+            if not _DOOR.gates:
+                _unhook_all()
+
+
 def _leave(session: Session) -> None:
     with _lock:
         if session not in _DOOR.sessions:
@@ -212,7 +237,7 @@ def _leave(session: Session) -> None:
         _DOOR.sessions.remove(session)
         _guard()
         _tell_children()
-        if not _DOOR.sessions:
+        if not _DOOR.gates:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
