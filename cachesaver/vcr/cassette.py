@@ -133,6 +133,14 @@ class Cassette:
         mode = self.record_mode
         return mode is RecordMode.NONE or (mode is RecordMode.ONCE and self.rewound)
 
+    @property
+    def _path(self) -> str:  # pyright: ignore[reportUnusedFunction]  # projects look at it
+        return self.path
+
+    @property
+    def _match_on(self) -> Sequence[Matcher]:  # pyright: ignore[reportUnusedFunction]  # as above
+        return self.matchers
+
     def rewind(self) -> None:
         """Forget what was played."""
         self.play_counts = Counter()
