@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
@@ -33,7 +33,10 @@ from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
 from cachesaver.tasks import LOOPS
 
-__all__ = ["TRANSPORTS", "current_session", "guest", "install", "uninstall"]
+if TYPE_CHECKING:
+    from cachesaver.tripwire import Replaying
+
+__all__ = ["TRANSPORTS", "current_session", "guest", "install", "replaying", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -251,17 +254,23 @@ def _guard() -> None:
     if innermost is not None and innermost.settings.mode is Mode.REPLAY:
         from cachesaver import tripwire
 
-        chosen = innermost.settings
-        rule = tripwire.Replaying(
-            hosts=chosen.hosts,
-            match=chosen.match,
-            through_mocks=chosen.through_mocks,
-            gateway=chosen.gateway,
-            missed=innermost.missed,
-        )
-        _ARMED.append(tripwire.arm(rule))
+        _ARMED.append(tripwire.arm(replaying(innermost)))
     for disarm in before:
         disarm()
+
+
+def replaying(session: Session) -> Replaying:
+    """Return the rule for what may leave the process while *session* replays."""
+    from cachesaver import tripwire
+
+    chosen = session.settings
+    return tripwire.Replaying(
+        hosts=chosen.hosts,
+        match=chosen.match,
+        through_mocks=chosen.through_mocks,
+        gateway=chosen.gateway,
+        missed=session.missed,
+    )
 
 
 def _tell_children() -> None:

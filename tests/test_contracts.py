@@ -37,7 +37,17 @@ OUTER_ROOMS = {
         "recording",
         "wiring",
     ),
-    *("__main__", "pytest_plugin", "cli", "doctor", "local", "gateway", "rehearsal", "ui"),
+    *(
+        "__main__",
+        "pytest_plugin",
+        "pytesting",
+        "cli",
+        "doctor",
+        "local",
+        "gateway",
+        "rehearsal",
+        "ui",
+    ),
 }
 """The rooms that may touch the world; every other one is the core."""
 

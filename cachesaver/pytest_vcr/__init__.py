@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 
-__all__ = ["add_hooks", "add_options", "take_over"]
+__all__ = ["OPTIONS", "SETTING", "add_hooks", "blocks", "take_over"]
 
 _PLUGINS: Final = {
     # what we stand for: the package, and the name of its plugin
@@ -20,66 +20,31 @@ _PLUGINS: Final = {
     "pytest-vcr": ("pytest_vcr", "vcr"),
 }
 _CHOICES: Final = ("auto", *_PLUGINS, "off")
-_MODES: Final = ("once", "new_episodes", "none", "all", "rewrite")
+_MODES: Final = ("once", "new_episodes", "none", "all")
 
-_OPTIONS: Final[dict[str, tuple[tuple[str, dict[str, Any]], ...]]] = {
-    # whose options: each, with what pytest is to know of it
-    "pytest-recording": (
-        ("--record-mode", {"choices": _MODES, "default": None, "help": "what cassettes record"}),
-        (
-            "--block-network",
-            {"action": "store_true", "help": "let no socket connect, but where something is recorded"},
-        ),
-        (
-            "--allowed-hosts",
-            {"default": None, "help": "regular expressions, by commas, of hosts not to block"},
-        ),
-        (
-            "--disable-recording",
-            {"action": "store_true", "help": "run tests marked vcr without their cassettes"},
-        ),
-    ),
-    "pytest-vcr": (
-        (
-            "--vcr-record",
-            {"choices": _MODES[:-1], "default": None, "dest": "vcr_record", "help": "as --record-mode"},
-        ),
-        (
-            "--vcr-record-mode",
-            {"choices": _MODES[:-1], "default": None, "dest": "deprecated_vcr_record", "help": "the same"},
-        ),
-        (
-            "--disable-vcr",
-            {"action": "store_true", "dest": "disable_vcr", "help": "as --disable-recording"},
-        ),
-    ),
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    # pytest-recording's and pytest-vcr's, beside those that our own cassettes have too
+    "--disable-recording": {
+        "action": "store_true",
+        "help": "run tests marked vcr without their cassettes",
+    },
+    "--vcr-record": {"choices": _MODES, "help": "as --record-mode, for tests marked vcr"},
+    "--disable-vcr": {"action": "store_true", "help": "as --disable-recording"},
+    "--cassette-drift": {
+        "choices": ("off", "report", "fail"),
+        "default": "off",
+        "help": "tell of, or fail for, what tests marked vcr send otherwise than it was recorded",
+    },
 }
+SETTING: Final[tuple[str, str, Literal["string"], object]] = (
+    "cachesaver_vcr",
+    f"whose marker vcr to take: {', '.join(_CHOICES)} (auto: pytest-recording's, where nobody has it)",
+    "string",
+    "auto",
+)
 
-
-def add_options(parser: pytest.Parser, plugins: pytest.PytestPluginManager) -> None:
-    """Add the options of the plugins that will not add them, and ours."""
-    group = parser.getgroup("cachesaver", "cassettes of provider calls")
-    for whose, options in _OPTIONS.items():
-        for name, told in () if _comes(plugins, whose) else options:
-            _add(group, name, told)
-    group.addoption(
-        "--cassette-drift",
-        choices=("off", "report", "fail"),
-        default="off",
-        help="whether to tell, or fail for, what tests marked vcr send otherwise than it was recorded",
-    )
-    parser.addini(
-        "cachesaver_vcr",
-        f"whose marker vcr to take: {', '.join(_CHOICES)} (pytest-recording where neither is installed)",
-        default="auto",
-    )
-
-
-def _add(group: Any, name: str, told: dict[str, Any]) -> None:
-    try:
-        group.addoption(name, **told)
-    except ValueError:  # it is there, by another part of ours
-        return
+_TAKEN: pytest.StashKey[str] = pytest.StashKey()
+"""What `cachesaver_vcr` says, where we have taken the marker."""
 
 
 def _comes(plugins: pytest.PytestPluginManager, whose: str) -> bool:
@@ -111,14 +76,21 @@ def take_over(config: pytest.Config) -> None:
             plugins.unregister(name=name)
     from cachesaver.pytest_vcr.reports import Reports
 
+    config.stash[_TAKEN] = str(config.getini(SETTING[0]))
     plugins.register(_fixtures(chosen), "cachesaver-vcr")
     plugins.register(Reports(config), "cachesaver-vcr-reports")
     for marker in (
         "vcr(*cassettes, **options): answer all HTTP requests of this test from a cassette",
         "default_cassette(name): call the cassette of this test so",
-        "block_network(allowed_hosts): let no socket connect, but where something is recorded",
     ):
         config.addinivalue_line("markers", marker)
+
+
+def blocks(item: pytest.Item) -> bool:
+    """Tell whether to block the network in *item* is for the fixtures of pytest-recording."""
+    taken = item.config.stash.get(_TAKEN, "")
+    marked = item.get_closest_marker("vcr") is not None
+    return bool(taken) and (marked or taken != "auto")
 
 
 def _chosen(config: pytest.Config) -> str:

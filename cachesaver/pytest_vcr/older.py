@@ -64,7 +64,7 @@ def _told(request: pytest.FixtureRequest) -> Options:
     """Return what the nearest marker and the command line say."""
     marker = request.node.get_closest_marker("vcr")
     told: Options = dict(marker.kwargs) if marker else {}
-    for name in ("--vcr-record-mode", "--record-mode", "--vcr-record"):
+    for name in ("--record-mode", "--vcr-record"):
         if mode := request.config.getoption(name, default=None):
             told["record_mode"] = mode
     if request.config.getoption("--disable-vcr", default=False):

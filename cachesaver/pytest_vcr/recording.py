@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from cachesaver.pytest_vcr import blocks
 from cachesaver.pytest_vcr.reports import note
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _option(config: pytest.Config, name: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def _cachesaver_block_network(request: pytest.FixtureRequest) -> None:
-    if _is_blocked(request):
+    if blocks(request.node) and _is_blocked(request):
         request.getfixturevalue("block_network")
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from threading import Thread, current_thread
 from typing import Protocol
+from weakref import WeakSet
 
 from cachesaver import suspicion
 from cachesaver.contexts import is_inside
@@ -19,7 +21,7 @@ from cachesaver.transports.patches import network_is_mocked
 from cachesaver.tripwire.heads import Sent
 from cachesaver.tripwire.names import is_loopback
 
-__all__ = ["Blocking", "Replaying", "Rule"]
+__all__ = ["Blocking", "OfThreads", "Replaying", "Rule"]
 
 
 class Rule(Protocol):
@@ -174,6 +176,50 @@ class Blocking:
 
     def refused(self, error: EscapeError) -> None:
         """See `Rule.refused`: nobody keeps it."""
+
+
+class OfThreads:
+    """*rule*, for *threads* only: they outlived what it was in force for.
+
+    Threads that these start are others.
+    """
+
+    def __init__(self, rule: Rule, threads: Iterable[Thread]) -> None:
+        self._rule = rule
+        self._threads = WeakSet(threads)
+        self.advice = (
+            "It is by a thread that was started while that was so, and has outlived it: end it there, "
+            f"or wait for it.\n{rule.advice}"
+        )
+        self.is_strict = rule.is_strict
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether one of the threads is alive."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def lets_out(self) -> bool:
+        """See `Rule.lets_out`."""
+        return self._rule.lets_out()
+
+    def of_name(self, name: str, port: int | None) -> str:
+        """See `Rule.of_name`."""
+        return self._rule.of_name(name, port) if self._is_meant() else ""
+
+    def of_connection(self, address: str, port: int, names: Sequence[str]) -> str:
+        """See `Rule.of_connection`."""
+        return self._rule.of_connection(address, port, names) if self._is_meant() else ""
+
+    def of_request(self, sent: Sent, url: str) -> str:
+        """See `Rule.of_request`."""
+        return self._rule.of_request(sent, url) if self._is_meant() else ""
+
+    def refused(self, error: EscapeError) -> None:
+        """See `Rule.refused`."""
+        self._rule.refused(error)
+
+    def _is_meant(self) -> bool:
+        return current_thread() in self._threads
 
 
 def _origin(name: str, port: int | None) -> str:

@@ -47,6 +47,8 @@ def hook_socket(module: ModuleType, wire: Wire) -> Callable[[], None]:
             ("gethostbyname_ex", _of_host),
         )
     ]
+    if "socketpair" in vars(module):
+        undoings.append(patch(module, "socketpair", functools.partial(_pairing, wire)))
     undoings.append(patch_all(module, rows))
     return _all(undoings)
 
@@ -120,6 +122,19 @@ def _connecting(wire: Wire, original: _Function, active: _Active) -> _Function:
         return original(self, address)
 
     return connect
+
+
+def _pairing(wire: Wire, original: _Function, active: _Active) -> _Function:
+    """On Windows a pair is a connection to this machine, and every event loop begins with one."""
+
+    @functools.wraps(original)
+    def socketpair(*args: Any, **kwargs: Any) -> Any:
+        if not active():
+            return original(*args, **kwargs)
+        with wire.pairing():
+            return original(*args, **kwargs)
+
+    return socketpair
 
 
 def _sending_to(wire: Wire, original: _Function, active: _Active) -> _Function:

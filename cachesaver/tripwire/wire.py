@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,7 +18,7 @@ from cachesaver.errors import EscapeError
 from cachesaver.exchange import Request
 from cachesaver.tripwire.blame import culprit
 from cachesaver.tripwire.heads import START, Sent, State, may_begin, step
-from cachesaver.tripwire.names import Names
+from cachesaver.tripwire.names import Names, is_loopback
 from cachesaver.tripwire.rules import Rule
 
 __all__ = ["INTERNET", "Wire"]
@@ -44,13 +45,17 @@ class Wire:
         self._expected: list[str] = []
         """Names being looked up, in a thread of a pool, for what a rule let out."""
         self._told: set[tuple[str, str]] = set()
+        self._pairing = threading.local()
 
     # --- names
 
     def name(self, host: object, port: object = None) -> None:
-        """Ask about looking *host* up, a name or an address as `socket.getaddrinfo` takes it."""
+        """Ask about looking *host* up, a name or an address as `socket.getaddrinfo` takes it.
+
+        The names of this machine are nobody's to hear; who connects to it is asked then.
+        """
         name = _text(host)
-        if name and name not in self._expected:
+        if name and name not in self._expected and not is_loopback(name):
             number = port if isinstance(port, int) else None
             self._ask(None, lambda rule: rule.of_name(name, number), name, number)
 
@@ -76,11 +81,23 @@ class Wire:
 
     def connection(self, owner: Any, family: int, address: Any) -> None:
         """Ask about connecting *owner*, or sending a datagram from it, to *address*."""
-        if family not in INTERNET or not _is_endpoint(address):
+        if family not in INTERNET or not _is_endpoint(address) or self._is_pairing():
             return
         host, port = _text(address[0]), address[1]
         names = self._names.of(host)
         self._ask(owner, lambda rule: rule.of_connection(host, port, names), host, port)
+
+    @contextmanager
+    def pairing(self) -> Generator[None]:
+        """Ask about no connection of this thread meanwhile: it connects two sockets of its own."""
+        before, self._pairing.now = self._is_pairing(), True
+        try:
+            yield
+        finally:
+            self._pairing.now = before
+
+    def _is_pairing(self) -> bool:
+        return bool(getattr(self._pairing, "now", False))
 
     def destination(
         self, owner: Any, host: object, port: int | None = None, *, client: str = ""

@@ -15,8 +15,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".cache" / "apart"
-OURS: Final = ("lmdb", "orjson", "platformdirs", "zstandard", "starlette", "uvicorn")
-TESTING: Final = ("pytest", "pytest-timeout", "setuptools")
+OURS: Final = ("filelock", "lmdb", "orjson", "platformdirs", "zstandard", "starlette", "uvicorn")
+TESTING: Final = ("hypothesis", "pytest", "pytest-timeout", "setuptools")
+
+_BESIDE: Final = ("tests/pytesting/test_beside.py",)
 
 ENVIRONMENTS: Final = {
     # name: packages, and the tests they are for
@@ -39,6 +41,9 @@ ENVIRONMENTS: Final = {
         ),
         ("tests/clients/test_reach.py",),
     ),
+    # Plugins of pytest that know of cassettes or of blocking; not all go together.
+    "recording": (("httpx", "pytest-recording", "pytest-socket"), _BESIDE),
+    "vcr": (("httpx", "pytest-vcr", "pytest-socket"), _BESIDE),
 }
 
 

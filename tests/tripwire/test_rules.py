@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cachesaver.contexts import inside
 from cachesaver.errors import EscapeError
 from cachesaver.exchange import Request
 from cachesaver.tripwire.heads import Sent
-from cachesaver.tripwire.rules import Blocking, Replaying
+from cachesaver.tripwire.rules import Blocking, OfThreads, Replaying
 
 CHAT = Sent(method="POST", target="/v1/chat/completions")
 LOCAL = "http://127.0.0.1:8000/v1/chat/completions"
@@ -149,3 +152,35 @@ class TestBlocking:
     def test_nothing_is_let_out_because_a_hook_saw_it(self) -> None:
         with inside():
             assert not Blocking().lets_out()
+
+
+class TestOfThreads:
+    def test_what_is_refused_to_some_threads_is_not_to_others(self) -> None:
+        def asked(rule: OfThreads) -> list[bool]:
+            told = (rule.of_name("a.test", 80), rule.of_connection("10.0.0.1", 80, ()))
+            return [*map(bool, told), bool(rule.of_request(CONNECT, "a.test:80"))]
+
+        with ThreadPoolExecutor(1) as pool:
+            thread = pool.submit(threading.current_thread).result()
+            rule = OfThreads(Blocking(), [thread])
+
+            assert pool.submit(asked, rule).result() == [True] * 3
+            assert asked(rule) == [False] * 3
+            assert rule.is_needed
+            assert rule.is_strict
+            assert "outlived" in rule.advice
+        assert not rule.is_needed
+
+    def test_for_the_rest_it_is_the_rule_it_stands_for(self) -> None:
+        told: list[EscapeError] = []
+        rule = OfThreads(Replaying(missed=told.append), [])
+        error = EscapeError("x", reason="r", advice="", library="", place="")
+
+        rule.refused(error)
+
+        assert told == [error]
+        with inside():
+            assert rule.lets_out()
+
+
+CONNECT = Sent(method="CONNECT", target="a.test:80")

@@ -14,6 +14,7 @@ import pytest
 from cachesaver.contexts import inside
 from cachesaver.errors import EscapeError
 from cachesaver.transports.loopback import LoopbackServer
+from cachesaver.tripwire.rules import Blocking
 from cachesaver.tripwire.sockets import hook_socket, hook_ssl
 from cachesaver.tripwire.wire import Wire
 from escaping import attributes, message
@@ -22,7 +23,7 @@ Watching = Callable[..., Wire]
 
 
 def traces() -> list[dict[str, object]]:
-    names = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
+    names = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "socketpair")
     found = attributes(socket, socket.socket, ssl.SSLContext, ssl.SSLSocket, ssl.SSLObject)
     return [{name: found[0][name] for name in names}, *found[1:]]
 
@@ -305,3 +306,28 @@ def test_what_is_no_address_fails_as_it_does_live(watching: Watching, address: A
     watching(hook_socket, socket)
 
     assert fault() == live
+
+
+def test_a_pair_of_sockets_is_no_connection_to_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given Windows, where a pair is made over this machine's network, then every loop can begin."""
+
+    def socketpair() -> tuple[socket.socket, socket.socket]:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            one = socket.socket()
+            one.connect(listening.getsockname())
+            return one, listening.accept()[0]
+
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    wire = Wire()
+    wire.rules = (Blocking(loopback=False),)
+    undo = hook_socket(socket, wire)
+    try:
+        for each in socket.socketpair():
+            each.close()
+        with socket.socket() as sock, pytest.raises(EscapeError):
+            sock.connect(("127.0.0.1", 9))
+    finally:
+        undo()
+    assert socket.socketpair is socketpair

@@ -83,6 +83,9 @@ class Place:
             self._pip(self.suite.plugin)
 
     def _cloned(self) -> None:
+        if self._source and (Path(self._source) / ".git").exists():  # as it is checked out
+            shutil.copytree(self._source, self.clone, symlinks=True)
+            return
         where = self._source or self.suite.git
         tag = ["--branch", self.suite.tag] if self.suite.tag else []
         depth = [] if self._source else ["--depth", "1"]
