@@ -74,11 +74,11 @@ def bodies(given: Iterable[Any], *, nested: bool) -> RequestFilter:
         kind = str(request.headers.get("Content-Type") or "")
         if not body or not isinstance(body, bytes | bytearray | dict):
             return request
+        change = _members if nested else _outermost
         if isinstance(body, dict):
-            request.body = _members(body, wanted, request, nested=nested)
+            request.body = change(body, wanted, request)
         elif kind == "application/json":
-            told = _members(json.loads(body), wanted, request, nested=nested)
-            request.body = json.dumps(told).encode()
+            request.body = json.dumps(change(json.loads(body), wanted, request)).encode()
         elif boundary := _boundary(kind):
             request.body = _parts(bytes(body), boundary, wanted, request)
         else:
@@ -88,20 +88,32 @@ def bodies(given: Iterable[Any], *, nested: bool) -> RequestFilter:
     return replace
 
 
-def _members(told: Any, wanted: Replacements, request: Any, *, nested: bool) -> Any:
-    if isinstance(told, list) and nested:
-        return [_members(each, wanted, request, nested=True) for each in cast("list[Any]", told)]
+def _outermost(told: Any, wanted: Replacements, request: Any) -> Any:
+    """What is replaced goes to the end, where vcrpy's cassettes have it."""
+    if not isinstance(told, dict):
+        return told
+    kept = dict(cast("dict[str, Any]", told))
+    for name, replacement in wanted.items():
+        if name in kept:
+            value = _replaced(replacement, name, kept.pop(name), request)
+            if value is not None:
+                kept[name] = value
+    return kept
+
+
+def _members(told: Any, wanted: Replacements, request: Any) -> Any:
+    if isinstance(told, list):
+        return [_members(each, wanted, request) for each in cast("list[Any]", told)]
     if not isinstance(told, dict):
         return told
     kept = dict[str, Any]()
     for name, value in cast("dict[str, Any]", told).items():
-        if name in wanted:
-            value = _replaced(wanted[name], name, value, request)  # noqa: PLW2901  # is what is kept
-            if value is None:
-                continue
-        elif nested:
-            value = _members(value, wanted, request, nested=True)  # noqa: PLW2901  # as above
-        kept[name] = value
+        if name not in wanted:
+            kept[name] = _members(value, wanted, request)
+            continue
+        replacement = _replaced(wanted[name], name, value, request)
+        if replacement is not None:
+            kept[name] = replacement
     return kept
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from cachesaver.vcr.request import body_of
 
@@ -47,48 +47,40 @@ def _uri(request: Any) -> str:
     return f"{authority}/{uri[len(authority) :]}"
 
 
-def _content(request: Any) -> Any:
-    """The body as its type says: what JSON or a form means, else its bytes."""
-    body: Any = request.body
-    if isinstance(body, dict):
-        return _plain(body)
-    text, kind = body_of(request), str(_header(request, "Content-Type")).lower()
+def _kind(request: Any) -> str:
+    """How the body is to be read, by its type: "json", "form", or not at all."""
+    kind = _text(request.headers.get("Content-Type", "")).lower()
+    return next((told for part, told in _KINDS.items() if part in kind), "")
+
+
+_KINDS: Final = {"application/x-www-form-urlencoded": "form", "application/json": "json"}
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _read(body: bytes, kind: str) -> Any:
+    """What *body* means; itself where it is not what its type says."""
     try:
-        if "application/x-www-form-urlencoded" in kind:
-            return parse_qs(text.decode("ascii"))
-        if "application/json" in kind and text:
-            return json.loads(text)
+        if kind == "form":
+            return parse_qs(body.decode("ascii"))
+        return json.loads(body) if kind == "json" and body else body
     except ValueError:
-        return text
-    return text
-
-
-def _plain(body: Any) -> Any:
-    """A body that aiohttp's user gave as an object: as JSON would carry it."""
-    return json.loads(json.dumps(body, default=str))
-
-
-def _header(request: Any, name: str) -> Any:
-    value = request.headers.get(name, "")
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+        return body
 
 
 def _body(made: Any, recorded: Any) -> None:
-    one, other = _content(made), _content(recorded)
-    if isinstance(one, bytes) and not isinstance(other, bytes):
-        one = _read_as(one, other)
-    if type(one) is not type(other) and isinstance(other, bytes):
-        one = body_of(made)  # the two say different things of their types
+    given: Any = recorded.body
+    if isinstance(given, dict):  # as aiohttp's user gave it; what is sent is JSON, or a form of it
+        one, other = _read(body_of(made), _kind(made) or "json"), json.loads(body_of(recorded))
+        if _kind(made) == "form":
+            other = parse_qs(urlencode(given))
+    else:
+        kind = _kind(made) if _kind(made) == _kind(recorded) else ""
+        one, other = (_read(body_of(each), kind) for each in (made, recorded))
     if one != other:
         raise AssertionError(_difference(_shown(one), _shown(other)))
-
-
-def _read_as(text: bytes, other: Any) -> Any:
-    """*text*, whose request does not say what it is, as *other* is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return parse_qs(text.decode("latin-1")) if isinstance(other, dict) else text
 
 
 _body.__name__ = _body.__qualname__ = "body"

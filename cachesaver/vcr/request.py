@@ -83,9 +83,9 @@ class Request:
     @classmethod
     def of(cls, request: exchange.Request) -> Request:
         """Return *request*, which a client is about to send, as this."""
-        headers = dict[str, str]()
+        headers = Headers()
         for name, value in request.headers:
-            headers.setdefault(name, value)
+            headers.setdefault(name, value)  # of several values the first is kept
         return cls(request.method, request.url, request.body, headers)
 
     @property

@@ -20,6 +20,7 @@ import tarfile
 import time
 import tomllib
 import xml.etree.ElementTree as ET  # what pytest has written
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -106,7 +107,19 @@ class Place:
         command = [self.python, "-m", "pip", "install", "-q"]
         if importlib.util.find_spec("uv"):  # the same, sooner
             command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", self.python]
-        subprocess.run([*command, *packages], check=True)
+        subprocess.run([*command, *packages, *self._locked()], check=True)
+
+    def _locked(self) -> list[str]:
+        """Return what holds pip to the versions that the project's own developers have."""
+        lock = self.clone / "uv.lock"
+        if not self.suite.is_locked:
+            return []
+        told = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+        lines = [f"{each['name']}=={each['version']}" for each in told if "version" in each]
+        counts = Counter(line.partition("==")[0] for line in lines)
+        once = [line for line in lines if counts[line.partition("==")[0]] == 1]
+        (self.folder / "locked.txt").write_text("\n".join(once), encoding="utf-8")
+        return ["--constraint", str(self.folder / "locked.txt")]
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the packages that say something about the run."""
@@ -156,8 +169,7 @@ class Place:
 
 _KEPT = frozenset({".py", ".yaml", ".yml", ".json", ".gz"})
 _OURS = ("-p", "cachesaver.pytest_plugin")
-_NOT_KEPT = frozenset({".py", ".yaml", ".yml", ".json", ".gz"})
-_OURS = ("-p", "no:cachesaver")
+_NOT_OURS = ("-p", "no:cachesaver")
 
 
 def _ours() -> list[str]:

@@ -21,6 +21,7 @@ class Suite:
         tag: What to check out; empty: the newest.
         sdist: A requirement whose sdist holds the tests.
         folder: Where in the source pytest is run.
+        is_locked: Whether `uv.lock` of the source says the versions of everything.
         shadows: Folders of code there that would hide what is installed.
         requires: What the tests need, the package under test included.
         shown: Packages whose versions the page names.
@@ -38,6 +39,7 @@ class Suite:
     tag: str = ""
     sdist: str = ""
     folder: str = "."
+    is_locked: bool = False
     shadows: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
@@ -49,6 +51,11 @@ class Suite:
     differs: dict[str, str] = field(default_factory=dict[str, str])
     remark: str = ""
 
+
+_PYDANTIC_AI = (
+    *("anthropic", "bedrock", "cohere", "google", "groq", "huggingface", "mistral"),
+    *("openai", "openai_responses", "openrouter"),
+)
 
 SUITES: tuple[Suite, ...] = (
     Suite(
@@ -107,16 +114,115 @@ SUITES: tuple[Suite, ...] = (
         name="pydantic-ai",
         git="https://github.com/pydantic/pydantic-ai",
         tag="v2.33.0",
+        is_locked=True,
         shadows=("pydantic_ai_slim", "pydantic_graph", "pydantic_evals", "clai", "examples"),
         # pyproject.toml, dependency group "dev", less what checks types and coverage
         requires=(
             "pydantic-ai[cohere,mistral,bedrock,xai,groq,openrouter,huggingface,retries]==2.33.0",
+            "clai==2.33.0",
             *("anyio>=4.7", "asgi-lifespan", "devtools", "dirty-equals", "inline-snapshot>=0.32.5"),
             *("pytest>=9.0.3", "pytest-examples", "pytest-mock", "pytest-recording", "pytest-xdist"),
             *("brotli", "fastmcp>=3.3,<4", "blockbuster>=1.5.26,<1.6", "genai-prices>=0.1"),
             *("mcp-types>=2", "vcrpy>=8.2.1", "httpx", "markdownify", "coverage"),
         ),
         shown=("pydantic-ai", "openai", "anthropic", "google-genai", "boto3", "httpx2"),
-        arguments=("tests/models", "tests/providers", "tests/test_embeddings.py", "-p", "no:pretty"),
+        arguments=(
+            *("-p", "no:pretty", "tests/test_embeddings.py"),
+            *(f"tests/models/test_{name}.py" for name in _PYDANTIC_AI),
+        ),
+    ),
+    Suite(
+        name="llm-anthropic",
+        git="https://github.com/simonw/llm-anthropic",
+        tag="0.25.1",
+        # pyproject.toml, dependency group "dev"
+        requires=(
+            *("llm-anthropic==0.25.1", "pytest-asyncio", "cogapp", "inline-snapshot[black]"),
+            "pytest-recording",
+        ),
+        shown=("llm-anthropic", "anthropic"),
+        arguments=("tests",),
+    ),
+    Suite(
+        name="llm-gemini",
+        git="https://github.com/simonw/llm-gemini",
+        tag="0.33",
+        # pyproject.toml, dependency group "dev"
+        requires=("llm-gemini==0.33", "pytest-asyncio", "cogapp", "pytest-recording"),
+        shown=("llm-gemini", "httpx"),
+        arguments=("tests",),
+    ),
+    Suite(
+        name="replicate",
+        git="https://github.com/replicate/replicate-python",
+        tag="1.0.7",
+        shadows=("replicate",),
+        # pyproject.toml, "dev-dependencies"
+        requires=("replicate==1.0.7", "pytest-asyncio", "pytest-recording", "respx"),
+        shown=("replicate", "httpx"),
+        arguments=("tests",),
+        environment={"REPLICATE_API_TOKEN": "r8_foo"},
+    ),
+    Suite(
+        name="opentelemetry-openai-v2",
+        git="https://github.com/open-telemetry/opentelemetry-python-contrib",
+        tag="opentelemetry-instrumentation-openai-v2==2.4b0",
+        folder="instrumentation-genai/opentelemetry-instrumentation-openai-v2",
+        # tests/requirements.latest.txt
+        requires=(
+            *("opentelemetry-instrumentation-openai-v2==2.4b0", "openai==2.26.0", "httpx==0.27.2"),
+            *("pytest-vcr==1.0.2", "pytest-asyncio", "opentelemetry-sdk", "opentelemetry-test-utils"),
+            "pyyaml",
+        ),
+        shown=("opentelemetry-instrumentation-openai-v2", "openai"),
+        plugin="pytest-vcr",
+        arguments=("tests",),
+        environment={"OPENAI_API_KEY": "test_openai_api_key"},
+    ),
+    Suite(
+        name="openllmetry-openai",
+        git="https://github.com/traceloop/openllmetry",
+        tag="0.62.1",
+        folder="packages/opentelemetry-instrumentation-openai",
+        shadows=("opentelemetry",),
+        # pyproject.toml, dependency group "test"
+        requires=(
+            *("opentelemetry-instrumentation-openai==0.62.1", "openai[datalib]==1.99.7"),
+            *("opentelemetry-sdk>=1.38,<2", "pytest-asyncio>=0.23.7,<0.24", "pytest>=8.2.2,<9"),
+            *("pytest-recording>=0.13.1,<0.14", "requests", "vcrpy>=8,<9"),
+        ),
+        shown=("opentelemetry-instrumentation-openai", "openai"),
+        arguments=("tests",),
+    ),
+    Suite(
+        name="openllmetry-anthropic",
+        git="https://github.com/traceloop/openllmetry",
+        tag="0.62.1",
+        folder="packages/opentelemetry-instrumentation-anthropic",
+        shadows=("opentelemetry",),
+        # pyproject.toml, dependency group "test"
+        requires=(
+            *("opentelemetry-instrumentation-anthropic==0.62.1", "anthropic[bedrock]>=0.86,<1"),
+            *("opentelemetry-sdk>=1.38,<2", "pytest-asyncio>=0.23.7,<0.24", "pytest>=8.2.2,<9"),
+            *("pytest-recording>=0.13.1,<0.14", "vcrpy>=8,<9"),
+        ),
+        shown=("opentelemetry-instrumentation-anthropic", "anthropic"),
+        arguments=("tests",),
+    ),
+    Suite(
+        name="magentic",
+        git="https://github.com/jackmpcollins/magentic",
+        tag="v0.41.1",
+        is_locked=True,
+        shadows=("src",),
+        # pyproject.toml, dependency group "dev"
+        requires=(
+            *("magentic[anthropic,litellm]==0.41.1", "inline-snapshot>=0.14", "openai"),
+            *("logfire>=0.46.1,<0.50", "pytest-asyncio", "pytest-clarity", "python-dotenv"),
+            *("pytest-recording>=0.13.2", "pytest-mock", "vcrpy>=6.0.2", "anthropic"),
+        ),
+        shown=("magentic", "openai", "anthropic", "litellm"),
+        arguments=("tests",),
+        environment={"OPENAI_API_KEY": "sk-foo", "ANTHROPIC_API_KEY": "foo", "MISTRAL_API_KEY": "foo"},
     ),
 )
