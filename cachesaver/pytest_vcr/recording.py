@@ -143,12 +143,14 @@ def vcr(
     name = request.getfixturevalue("default_cassette_name")
     options = _merged(config, vcr_markers)
     mode = options.pop("record_mode", record_mode)
-    with _block(request, vcr_markers, vcr_cassette_dir, _short(name, options), mode, options) as used:
+    with _block(
+        request, vcr_markers, vcr_cassette_dir, _short(name, options), mode, options
+    ) as used:
         note(request.node, used)
         yield used
 
 
-def _block(  # noqa: PLR0913  # what a cassette is made of
+def _block(
     request: pytest.FixtureRequest,
     markers: Sequence[pytest.Mark],
     folder: str,

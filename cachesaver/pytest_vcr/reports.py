@@ -91,5 +91,6 @@ def _shown(diff: str) -> str:
 
 def _sections(report: Any, name: str) -> list[tuple[str, str]]:
     """Return test and text of the sections called *name* in *report*."""
-    found = [text for title, text in getattr(report, "sections", ()) if title.startswith(name)]
+    sections = getattr(report, "sections", ())
+    found = [text for title, text in sections if title == f"Captured {name} call"]
     return [(report.nodeid, text) for text in found]

@@ -304,7 +304,11 @@ class Cassette:
         """What is to be in the file: what was there and is still wanted, and what is new."""
         old, new = self.data[: self._loaded], self.data[self._loaded :]
         if self.record_mode is RecordMode.ALL:
-            old = [] if self.drop_unused_requests else [each for each in old if not self._is_in(each, new)]
+            old = (
+                []
+                if self.drop_unused_requests
+                else [each for each in old if not self._is_in(each, new)]
+            )
         elif self.drop_unused_requests:
             old = [each for place, each in enumerate(old) if self.play_counts[place]]
         return [*old, *new]

@@ -40,9 +40,13 @@ class UnrecordedRequestError(ReplayError):
     def __init__(self, cassette: Cassette, request: Any) -> None:
         self.cassette = cassette
         self.failed_request = request
-        self.similar_requests = cassette.find_requests_with_most_matches(request)
+        is_request = hasattr(request, "uri")  # else what metadata are missing
+        found = cassette.find_requests_with_most_matches(request) if is_request else []
+        self.similar_requests = found
         self.reason = _reason(cassette, self.similar_requests)
-        Exception.__init__(self, "\n".join(_lines(self)))  # not vcrpy's, which makes words of its own
+        Exception.__init__(
+            self, "\n".join(_lines(self))
+        )  # not vcrpy's, which makes words of its own
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the message: cassettes do not travel between processes."""
@@ -76,19 +80,15 @@ _HEADLINES: Final = {
 
 _ADVICE: Final = {
     "cassette_not_found": "Record it: pytest --record-mode=once",
-    "already_played": (
-        "Record it once more: pytest --record-mode=new_episodes\n"
-        "or let one answer do for all: allow_playback_repeats=True"
-    ),
-    "no_match": (
-        "Record it: pytest --record-mode=new_episodes (or rewrite, for the whole cassette)\n"
-        "or leave what differs from run to run out of match_on, or out of requests by "
-        "before_record_request"
-    ),
-    "nothing_similar": (
-        "Record it: pytest --record-mode=new_episodes\n"
-        "or let it out unseen, as by ignore_hosts or ignore_localhost"
-    ),
+    "already_played": """\
+Record it once more: pytest --record-mode=new_episodes
+or let one answer do for all: allow_playback_repeats=True""",
+    "no_match": """\
+Record it: pytest --record-mode=new_episodes (or rewrite, for the whole cassette)
+or leave what differs from run to run out of match_on, or out of requests by before_record_request""",
+    "nothing_similar": """\
+Record it: pytest --record-mode=new_episodes
+or let it out unseen, as by ignore_hosts or ignore_localhost""",
 }
 
 
@@ -96,10 +96,14 @@ def _lines(error: UnrecordedRequestError) -> list[str]:
     cassette, reason = error.cassette, error.reason
     names = ", ".join(getattr(matcher, "__name__", "?") for matcher in cassette.matchers)
     lines = [
-        f"{_named(error.failed_request)} was not sent: {_HEADLINES[reason]} "
-        f"(record_mode={str(cassette.record_mode)!r}).",
-        f"Cassette {cassette.path}: {len(cassette)} recorded, {len(cassette.play_counts)} played, "
-        f"matched on {names}",
+        (
+            f"{_named(error.failed_request)} was not sent: {_HEADLINES[reason]} "
+            f"(record_mode={str(cassette.record_mode)!r})."
+        ),
+        (
+            f"Cassette {cassette.path}: {len(cassette)} recorded, {len(cassette.play_counts)} played, "
+            f"matched on {names}"
+        ),
     ]
     if reason == "no_match":
         lines.append("Nearest:")

@@ -20,11 +20,11 @@ from cachesaver.errors import CassetteError
 from cachesaver.vcr.request import Request
 
 __all__ = [
+    "JSON",
+    "YAML",
     "CassetteNotFoundError",
     "FilesystemPersister",
     "Interactions",
-    "JSON",
-    "YAML",
     "deserialize",
     "is_missing",
     "serialize",

@@ -15,7 +15,16 @@ from urllib.parse import unquote_plus, urlencode, urlsplit
 from cachesaver.encoding import decoded
 from cachesaver.exchange import Response
 
-__all__ = ["LOCALHOST", "RequestFilter", "bodies", "headers", "hosts", "queries", "sensitive", "undo_coding"]
+__all__ = [
+    "LOCALHOST",
+    "RequestFilter",
+    "bodies",
+    "headers",
+    "hosts",
+    "queries",
+    "sensitive",
+    "undo_coding",
+]
 
 RequestFilter = Callable[[Any], Any]
 Replacements = Mapping[str, Any]
@@ -29,7 +38,9 @@ def _replacements(given: Iterable[Any]) -> Replacements:
 
 
 def _replaced(replacement: Any, key: str, value: Any, request: Any) -> Any:
-    return replacement(key=key, value=value, request=request) if callable(replacement) else replacement
+    return (
+        replacement(key=key, value=value, request=request) if callable(replacement) else replacement
+    )
 
 
 def headers(given: Iterable[Any]) -> RequestFilter:
@@ -202,12 +213,15 @@ def sensitive(given: Any) -> tuple[Hook, Hook]:
     pairs: Sequence[tuple[Any, Any]] = tuple(given.items() if isinstance(given, Mapping) else given)
 
     def swapped(request: Any, response: Any, *, hides: bool) -> tuple[Any, Any]:
-        for placeholder, told in pairs:
-            value = told(request, response) if callable(told) else told
+        for placeholder, given_value in pairs:
+            value = given_value(request, response) if callable(given_value) else given_value
             if value is None or not str(placeholder) or not str(value):
                 continue
-            text, other = (str(value), str(placeholder)) if hides else (str(placeholder), str(value))
-            request = type(request)._from_dict(_swap(request._to_dict(), text, other))
+            text, other = (
+                (str(value), str(placeholder)) if hides else (str(placeholder), str(value))
+            )
+            told = _swap(request._to_dict(), text, other)  # noqa: SLF001  # vcrpy's name for it
+            request = type(request)._from_dict(told)  # noqa: SLF001  # as above
             response = _swap(response, text, other)
         return request, response
 

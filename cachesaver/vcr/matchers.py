@@ -31,7 +31,9 @@ def _equal(name: str, key: Key, shown: Key | None = None) -> Matcher:
     def matcher(made: Any, recorded: Any) -> None:
         one, other = key(made), key(recorded)
         if one != other:
-            raise AssertionError(_difference(shown(made), shown(recorded)) if shown else f"{one} != {other}")
+            raise AssertionError(
+                _difference(shown(made), shown(recorded)) if shown else f"{one} != {other}"
+            )
 
     matcher.__name__ = matcher.__qualname__ = name
     return matcher
@@ -118,7 +120,7 @@ KEYS: Mapping[Matcher, Key] = MappingProxyType(
 def compared(
     made: Any, recorded: Any, matchers: Sequence[Matcher]
 ) -> tuple[list[str], list[tuple[str, str | None]]]:
-    """Return the names of the *matchers* that take *made* for *recorded*, and of the others what differs."""
+    """Return the names of *matchers* that take *made* for *recorded*, and what the others say differs."""
     alike, differing = list[str](), list[tuple[str, str | None]]()
     for matcher in matchers:
         name = getattr(matcher, "__name__", repr(matcher))

@@ -50,7 +50,9 @@ def _headers(told: Mapping[str, Any]) -> Headers:
         (str(name), _latin(value))
         for name, values in told.items()
         if name.lower() != "transfer-encoding"
-        for value in (cast("Iterable[Any]", values) if isinstance(values, list | tuple) else [values])
+        for value in (
+            cast("Iterable[Any]", values) if isinstance(values, list | tuple) else [values]
+        )
     )
 
 

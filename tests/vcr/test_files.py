@@ -52,7 +52,9 @@ def recorded() -> dict[str, Any]:
         "body": {"string": "héllo: 'x'\n".encode()},
     }
     binary = {**response, "body": {"string": b"\xff\x00"}}
-    asked = [Request("POST", "https://a.test/x", body, {"B": "1"}) for body in (b'{"a": 1}', b"\xff")]
+    asked = [
+        Request("POST", "https://a.test/x", body, {"B": "1"}) for body in (b'{"a": 1}', b"\xff")
+    ]
     return {"requests": asked, "responses": [response, binary]}
 
 
@@ -68,7 +70,11 @@ def test_a_cassette_is_read_with_its_old_tags() -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!!python/object:x.Y {}"],
+    [
+        "!!python/object/apply:os.system ['true']",
+        "!!python/name:os.system",
+        "!!python/object:x.Y {}",
+    ],
 )
 def test_no_tag_is_executed(tag: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"

@@ -31,7 +31,12 @@ def upper(key: str, value: Any, request: Any) -> str:
 REQUESTS: dict[str, tuple[str, str, Any, dict[str, str]]] = {
     "form": ("POST", "https://a.test/x?key=1&b=2", b"key=secret&b=2&flag", FORM),
     "form, encoded": ("POST", "https://a.test/x", b"k%65y=secret&b=2", FORM),
-    "json": ("POST", "https://a.test/x", b'{"key": "secret", "b": {"key": 1, "c": [{"key": 2}]}}', JSON),
+    "json": (
+        "POST",
+        "https://a.test/x",
+        b'{"key": "secret", "b": {"key": 1, "c": [{"key": 2}]}}',
+        JSON,
+    ),
     "json, a list": ("POST", "https://a.test/x", b"[1]", JSON),
     "multipart": ("POST", "https://a.test/x", MULTIPART, PARTS),
     "no text": ("PUT", "https://a.test/x", b"\xff=1&key=2", {}),
@@ -50,7 +55,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hosts": {"ignore_hosts": ["a.test"]},
     "hosts, by pattern": {"ignore_hosts": [re.compile(r"a[.].*")]},
     "localhost": {"ignore_localhost": True},
-    "a hook": {"before_record_request": lambda request: None if request.method == "PUT" else request},
+    "a hook": {
+        "before_record_request": lambda request: None if request.method == "PUT" else request
+    },
     "the old name": {"before_record": lambda request: None},
 }
 

@@ -44,12 +44,17 @@ def test_a_matcher_says_what_vcrpys_says(name: str) -> None:
             vcr.request.Request(*pair[0]), vcr.request.Request(*pair[1]), [theirs]
         )
 
-        assert is_match(Request(*pair[0]), Request(*pair[1]), [MATCHERS[name]]) == expected, (one, other)
+        assert is_match(Request(*pair[0]), Request(*pair[1]), [MATCHERS[name]]) == expected, (
+            one,
+            other,
+        )
         assert is_match(Request(*pair[0]), vcr.request.Request(*pair[1]), [theirs]) == expected
 
 
 @pytest.mark.parametrize("headers", [JSON, {}])
-def test_a_body_that_aiohttp_left_an_object_is_the_json_that_is_sent(headers: dict[str, str]) -> None:
+def test_a_body_that_aiohttp_left_an_object_is_the_json_that_is_sent(
+    headers: dict[str, str],
+) -> None:
     """Given a cassette of vcrpy's aiohttp stub, which keeps what was given as json=."""
     recorded = Request("POST", "http://a.test/x", {"a": [1, None]}, {})
     made = Request("POST", "http://a.test/x", b'{"a":[1,null]}', headers)
@@ -88,4 +93,7 @@ def test_a_difference_of_bodies_is_a_short_diff() -> None:
     _, ((name, what),) = compared(one, other, [MATCHERS["body"]])
 
     assert name == "body"
-    assert [line for line in (what or "").splitlines() if line[0] in "+-"][2:] == ['-  "a": 2', '+  "a": 1']
+    assert [line for line in (what or "").splitlines() if line[0] in "+-"][2:] == [
+        '-  "a": 2',
+        '+  "a": 1',
+    ]

@@ -46,13 +46,16 @@ def test_a_request_is_read_from_and_told_to_a_cassette_as_vcrpy_does() -> None:
 
 
 def test_a_clients_request_becomes_one() -> None:
-    sent = exchange.Request(
-        method="POST", url=URL, headers=(("A", "1"), ("a", "2")), body=b"\xff"
-    )
+    sent = exchange.Request(method="POST", url=URL, headers=(("A", "1"), ("a", "2")), body=b"\xff")
 
     made = Request.of(sent)
 
-    assert (made.method, made.uri, dict(made.headers), made.body) == ("POST", URL, {"A": "1"}, b"\xff")
+    assert (made.method, made.uri, dict(made.headers), made.body) == (
+        "POST",
+        URL,
+        {"A": "1"},
+        b"\xff",
+    )
 
 
 @pytest.mark.parametrize(

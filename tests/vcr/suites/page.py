@@ -42,7 +42,9 @@ def write(
 
 def _put(text: str, name: str, section: str) -> str:
     made = f"<!-- suite: {name} -->\n{section}\n"
-    old = re.compile(rf"<!-- suite: {re.escape(name)} -->.*?(?=<!-- suite: |<!-- end -->)", re.DOTALL)
+    old = re.compile(
+        rf"<!-- suite: {re.escape(name)} -->.*?(?=<!-- suite: |<!-- end -->)", re.DOTALL
+    )
     if old.search(text):
         return old.sub(lambda _: made, text)
     return text.replace("<!-- end -->", f"{made}<!-- end -->")
@@ -76,13 +78,17 @@ def _row(text: str, name: str, runs: Mapping[str, Ran]) -> str:
 def _table(text: str) -> str:
     """Draw the table from the comments."""
     rows = [
-        (found[1], json.loads(found[2])) for found in re.finditer(r"<!-- row: (\S+) (.*?) -->", text)
+        (found[1], json.loads(found[2]))
+        for found in re.finditer(r"<!-- row: (\S+) (.*?) -->", text)
     ]
-    lines = [
-        "| suite | on | passed there | passed here | not passed there | not passed here | only there | "
-        "only here | seconds there | seconds here |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+    head = ["suite", "on", "passed there", "passed here", "not passed there", "not passed here"]
+    head += [
+        "only there",
+        "only here",
+        "seconds there (of processor)",
+        "seconds here (of processor)",
     ]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     lines += [
         f"| {name} | {told['plugin']} | {told['theirs_passed']} | {told['ours_passed']} "
         f"| {told['theirs_failed'] + told['theirs_error']} "
@@ -91,9 +97,7 @@ def _table(text: str) -> str:
         for name, told in rows
     ]
     drawn = "<!-- table -->\n" + "\n".join(lines) + "\n<!-- end of table -->"
-    return re.sub(
-        r"<!-- table -->.*?<!-- end of table -->", lambda _: drawn, text, flags=re.DOTALL
-    )
+    return re.sub(r"<!-- table -->.*?<!-- end of table -->", lambda _: drawn, text, flags=re.DOTALL)
 
 
 def _section(
@@ -103,7 +107,9 @@ def _section(
     where = f"{today}, Python {platform.python_version()}, {platform.system()}"
     source = f"{suite.git} at `{suite.tag}`" if suite.git else f"the sdist `{suite.sdist}`"
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
-    touched = "No file of the suite was changed." if untouched else "**Files of the suite changed.**"
+    touched = (
+        "No file of the suite was changed." if untouched else "**Files of the suite changed.**"
+    )
     lines = [
         f"## {suite.name}",
         "",

@@ -95,7 +95,16 @@ class Place:
 
     def _unpacked(self) -> None:
         package = self.suite.sdist.partition("=")[0]
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-binary", package, "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-binary",
+            package,
+            "--no-deps",
+        ]
         command += ["--dest", str(self.folder), self.suite.sdist]
         subprocess.run(command, check=True)
         (archive,) = self.folder.glob("*.tar.gz")
@@ -124,7 +133,9 @@ class Place:
     def versions(self) -> dict[str, str]:
         """Return the versions of the packages that say something about the run."""
         shown = (*self.suite.shown, "vcrpy", self.suite.plugin, "pytest")
-        code = "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in %r}))"
+        code = (
+            "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in %r}))"
+        )
         told = subprocess.run(
             [self.python, "-c", code % (shown,)], check=True, capture_output=True, text=True
         )
@@ -219,8 +230,8 @@ def compared(suite: Suite, source: str, *, again: bool) -> bool:
         for test, end in ours.outcomes.items()
         if end != "passed" and theirs.outcomes.get(test) == "passed"
     }
-    for test in worse:
-        print(f"--- {test}: {worse[test]}\n{ours.reasons.get(test, '')[-1500:]}", flush=True)  # noqa: T201
+    for test, end in worse.items():
+        print(f"--- {test}: {end}\n{ours.reasons.get(test, '')[-1500:]}", flush=True)  # noqa: T201
     passed = {name: list(run.outcomes.values()).count("passed") for name, run in runs.items()}
     print(f"{suite.name}: {passed} of {len(ours.outcomes)}, untouched: {untouched}", flush=True)  # noqa: T201
     write(suite, place.versions(), runs, untouched=untouched)

@@ -64,7 +64,15 @@ SUITES: tuple[Suite, ...] = (
         tag="0.32",
         shadows=("llm",),
         # pyproject.toml, dependency group "dev"
-        requires=("llm==0.32", "pytest-httpx", "pytest-asyncio", "numpy", "cogapp", "syrupy", "llm-echo==0.3a3"),
+        requires=(
+            "llm==0.32",
+            "pytest-httpx",
+            "pytest-asyncio",
+            "numpy",
+            "cogapp",
+            "syrupy",
+            "llm-echo==0.3a3",
+        ),
         shown=("llm", "openai"),
     ),
     Suite(
@@ -88,7 +96,13 @@ SUITES: tuple[Suite, ...] = (
         shadows=("langchain_anthropic",),
         # pyproject.toml, dependency groups "test" and "test_integration"
         requires=(
-            *("langchain-anthropic==1.7.10", "freezegun", "pytest-mock", "syrupy>=5,<6", "requests"),
+            *(
+                "langchain-anthropic==1.7.10",
+                "freezegun",
+                "pytest-mock",
+                "syrupy>=5,<6",
+                "requests",
+            ),
             *("pytest-asyncio", "pytest-socket", "pytest-timeout", "pytest-retry", "pytest-xdist"),
             *("vcrpy>=8.2,<9", "langchain>=1,<2", "langchain-tests>=1.1.9,<2", "defusedxml"),
             *("langchain-core", "blockbuster"),
@@ -121,7 +135,13 @@ SUITES: tuple[Suite, ...] = (
             "pydantic-ai[cohere,mistral,bedrock,xai,groq,openrouter,huggingface,retries]==2.33.0",
             "clai==2.33.0",
             *("anyio>=4.7", "asgi-lifespan", "devtools", "dirty-equals", "inline-snapshot>=0.32.5"),
-            *("pytest>=9.0.3", "pytest-examples", "pytest-mock", "pytest-recording", "pytest-xdist"),
+            *(
+                "pytest>=9.0.3",
+                "pytest-examples",
+                "pytest-mock",
+                "pytest-recording",
+                "pytest-xdist",
+            ),
             *("brotli", "fastmcp>=3.3,<4", "blockbuster>=1.5.26,<1.6", "genai-prices>=0.1"),
             *("mcp-types>=2", "vcrpy>=8.2.1", "httpx", "markdownify", "coverage"),
         ),
@@ -171,7 +191,12 @@ SUITES: tuple[Suite, ...] = (
         # tests/requirements.latest.txt
         requires=(
             *("opentelemetry-instrumentation-openai-v2==2.4b0", "openai==2.26.0", "httpx==0.27.2"),
-            *("pytest-vcr==1.0.2", "pytest-asyncio", "opentelemetry-sdk", "opentelemetry-test-utils"),
+            *(
+                "pytest-vcr==1.0.2",
+                "pytest-asyncio",
+                "opentelemetry-sdk",
+                "opentelemetry-test-utils",
+            ),
             "pyyaml",
         ),
         shown=("opentelemetry-instrumentation-openai-v2", "openai"),
@@ -223,6 +248,10 @@ SUITES: tuple[Suite, ...] = (
         ),
         shown=("magentic", "openai", "anthropic", "litellm"),
         arguments=("tests",),
-        environment={"OPENAI_API_KEY": "sk-foo", "ANTHROPIC_API_KEY": "foo", "MISTRAL_API_KEY": "foo"},
+        environment={
+            "OPENAI_API_KEY": "sk-foo",
+            "ANTHROPIC_API_KEY": "foo",
+            "MISTRAL_API_KEY": "foo",
+        },
     ),
 )
