@@ -114,7 +114,8 @@ def _outermost(told: Any, wanted: Replacements, request: Any) -> Any:
 
 def _members(told: Any, wanted: Replacements, request: Any) -> Any:
     if isinstance(told, list):
-        return [_members(each, wanted, request) for each in cast("list[Any]", told)]
+        items: list[Any] = told
+        return [_members(each, wanted, request) for each in items]
     if not isinstance(told, dict):
         return told
     kept = dict[str, Any]()
@@ -241,9 +242,10 @@ def _swap(value: Any, text: str, other: str) -> Any:
         case bytes():
             return value.replace(text.encode(), other.encode())
         case dict():
-            told = cast("dict[Any, Any]", value)
+            told: dict[Any, Any] = value
             return {_swap(k, text, other): _swap(v, text, other) for k, v in told.items()}
         case list():
-            return [_swap(each, text, other) for each in cast("list[Any]", value)]
+            items: list[Any] = value
+            return [_swap(each, text, other) for each in items]
         case _:
             return value

@@ -90,7 +90,7 @@ class Place:
         where = self._source or self.suite.git
         tag = ["--branch", self.suite.tag] if self.suite.tag else []
         depth = [] if self._source else ["--depth", "1"]
-        command = ["git", "clone", "-q", *depth, *tag, where, self.clone]
+        command = ["git", "clone", "-q", *depth, *tag, where, str(self.clone)]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
     def _unpacked(self) -> None:
@@ -113,9 +113,10 @@ class Place:
         (self.folder / archive.name.removesuffix(".tar.gz")).rename(self.clone)
 
     def _pip(self, *packages: str) -> None:
-        command = [self.python, "-m", "pip", "install", "-q"]
+        python = str(self.python)
+        command = [python, "-m", "pip", "install", "-q"]
         if importlib.util.find_spec("uv"):  # the same, sooner
-            command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", self.python]
+            command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python]
         subprocess.run([*command, *packages, *self._locked()], check=True)
 
     def _locked(self) -> list[str]:
