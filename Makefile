@@ -8,6 +8,7 @@
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
 #     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
+#     make vcr-suites  other projects' suites marked vcr, on pytest-recording and on ours (network)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make examples  the cassettes of cassettes_examples/, recorded anew
@@ -20,7 +21,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports vcr-suites clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -76,6 +77,9 @@ examples: .venv/ready-test
 
 exports: .venv/ready-test
 	$(BIN)/python tests/cassettes/exports/run.py $(ARGS)
+
+vcr-suites: .venv/ready-test
+	$(RUN) tests.vcr.suites.run $(ARGS)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
+from cachesaver import pytest_vcr
+
 if TYPE_CHECKING:
     from cachesaver.pytesting.leftovers import Uses
     from cachesaver.recording import Cassette
@@ -41,6 +43,7 @@ _OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "--allowed-hosts": {
         "help": "regular expressions, separated by commas, of hosts that --block-network allows",
     },
+    **pytest_vcr.OPTIONS,
 }
 
 _Kind = Literal["bool", "linelist", "string"]
@@ -58,6 +61,7 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
     ("cachesaver_on_expiry", "what becomes of older ones: warn, fail, rerecord", "string", "warn"),
     ("cachesaver_block_network", "as --block-network", "bool", False),
     ("cachesaver_allowed_hosts", "as --allowed-hosts, one a line", "linelist", []),
+    pytest_vcr.SETTING,
 )
 
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
@@ -70,6 +74,11 @@ _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 _USES: pytest.StashKey[Uses] = pytest.StashKey()
 _IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 """Whether no test has been left out."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hook of pytest-recording, where that does not."""
+    pytest_vcr.add_hooks(pluginmanager)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,6 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGAN] = _began(config)
     config.stash[_OWNERS] = {}
     config.stash[_IS_WHOLE] = True
+    pytest_vcr.take_over(config)
 
 
 def _began(config: pytest.Config) -> datetime:
@@ -151,7 +161,7 @@ def _by_marker(request: pytest.FixtureRequest) -> Iterator[None]:
     item = request.node
     if _has_cassette(item):
         request.getfixturevalue("cassette")
-    if not _is_blocked(item):
+    if pytest_vcr.blocks(item) or not _is_blocked(item):
         yield
         return
     from cachesaver.pytesting.network import allowed_hosts, blocked, lifted

@@ -8,12 +8,13 @@ later is hooked the moment it has been imported.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
-from cachesaver.ports import AsyncSend, Send, Store, Transport
+from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
 from cachesaver.runs import announce, inherited, is_unnumbered, retract
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
@@ -35,7 +36,7 @@ from cachesaver.tasks import LOOPS
 if TYPE_CHECKING:
     from cachesaver.tripwire import Replaying
 
-__all__ = ["TRANSPORTS", "current_session", "install", "replaying", "uninstall"]
+__all__ = ["TRANSPORTS", "current_session", "guest", "install", "replaying", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -60,32 +61,40 @@ def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  
 
 
 class _Door:
-    """The gate all hooks hold: it leads to the innermost session, or nowhere."""
+    """The gate all hooks hold: it leads to a guest, else to the innermost session, or nowhere."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
+        self.guests: list[Gate] = []
         self.wants: Callable[[str, str, str], bool] = _wants_nothing
-        """The innermost session's own: every call of the process comes past here."""
+        """The last gate's own: every call of the process comes past here."""
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """Guests, or else sessions; the last one answers."""
+        return self.guests or self.sessions
 
     def turn(self) -> None:
-        """Lead to whoever is the innermost session now."""
-        self.wants = self.sessions[-1].wants if self.sessions else _wants_nothing
+        """Lead to whoever is the last gate now."""
+        gates = self.gates
+        self.wants = gates[-1].wants if gates else _wants_nothing
 
     @property
     def through_mocks(self) -> bool:
-        return bool(self.sessions) and self.sessions[-1].through_mocks
+        gates = self.gates
+        return bool(gates) and gates[-1].through_mocks
 
     def passed(self, summary: str, reason: str) -> None:
-        if self.sessions:
-            self.sessions[-1].passed(summary, reason)
+        if gates := self.gates:
+            gates[-1].passed(summary, reason)
 
     def answer(self, request: Request, send: Send) -> Reply:
-        return self.sessions[-1].answer(request, send) if self.sessions else send(request)
+        gates = self.gates
+        return gates[-1].answer(request, send) if gates else send(request)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
-        if not self.sessions:
-            return await send(request)
-        return await self.sessions[-1].aanswer(request, send)
+        gates = self.gates
+        return await gates[-1].aanswer(request, send) if gates else await send(request)
 
 
 _DOOR = _Door()
@@ -190,11 +199,12 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         pace=pace,
     )
     with _lock:
+        is_first = not _DOOR.gates
         _DOOR.sessions.append(session)
         _DOOR.turn()
         _guard()
         _tell_children()
-        if len(_DOOR.sessions) == 1:
+        if is_first:
             _hook_all()
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
@@ -215,6 +225,24 @@ def current_session() -> Session | None:
     return _DOOR.sessions[-1] if _DOOR.sessions else None
 
 
+@contextlib.contextmanager
+def guest(gate: Gate) -> Generator[None]:
+    """Let *gate* answer every request of the process while the block lasts, before any session."""
+    with _lock:
+        if not _DOOR.gates:
+            _hook_all()
+        _DOOR.guests.append(gate)
+        _DOOR.turn()
+    try:
+        yield
+    finally:
+        with _lock:
+            _DOOR.guests.remove(gate)
+            _DOOR.turn()
+            if not _DOOR.gates:
+                _unhook_all()
+
+
 def _leave(session: Session) -> None:
     with _lock:
         if session not in _DOOR.sessions:
@@ -223,7 +251,7 @@ def _leave(session: Session) -> None:
         _DOOR.turn()
         _guard()
         _tell_children()
-        if not _DOOR.sessions:
+        if not _DOOR.gates:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")

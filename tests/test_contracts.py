@@ -35,11 +35,13 @@ OUTER_ROOMS = {
         "tripwire",
         "plugins",
         "recording",
+        "vcr",
         "wiring",
     ),
     *(
         "__main__",
         "pytest_plugin",
+        "pytest_vcr",
         "pytesting",
         "cli",
         "doctor",

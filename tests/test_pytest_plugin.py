@@ -374,7 +374,8 @@ def test_a_project_that_asks_for_nothing_loads_nothing(project: Project) -> None
 import sys
 def test_a():
     ours = [name for name in sys.modules if name.startswith("cachesaver")]
-    assert sorted(ours) == ["cachesaver", "cachesaver.pytest_plugin"]
+    vcr = ["cachesaver.pytest_vcr" + each for each in ("", ".hooks", ".recording", ".reports")]
+    assert sorted(ours) == ["cachesaver", "cachesaver.pytest_plugin", *vcr]
 """
     )
 

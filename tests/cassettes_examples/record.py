@@ -40,7 +40,9 @@ def main() -> None:
 
 def recorded(path: Path) -> dict[str, Any]:
     """Record what the programs at *path* ask, and return what they said."""
-    with cachesaver.use_cassette(path.with_suffix(".cassette"), record_mode="rewrite", record_errors=True):
+    with cachesaver.use_cassette(
+        path.with_suffix(".cassette"), record_mode="rewrite", record_errors=True
+    ):
         return {f"{path.stem}.{name}": program() for name, program in programs(path)}
 
 

@@ -1,0 +1,101 @@
+"""The block, or function, in which every HTTP request of the process is answered from a cassette."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from cachesaver.vcr.cassette import Cassette
+from cachesaver.vcr.gate import CassetteGate
+from cachesaver.wiring import guest
+
+__all__ = ["CassetteBlock"]
+
+Merged = Mapping[str, Any]
+"""`path`, `placed` (what makes a path of it), `named` (what names the cassette of a function),
+`record_on_exception`, and the `options` of the cassette."""
+
+
+class CassetteBlock:
+    """A `with` block, or a decorator of functions, coroutines and generators.
+
+    Args:
+        merged: Makes what is to be known of the cassette, when the block begins.
+    """
+
+    def __init__(self, merged: Callable[[], Merged]) -> None:
+        self._merged = merged
+        self._cassette: Cassette | None = None
+        self._undoing = ExitStack()
+        self._saves_on_errors = True
+
+    def __enter__(self) -> Cassette:
+        if self._cassette is not None:
+            raise RuntimeError("this cassette is open already; call use_cassette() once more")
+        merged = self._merged()
+        if merged["path"] is None:
+            raise TypeError("use_cassette() needs a path where it is not a decorator")
+        cassette = Cassette(merged["placed"](merged["path"]), **merged["options"])
+        cassette.load()
+        self._saves_on_errors = bool(merged["record_on_exception"])
+        self._undoing.enter_context(guest(CassetteGate(cassette)))
+        self._cassette = cassette
+        return cassette
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        cassette, self._cassette = self._cassette, None
+        self._undoing.close()
+        if cassette is not None and (error is None or self._saves_on_errors):
+            cassette.save()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap *function*, so that each call of it is such a block."""
+        if inspect.iscoroutinefunction(function):
+            return self._around_coroutine(function)
+        if inspect.isgeneratorfunction(function):
+            return self._around_generator(function)
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._of(function) as cassette:
+                return function(*_injected(cassette), *args, **kwargs)
+
+        return wrapped
+
+    def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._of(function) as cassette:
+                return await function(*_injected(cassette), *args, **kwargs)
+
+        return wrapped
+
+    def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._of(function) as cassette:
+                return (yield from function(*_injected(cassette), *args, **kwargs))
+
+        return wrapped
+
+    def _of(self, function: Callable[..., Any]) -> CassetteBlock:
+        """Return a block for one call of *function*, which names the cassette if nobody else did."""
+
+        def merged() -> Merged:
+            told = self._merged()
+            return told if told["path"] is not None else {**told, "path": told["named"](function)}
+
+        return CassetteBlock(merged)
+
+
+def _injected(cassette: Cassette) -> tuple[Cassette, ...]:
+    return (cassette,) if cassette.inject else ()
