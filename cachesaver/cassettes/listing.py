@@ -10,8 +10,8 @@ from difflib import unified_diff
 from cachesaver.cassettes.answers import answer_of
 from cachesaver.cassettes.imports import Answer
 from cachesaver.dialects.jsontext import is_list, is_object
+from cachesaver.differences import difference
 from cachesaver.exchange import Sample
-from cachesaver.identity import difference
 from cachesaver.usage import tokens_of
 
 __all__ = ["Entry", "differences", "entries", "excerpt", "tokens"]

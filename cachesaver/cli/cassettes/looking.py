@@ -7,8 +7,8 @@ import argparse
 from cachesaver.cassettes.listing import Entry, differences, entries, excerpt, tokens
 from cachesaver.cli.cassettes.sources import answers
 from cachesaver.cli.tables import counted, table
+from cachesaver.differences import difference
 from cachesaver.errors import ConfigurationError
-from cachesaver.identity import difference
 from cachesaver.settings import settings
 
 __all__ = ["diff_", "show_"]
