@@ -73,6 +73,11 @@ class _Door:
         gates = self.gates
         return bool(gates) and gates[-1].through_mocks
 
+    @property
+    def heads(self) -> bool:
+        gates = self.gates
+        return bool(gates) and gates[-1].heads
+
     def wants(self, method: str, host: str, path: str) -> bool:
         gates = self.guests or self.sessions
         return bool(gates) and gates[-1].wants(method, host, path)
