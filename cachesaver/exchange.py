@@ -161,6 +161,7 @@ class Reply:
             pipeline carries it along untouched for the adapter that made it.
         sent: When its request was sent, by `time.perf_counter`; set by the engine.
         toll: What the call holds until it is settled; the engine's.
+        bodiless: Whether it answers `HEAD`: its framing headers tell of a body that does not come.
     """
 
     status: int
@@ -173,6 +174,7 @@ class Reply:
     native: object = None
     sent: float = 0.0
     toll: object = None
+    bodiless: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -189,3 +191,4 @@ class AsyncReply:
     native: object = None
     sent: float = 0.0
     toll: object = None
+    bodiless: bool = False

@@ -78,6 +78,11 @@ class Gate(Protocol):
         """Whether to intercept even where a mocking library owns the network (default: False)."""
         ...
 
+    @property
+    def heads(self) -> bool:
+        """Whether requests for a head alone (`HEAD`) may be asked about too (default: False)."""
+        return False
+
 
 class Transport(Protocol):
     """One HTTP client library and where we hook into it. A module may serve as one.

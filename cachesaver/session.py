@@ -221,6 +221,11 @@ class Session:
         """Whether to intercept even where a mocking library owns the network."""
         return self.settings.through_mocks
 
+    @property
+    def heads(self) -> bool:
+        """See `Gate.heads`: they ask no model."""
+        return False
+
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
         if not self._sees or (method not in _POST and not self._replays) or is_inside():

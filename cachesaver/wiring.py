@@ -84,6 +84,11 @@ class _Door:
         gates = self.gates
         return bool(gates) and gates[-1].through_mocks
 
+    @property
+    def heads(self) -> bool:
+        gates = self.gates
+        return bool(gates) and gates[-1].heads
+
     def passed(self, summary: str, reason: str) -> None:
         if gates := self.gates:
             gates[-1].passed(summary, reason)

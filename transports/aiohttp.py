@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cachesaver.exchange import Request
 from cachesaver.ports import Gate
 from cachesaver.transports.patches import is_mock, network_is_mocked, patch
-from cachesaver.transports.sights import is_let_through
+from cachesaver.transports.sights import is_let_through, is_unseen
 
 if TYPE_CHECKING:
     from aiohttp import BaseConnector, ClientRequest, ClientTimeout
@@ -29,7 +29,6 @@ __all__ = ["MODULES", "NAME", "hook"]
 NAME: str = "aiohttp"
 MODULES: tuple[str, ...] = ("aiohttp",)
 
-_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
 _OWN: Final = frozenset({"aiohttp"})
 
 
@@ -64,7 +63,7 @@ def _wants(gate: Gate, request: ClientRequest, original: _Connect) -> bool:
     from cachesaver.transports.aiohttp_calls import obstacle
 
     url = request.url
-    if request.method in _UNSEEN:
+    if is_unseen(request.method, gate):
         return False
     if not gate.wants(request.method, url.raw_host or "", url.raw_path_qs):
         return False
@@ -101,4 +100,5 @@ async def _answered(call: Call, gate: Gate) -> Connection:
         if error is call.unconnected:
             raise
         return break_off(call.connector, call.request, error)
+    reply.bodiless = call.request.method == "HEAD"
     return await play(call.connector, call.request, reply)

@@ -182,7 +182,11 @@ async def _exchange(
     try:
         if connection.protocol is not None:  # it is: the connection is new
             connection.protocol.set_response_params(
-                read_until_eof=True, auto_decompress=False, read_timeout=read_timeout, **_LIMITS
+                skip_payload=request.method == "HEAD",
+                read_until_eof=True,
+                auto_decompress=False,
+                read_timeout=read_timeout,
+                **_LIMITS,
             )
         response = await request.send(connection)
         try:

@@ -27,7 +27,7 @@ from cachesaver.transports.patches import (
     network_is_mocked,
     patch,
 )
-from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 
 if TYPE_CHECKING:
     import http.client
@@ -37,7 +37,6 @@ __all__ = ["MODULES", "NAME", "hook"]
 NAME: str = "http.client"
 MODULES: tuple[str, ...] = ("http.client",)
 
-_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
 _OWN: Final = frozenset({"http"})
 _SEAMS: Final = ("connect", "send", "putrequest", "endheaders", "getresponse")
 """Methods of a connection that somebody who owns the network may have replaced."""
@@ -89,7 +88,7 @@ def _wants(gate: Gate, connection: Any) -> bool:
     if not lines:
         return False
     method, _, rest = lines[0].decode("latin-1").partition(" ")
-    if method.upper() in _UNSEEN:
+    if is_unseen(method, gate):
         return False
     target = rest.partition(" ")[0]
     if target.startswith("/"):

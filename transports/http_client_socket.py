@@ -145,7 +145,9 @@ class StandIn:
             return self._send(bytes(self._written) if is_same else self._head.wire(asked, wanted))
 
         try:
-            return Played(self._lib, self._gate.answer(asked, send))
+            shown = self._gate.answer(asked, send)
+            shown.bodiless = asked.method == "HEAD"
+            return Played(self._lib, shown)
         except BaseException as error:
             failure = self._exchange.failure(error) if self._exchange is not None else None
             if failure is None:

@@ -32,7 +32,7 @@ from cachesaver.transports.patches import (
     network_is_mocked,
     patch_all,
 )
-from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.streams import AsyncBody, Body
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = ["MODULES", "NAME", "hook"]
 NAME: str = "httpcore"
 MODULES: tuple[str, ...] = ("httpcore", "httpcore2")
 
-_UNSEEN: Final = frozenset({b"CONNECT", b"HEAD", b"TRACE"})
 
 _Handle = Callable[..., Any]
 
@@ -109,9 +108,9 @@ def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) 
 
 
 def _wants(gate: Gate, request: httpcore.Request) -> bool:
-    if request.method in _UNSEEN:
-        return False
     method = request.method.decode("latin-1")
+    if is_unseen(method, gate):
+        return False
     host, target = (part.decode("latin-1") for part in (request.url.host, request.url.target))
     path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
     if not gate.wants(method, host.lower(), path):
@@ -154,6 +153,7 @@ def _answer(
         return reply(handle(twin(lib, request, asked, wanted)))
 
     shown = gate.answer(asked, send)
+    shown.bodiless = asked.method == "HEAD"
     return theirs(lib, shown, Body(shown))
 
 
@@ -166,4 +166,5 @@ async def _aanswer(
         return async_reply(await handle(twin(lib, request, asked, wanted)))
 
     shown = await gate.aanswer(asked, send)
+    shown.bodiless = asked.method == "HEAD"
     return theirs(lib, shown, AsyncBody(shown))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.ports import Gate
@@ -29,7 +29,7 @@ from cachesaver.transports.httpx_messages import (
     with_stream,
 )
 from cachesaver.transports.patches import MOCKS, is_mock, network_is_mocked, patch
-from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.streams import AsyncBody, Body, finish
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ __all__ = ["LARGEST_BODY", "MODULES", "NAME", "async_transport", "hook", "transp
 
 NAME: str = "httpx"
 MODULES: tuple[str, ...] = ("httpx", "httpx2")
-
-_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
 
 
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
@@ -113,7 +111,7 @@ def _async(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool])
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:
-    if request.method in _UNSEEN:
+    if is_unseen(request.method, gate):
         return False
     url = request.url
     if not gate.wants(request.method, url.raw_host.decode(), url.raw_path.decode()):
@@ -232,6 +230,7 @@ class _Answering:
             return reply(self._inner.handle_request(twin(self._lib, request, asked, wanted)))
 
         shown = self._gate.answer(asked, send)
+        shown.bodiless = asked.method == "HEAD"
         return theirs(self._lib, shown, of(Body, self._lib.SyncByteStream))
 
     def _pass(self, request: httpx.Request, going: httpx.Request, reason: str) -> httpx.Response:
@@ -272,6 +271,7 @@ class _AsyncAnswering:
             return async_reply(await self._inner.handle_async_request(going))
 
         shown = await self._gate.aanswer(asked, send)
+        shown.bodiless = asked.method == "HEAD"
         return theirs(self._lib, shown, of(AsyncBody, self._lib.AsyncByteStream))
 
     async def _pass(

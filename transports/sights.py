@@ -14,13 +14,21 @@ from contextvars import ContextVar
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["is_let_through", "let_through"]
+from cachesaver.ports import Gate
+
+__all__ = ["is_let_through", "is_unseen", "let_through"]
 
 _Sight = tuple[str, str, int | None, str]
 
 _PORTS: Final = {"http": 80, "https": 443}
 
 _LET_THROUGH: ContextVar[tuple[_Sight, ...]] = ContextVar("cachesaver_let_through", default=())
+
+
+def is_unseen(method: str, gate: Gate) -> bool:
+    """Tell whether *gate* is not asked about *method* (in any case): no message is exchanged, or a head."""
+    named = method.upper()
+    return named in {"CONNECT", "TRACE"} or (named == "HEAD" and not gate.heads)
 
 
 @contextlib.contextmanager

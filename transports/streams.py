@@ -40,7 +40,7 @@ def raw(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 def has_no_body(shown: Reply | AsyncReply) -> bool:
     """Tell whether *shown* is known to end with its head."""
-    return shown.whole is not None and shown.status in _BODILESS
+    return shown.whole is not None and (shown.bodiless or shown.status in _BODILESS)
 
 
 def closing(
@@ -118,6 +118,8 @@ def extensions(shown: Reply | AsyncReply) -> dict[str, object]:
 
 def framed(shown: Reply | AsyncReply) -> Headers:
     """Return the headers of *shown* with framing that is true of what will be read."""
+    if shown.bodiless:
+        return without_headers(shown.headers, ("transfer-encoding",))
     if shown.whole is None:
         return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
     headers = without_headers(shown.headers, _FRAMING)

@@ -26,7 +26,7 @@ from cachesaver.transports.patches import (
     network_is_mocked,
     patch_all,
 )
-from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.urllib3_future import asynchronous, low_level
 from cachesaver.transports.urllib3_messages import (
     Call,
@@ -51,7 +51,6 @@ __all__ = ["MODULES", "NAME", "hook"]
 NAME: str = "urllib3"
 MODULES: tuple[str, ...] = ("urllib3", "urllib3_future")
 
-_UNSEEN: Final = frozenset({"CONNECT", "HEAD", "TRACE"})
 _OWN: Final = frozenset({"urllib3", "urllib3_future"})
 _SEAMS: Final = ("_get_conn", "_make_request", "_new_conn")
 """Methods of a pool that somebody who owns the network may have replaced."""
@@ -94,7 +93,7 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
 
 
 def _wants(gate: Gate, pool: Any, method: str, url: str) -> bool:
-    if method.upper() in _UNSEEN:
+    if is_unseen(method, gate):
         return False
     if url.startswith("/"):
         return gate.wants(method, pool.host, url)
@@ -182,6 +181,7 @@ class _Opening:
             return reply(self._lib, native)
 
         shown = self._gate.answer(asked, send)
+        shown.bodiless = asked.method == "HEAD"
         made = theirs(self._lib, self._pool, self._call, asked, shown, self._parse)
         return made if sent else self._judged(asked, made)
 

@@ -214,7 +214,9 @@ async def _answered(lib: Any, gate: Gate, pool: Any, live: _Urlopen, call: Call)
     async def send(wanted: Request) -> AsyncReply:
         return _reply(await live(**sending(lib, call, asked, wanted)))
 
-    return await _theirs(lib, pool, call, asked, await gate.aanswer(asked, send))
+    shown = await gate.aanswer(asked, send)
+    shown.bodiless = asked.method == "HEAD"
+    return await _theirs(lib, pool, call, asked, shown)
 
 
 def _reply(native: Any) -> AsyncReply:

@@ -36,6 +36,11 @@ class CassetteGate(Gate):
         """Mocks are the project's own, and answer first."""
         return False
 
+    @property
+    def heads(self) -> bool:
+        """Every HTTP request counts."""
+        return True
+
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`: everything."""
         return not is_inside()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpcore
 import httpx
 import httpx2
 import pytest
@@ -117,6 +118,55 @@ def test_vcrpy_plays_what_is_recorded_here_and_the_reverse(
         assert ask(server.url + "/gzip") == PLAIN.decode()
 
     assert len(server.received) == asked
+
+
+def head_by_httpx(url: str) -> str:
+    return httpx.head(url).headers["content-length"]
+
+
+def head_by_requests(url: str) -> str:
+    return requests.head(url, timeout=10).headers["content-length"]
+
+
+def head_by_urllib(url: str) -> str:
+    asked = urllib.request.Request(url, method="HEAD")  # noqa: S310  # our own server
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310
+        return str(answer.headers["content-length"])
+
+
+def head_by_aiohttp(url: str) -> str:
+    async def ask() -> str:
+        async with aiohttp.ClientSession() as session, session.head(url) as answer:
+            assert await answer.read() == b""
+            return answer.headers["content-length"]
+
+    return asyncio.run(ask())
+
+
+def head_by_httpcore(url: str) -> str:
+    with httpcore.ConnectionPool() as pool:
+        told = dict(pool.request("HEAD", url).headers)
+    return {name.lower(): value for name, value in told.items()}[b"content-length"].decode()
+
+
+HEADS = (head_by_aiohttp, head_by_httpcore, head_by_httpx, head_by_requests, head_by_urllib)
+
+
+@pytest.mark.parametrize("ask", HEADS)
+def test_a_head_is_recorded_and_played_with_the_length_of_what_it_is_the_head_of(
+    ask: Ask, server: LoopbackServer, tmp_path: Path
+) -> None:
+    url = server.script("/whole", Script(chunks=(b"twelve bytes",)))
+    with use_cassette(str(tmp_path / "a.yaml")) as cassette:
+        assert ask(url) == "12"
+    assert [each.method for each in cassette.requests] == ["HEAD"]
+    assert len(server.received) == 1
+
+    for other in HEADS:
+        with use_cassette(str(tmp_path / "a.yaml"), record_mode="none"):
+            assert other(url) == "12"
+
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("ask", CLIENTS)
