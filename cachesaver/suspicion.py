@@ -120,8 +120,8 @@ def of_request(
     host, _, port = address.rpartition(":")
     if found := of_address(host, int(port) if port else None, named):
         return found
-    found = (_of_path(method, host, each, names, named) for each in _spellings(path))
-    return next(filter(None, found), "")
+    told = (_of_path(method, host, each, names, named) for each in _spellings(path))
+    return next(filter(None, told), "")
 
 
 def _of_path(

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
@@ -52,6 +52,10 @@ TRANSPORTS: Mapping[str, str] = {
 }
 
 
+class _Wants(Protocol):
+    def __call__(self, method: str, host: str, path: str) -> bool: ...
+
+
 def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  # as a gate's
     return False
 
@@ -61,7 +65,7 @@ class _Door:
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
-        self.wants: Callable[[str, str, str], bool] = _wants_nothing
+        self.wants: _Wants = _wants_nothing
         """The innermost session's own: every call of the process comes past here."""
 
     def turn(self) -> None:
