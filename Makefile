@@ -7,6 +7,7 @@
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
+#     make patchers  us beside tracers and mocks, in all orders (ARGS="sentry pook" for some; Unix, network)
 #     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
 #     make vcr-suites  other projects' suites marked vcr, on pytest-recording and on ours (network)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
@@ -21,7 +22,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports vcr-suites clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports vcr-suites patchers clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -63,6 +64,9 @@ apart: .venv/ready-test
 
 matrix: .venv/ready-test
 	$(RUN) tests.clients.matrix $(ARGS)
+
+patchers: .venv/ready-test
+	$(RUN) tests.clients.patchers $(ARGS)
 
 fuzz: .venv/ready-fuzz
 	$(RUN) tests.fuzz $(ARGS)

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
@@ -56,6 +56,10 @@ TRANSPORTS: Mapping[str, str] = {
 }
 
 
+class _Wants(Protocol):
+    def __call__(self, method: str, host: str, path: str) -> bool: ...
+
+
 def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  # as a gate's
     return False
 
@@ -66,7 +70,7 @@ class _Door:
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self.guests: list[Gate] = []
-        self.wants: Callable[[str, str, str], bool] = _wants_nothing
+        self.wants: _Wants = _wants_nothing
         """The last gate's own: every call of the process comes past here."""
 
     @property

@@ -63,7 +63,8 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
         if not active() or not _wants(gate, self):  # every call of the process comes past here
             if is_plain:
                 return original(self, message_body, encode_chunked=encode_chunked)
-            return bound(original, self)(message_body, encode_chunked=encode_chunked)
+            unseen: _End = bound(original, self)
+            return unseen(message_body, encode_chunked=encode_chunked)
         own: _End = bound(original, self)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
         head = Head.of(lib, self)

@@ -142,8 +142,10 @@ def _alike(owner: type | ModuleType, name: str, sign: object) -> list[bool]:
 
     A mock that puts back what it found may bring an older one to light, and bury the newer.
     """
-    same = (e for e in _layers.values() if (e.owner, e.name, e.sign) == (owner, name, sign))
-    return next((each.holds for each in same), [])
+    for each in _layers.values():
+        if (each.owner, each.name, each.sign) == (owner, name, sign):
+            return each.holds
+    return []
 
 
 def _found(owner: type | ModuleType, name: str, sign: object) -> _Layer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import http.client
 import itertools
 import subprocess
@@ -118,22 +119,25 @@ def _mocked(stack: ExitStack) -> Iterator[tuple[str, Block]]:
     """Iterate calls that need no network."""
     modules: tuple[Any, ...] = (httpx, httpx2)
     runner = stack.enter_context(asyncio.Runner())
-    numbers = itertools.count()
     url = "https://shop.test/api/v2/customers"
     for lib in modules:
         name, transport = lib.__name__, lib.MockTransport(_empty(lib))
         client, later = lib.Client(transport=transport), lib.AsyncClient(transport=transport)
-        post, get, apost = client.post, client.get, later.post
-        yield name, _repeated(lambda post=post: post(f"{url}/orders", json=_ITEM))
-        yield (
-            f"{name}, a new path each time",
-            _repeated(lambda post=post: post(f"{url}/{next(numbers)}/orders", json=_ITEM)),
-        )
-        yield f"{name}, GET", _repeated(lambda get=get: get(f"{url}/orders"))
-        yield (
-            f"{name}, async",
-            _awaited(runner, lambda post=apost: post(f"{url}/orders", json=_ITEM)),
-        )
+        order = functools.partial(client.post, f"{url}/orders", json=_ITEM)
+        yield name, _repeated(order)
+        yield f"{name}, a new path each time", _repeated(_elsewhere(client, url))
+        yield f"{name}, GET", _repeated(functools.partial(client.get, f"{url}/orders"))
+        order_later = functools.partial(later.post, f"{url}/orders", json=_ITEM)
+        yield f"{name}, async", _awaited(runner, order_later)
+
+
+def _elsewhere(client: Any, url: str) -> Callable[[], object]:
+    numbers = itertools.count()
+
+    def order() -> object:
+        return client.post(f"{url}/{next(numbers)}/orders", json=_ITEM)
+
+    return order
 
 
 def _empty(lib: Any) -> Callable[[Any], Any]:

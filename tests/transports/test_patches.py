@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import pytest
@@ -133,8 +133,8 @@ def proxied(name: str) -> Callable[[], None]:
     wrapt.wrap_function_wrapper(Acme, "send", seen)
 
     def leave() -> None:
-        there = vars(Acme)["send"]
-        if isinstance(there, wrapt.FunctionWrapper):
+        there: Any = vars(Acme)["send"]
+        if isinstance(there, cast("Any", wrapt).FunctionWrapper):
             setattr(Acme, "send", there.__wrapped__)  # noqa: B010  # typed as a method
 
     return leave
@@ -142,8 +142,12 @@ def proxied(name: str) -> Callable[[], None]:
 
 def covered(name: str) -> Callable[[], None]:
     """Put a function on `Acme.send`; return what puts back what was there."""
-    before = vars(Acme)["send"]
-    setattr(Acme, "send", lambda acme: f"{name}({before(acme)})")  # noqa: B010  # as above
+    before: Callable[[Acme], str] = vars(Acme)["send"]
+
+    def above(acme: Acme) -> str:
+        return f"{name}({before(acme)})"
+
+    setattr(Acme, "send", above)  # noqa: B010  # as above
 
     def leave() -> None:
         setattr(Acme, "send", before)  # noqa: B010  # as above
