@@ -7,7 +7,7 @@
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
-#     make suites    the clients' own test suites, with us and without us (an hour; ARGS="requests" for one)
+#     make suites    the clients' own test suites, with us and without us (two hours; ARGS="--alone requests" for one)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make clean     back to a fresh checkout
