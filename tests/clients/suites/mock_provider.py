@@ -70,7 +70,7 @@ def answers(package: str) -> dict[tuple[str, str], list[Answer]]:
     found: dict[tuple[str, str], list[Answer]] = {}
     for module in _modules(importlib.import_module(f"{package}.resources")):
         for call, returned in _calls(module):
-            method = _CALLS[call.func.attr]  # type: ignore[attr-defined]  # _calls has looked
+            method = _method(call)
             path, _, query = _template(call.args[0]).partition("?")
             answer = _answer(call, returned, vars(module), query)
             if path.startswith("/") and answer:
@@ -102,6 +102,16 @@ def _calls(module: ModuleType) -> Iterator[tuple[ast.Call, ast.expr | None]]:
                     yield node, method.returns
                 case _:
                     pass
+
+
+def _method(call: ast.Call) -> str:
+    for keyword in call.keywords:
+        match keyword:
+            case ast.keyword(arg="method", value=ast.Constant(value=str(method))):
+                return method.upper()
+            case _:
+                pass
+    return _CALLS[call.func.attr]  # type: ignore[attr-defined]  # _calls has looked
 
 
 def _template(path: ast.expr) -> str:

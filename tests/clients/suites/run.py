@@ -113,7 +113,8 @@ class Place:
         outcomes = self.folder / f"{name}.json"
         outcomes.unlink(missing_ok=True)
         command: list[Any] = [self.python, "-m", "pytest", "-q", "-p", "cachesaver_suites"]
-        command += ["-p", "no:cacheprovider", "--timeout=120", *self.suite.arguments, *tests]
+        command += ["-p", "no:cacheprovider", "--timeout=120", *self.suite.arguments]
+        command += tests or self.suite.paths
         with self._provider() as named, (self.folder / f"{name}.log").open("w") as log:
             env = {**_environment(manner, outcomes, self.suite), **named}
             done = subprocess.run(
@@ -170,12 +171,12 @@ def differences(place: Place, manner: str, without: Run, with_us: Run) -> dict[s
     found = {t: (without.outcomes.get(t, "-"), with_us.outcomes.get(t, "-")) for t in tests}
     differing = {test: ends for test, ends in found.items() if ends[0] != ends[1]}
     told = {test: f"{a} without us, {b} with us" for test, (a, b) in differing.items()}
-    ends = _ends_again(place, manner, list(differing)) if differing else {}
-    for test, (a, b) in ends.items():
-        known = place.suite.known.get(test.partition("[")[0].rpartition("::")[2])
-        if known:
+    for test in differing:
+        if known := place.suite.known.get(test.partition("[")[0].rpartition("::")[2]):
             told[test] += f"; known: {known}"
-        elif a & b:
+    doubted = [test for test in differing if "; known: " not in told[test]]
+    for test, (a, b) in _ends_again(place, manner, doubted).items():
+        if a & b:
             told[test] += f"; run again, it is {', '.join(sorted(a | b))} either way"
         else:
             told[test] += f": {with_us.reasons.get(test, '').strip()[-300:]}"
@@ -185,7 +186,8 @@ def differences(place: Place, manner: str, without: Run, with_us: Run) -> dict[s
 def _ends_again(
     place: Place, manner: str, tests: list[str]
 ) -> dict[str, tuple[set[str], set[str]]]:
-    runs = [(place.run("without", tests), place.run(manner, tests)) for _ in range(_AGAIN)]
+    again = range(_AGAIN if tests else 0)
+    runs = [(place.run("without", tests), place.run(manner, tests)) for _ in again]
     return {
         test: (
             {a.outcomes.get(test, "-") for a, _ in runs},
