@@ -32,8 +32,9 @@ def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def vcr_cassette_name(request: pytest.FixtureRequest) -> str:
     """What the cassette of the test is called."""
+    owner: Any = getattr(request, "cls")  # noqa: B009  # it has no type
     name = str(request.node.name)
-    return f"{request.cls.__name__}.{name}" if request.cls else name
+    return f"{owner.__name__}.{name}" if owner else name
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def default_cassette_name(request: pytest.FixtureRequest) -> str:
     """What the cassette of the test is called."""
     marker = request.node.get_closest_marker("default_cassette")
     if marker is None:
-        return _name(request.cls, request.node.name)
+        return _name(getattr(request, "cls"), request.node.name)  # noqa: B009  # it has no type
     if not marker.args:
         raise pytest.UsageError("say the name: @pytest.mark.default_cassette('name.yaml')")
     return str(marker.args[0])

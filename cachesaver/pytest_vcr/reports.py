@@ -47,7 +47,7 @@ class Reports:
 
     def _tell(self, item: pytest.Item) -> str:
         """Add sections to the report of *item*; return what has drifted, or nothing."""
-        used = item.stash.get(_USED, [])
+        used = item.stash.get(_USED, list["Cassette"]())
         if misses := [str(error) for cassette in used for error in cassette.misses]:
             item.add_report_section("call", _MISSED, "\n\n".join(misses))
         if self._drift == "off" or not used:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from cachesaver.vcr.cassette import Cassette
 from cachesaver.vcr.gate import CassetteGate
@@ -15,6 +15,7 @@ from cachesaver.wiring import guest
 
 __all__ = ["CassetteBlock"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 Merged = Mapping[str, Any]
 """`path`, `placed` (what makes a path of it), `named` (what names the cassette of a function),
 `record_on_exception`, and the `options` of the cassette."""
@@ -57,13 +58,16 @@ class CassetteBlock:
         if cassette is not None and (error is None or self._saves_on_errors):
             cassette.save()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         """Wrap *function*, so that each call of it is such a block."""
+        around = self._around
         if inspect.iscoroutinefunction(function):
-            return self._around_coroutine(function)
-        if inspect.isgeneratorfunction(function):
-            return self._around_generator(function)
+            around = self._around_coroutine
+        elif inspect.isgeneratorfunction(function):
+            around = self._around_generator
+        return cast("F", around(function))
 
+    def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._of(function) as cassette:
@@ -83,7 +87,8 @@ class CassetteBlock:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._of(function) as cassette:
-                return (yield from function(*_injected(cassette), *args, **kwargs))
+                told: Any = yield from function(*_injected(cassette), *args, **kwargs)
+                return told
 
         return wrapped
 

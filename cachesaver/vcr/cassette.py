@@ -4,6 +4,9 @@ What is green with vcrpy is to be green here, so its rules decide: the project's
 recorded request they take that is not yet played. Thread-safe.
 """
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import copy

@@ -1,5 +1,8 @@
 """What stands for `vcr.VCR`: options, registered matchers and serializers, and the cassettes they make."""
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import copy
@@ -8,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.vcr import filters
@@ -18,6 +21,8 @@ from cachesaver.vcr.files import JSON, YAML, FilesystemPersister
 from cachesaver.vcr.matchers import DEFAULT, MATCHERS, Matcher
 
 __all__ = ["OPTIONS", "VCR", "use_cassette"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -89,7 +94,7 @@ class VCR:
         """Return what adds *suffix* to paths that do not end in it."""
 
         def ensure(path: Any) -> str:
-            text = os.fspath(path)
+            text: str = os.fspath(path)
             return text if text.endswith(suffix) else text + suffix
 
         return ensure
@@ -106,6 +111,12 @@ class VCR:
         """Let *persister* load and save all cassettes."""
         self.persister = persister
 
+    @overload
+    def use_cassette(self, path: F) -> F: ...
+    @overload
+    def use_cassette(
+        self, path: str | os.PathLike[str] | None = None, **options: Any
+    ) -> CassetteBlock: ...
     def use_cassette(self, path: Any = None, **options: Any) -> Any:
         """Return a block, or a decorator, in which requests are answered from the cassette at *path*.
 
@@ -181,8 +192,8 @@ def _placing(chosen: Mapping[str, Any]) -> Callable[[Any], str]:
     transform, library = chosen["path_transformer"], chosen["cassette_library_dir"]
 
     def place(path: Any) -> str:
-        text = os.fspath(transform(path) if transform else path)
-        folder = os.fspath(library) if library else ""
+        text: str = os.fspath(transform(path) if transform else path)
+        folder: str = os.fspath(library) if library else ""
         return text if text.startswith(folder) else os.path.join(folder, text)  # noqa: PTH118  # text
 
     return place

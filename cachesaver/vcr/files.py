@@ -4,6 +4,9 @@ A serializer turns `{"version": 1, "interactions": [...]}` into text and back; a
 Those of projects, or vcrpy's own, may stand in the place of either.
 """
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import copy
@@ -157,7 +160,7 @@ def deserialize(text: str, serializer: Any) -> Interactions:
     both = [(each["request"], each["response"]) for each in told.get("interactions") or ()]
     both += zip(told.get("requests") or (), told.get("responses") or (), strict=True)
     return (
-        [Request._from_dict(asked) for asked, _ in both],  # noqa: SLF001  # vcrpy's name for it
+        [Request.from_dict(asked) for asked, _ in both],
         [_with_bytes(answered) for _, answered in both],
     )
 

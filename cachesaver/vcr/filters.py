@@ -3,6 +3,9 @@
 Each filter takes a request of its own to change, and returns it; None instead of it: not for the cassette.
 """
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import copy

@@ -6,9 +6,8 @@ recorded as it passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
 
 from cachesaver import dialects
 from cachesaver.candour import let_through
@@ -127,7 +126,7 @@ def _reply(answer: Response) -> Reply:
 
 
 def _async_reply(answer: Response) -> AsyncReply:
-    async def chunks() -> Any:
+    async def chunks() -> AsyncIterator[bytes]:
         for chunk in answer.chunks:
             yield chunk
 

@@ -4,6 +4,9 @@ A matcher takes the request that is made and a recorded one, and says whether th
 or by raising AssertionError with what differs. Those of projects are taken as they are.
 """
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import difflib

@@ -3,6 +3,9 @@
 It has the attributes of `vcr.request.Request`, so that matchers and hooks written for that take this.
 """
 
+# What cassettes hold, and what hooks of projects make of it, may be anything.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import json
@@ -59,8 +62,7 @@ class Headers(MutableMapping[str, Any]):
 
 def _first(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        values = cast("list[Any] | tuple[Any, ...]", value)
-        return values[0] if values else ""
+        return value[0] if value else ""
     return value
 
 
@@ -119,7 +121,7 @@ class Request:
         elif hasattr(body, "read"):
             body = body.read()
         elif isinstance(body, Iterator):
-            body = b"".join(_bytes(piece) for piece in cast("Iterator[Any]", body))
+            body = b"".join(_bytes(piece) for piece in body)
         self._body = body
 
     @property
@@ -168,9 +170,11 @@ class Request:
         return {"method": self.method, "uri": self.uri, "body": self.body, "headers": headers}
 
     @classmethod
-    def _from_dict(cls, told: Mapping[str, Any]) -> Request:
+    def from_dict(cls, told: Mapping[str, Any]) -> Request:
         """Return what `_to_dict` told; members that nobody knows are left."""
         return cls(told["method"], told["uri"], told.get("body"), told.get("headers") or {})
+
+    _from_dict = from_dict
 
 
 def body_of(request: Any) -> bytes:
@@ -181,14 +185,12 @@ def body_of(request: Any) -> bytes:
     if isinstance(body, dict | list) and not _is_pieces(cast("Any", body)):
         return json.dumps(body).encode()
     if isinstance(body, Iterable) and not isinstance(body, str | bytes | bytearray):
-        return b"".join(_bytes(piece) for piece in cast("Iterable[Any]", body))
+        return b"".join(_bytes(piece) for piece in body)
     return _bytes(body)
 
 
 def _is_pieces(body: Any) -> bool:
-    return isinstance(body, list) and all(
-        isinstance(piece, bytes) for piece in cast("list[Any]", body)
-    )
+    return isinstance(body, list) and all(isinstance(piece, bytes) for piece in body)
 
 
 def _bytes(value: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -29,11 +29,12 @@ def get(server: LoopbackServer, path: str = "/x") -> str:
 def test_a_block_records_and_then_plays_without_the_server(
     server: LoopbackServer, tmp_path: Path
 ) -> None:
-    for _ in range(2):
-        with use_cassette(str(tmp_path / "a.yaml")) as cassette:
-            assert get(server) == "one"
-        assert len(cassette) == 1
+    with use_cassette(str(tmp_path / "a.yaml")):
+        assert get(server) == "one"
+    with use_cassette(str(tmp_path / "a.yaml")) as cassette:
+        assert get(server) == "one"
 
+    assert len(cassette) == 1
     assert len(server.received) == 1
     assert cassette.all_played
     assert wiring._DOOR.guests == []
@@ -75,11 +76,11 @@ def test_functions_coroutines_and_generators_are_wrapped(
 
 def test_a_function_may_be_given_its_cassette(server: LoopbackServer, tmp_path: Path) -> None:
     @use_cassette(str(tmp_path / "a.yaml"), inject_cassette=True)
-    def plain(cassette: Cassette, more: int) -> tuple[int, int]:
+    def plain(cassette: Cassette, more: int = 7) -> tuple[int, int]:
         get(server)
         return len(cassette), more
 
-    assert plain(7) == (1, 7)
+    assert cast("Any", plain)() == (1, 7)
 
 
 @pytest.mark.parametrize(("saves", "exists"), [(True, True), (False, False)])

@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr
-import vcr.cassette
-import vcr.matchers
-import vcr.request
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.vcr.cassette import Cassette, RecordMode
@@ -19,6 +15,7 @@ from cachesaver.vcr.errors import UnhandledHTTPRequestError, UnrecordedRequestEr
 from cachesaver.vcr.files import YAML, FilesystemPersister
 from cachesaver.vcr.matchers import MATCHERS
 from cachesaver.vcr.request import Request
+from vcrs import vcr
 
 MODES = ("none", "once", "new_episodes", "all")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr.config
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.vcr import VCR, use_cassette
 from cachesaver.vcr.config import OPTIONS
 from cachesaver.vcr.files import YAML
+from vcrs import vcr
 
 
 def test_every_option_of_vcrpys_is_known_with_its_default() -> None:
@@ -84,7 +84,7 @@ def test_what_is_not_registered_is_named(options: dict[str, Any]) -> None:
 def test_options_set_later_still_count() -> None:
     recorder = VCR()
     block = recorder.use_cassette("x")
-    recorder.record_mode = "none"
+    vars(recorder)["record_mode"] = "none"
 
     assert block._merged()["options"]["record_mode"] == "none"
 

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import vcr.errors
 
 from cachesaver.errors import ReplayError
 from cachesaver.vcr.cassette import Cassette
 from cachesaver.vcr.errors import UnrecordedRequestError, unrecorded
 from cachesaver.vcr.matchers import DEFAULT, MATCHERS
 from cachesaver.vcr.request import Request
+from vcrs import vcr
 
 JSON = {"Content-Type": "application/json"}
 

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr.persisters.filesystem
-import vcr.serialize
-from vcr.serializers import jsonserializer, yamlserializer
 
 from cachesaver.errors import CassetteError
 from cachesaver.vcr.files import (
@@ -21,6 +18,7 @@ from cachesaver.vcr.files import (
     serialize,
 )
 from cachesaver.vcr.request import Request, body_of
+from vcrs import vcr
 
 CASSETTE = """
 version: 1
@@ -87,13 +85,15 @@ def test_no_tag_is_executed(tag: str, tmp_path: Path) -> None:
 def test_vcrpy_reads_what_is_written_and_writes_what_is_read() -> None:
     text = serialize(recorded(), YAML)
 
-    requests, responses = vcr.serialize.deserialize(text, yamlserializer)
+    requests, responses = vcr.serialize.deserialize(text, vcr.serializers.yamlserializer)
 
     assert [request._to_dict() for request in requests] == [
         request._to_dict() for request in recorded()["requests"]
     ]
     assert responses == recorded()["responses"]
-    theirs = vcr.serialize.serialize({"requests": requests, "responses": responses}, yamlserializer)
+    theirs = vcr.serialize.serialize(
+        {"requests": requests, "responses": responses}, vcr.serializers.yamlserializer
+    )
     assert text == theirs
     assert deserialize(theirs, YAML)[1] == recorded()["responses"]
 
@@ -102,7 +102,7 @@ def test_json_is_vcrpys_and_holds_text_only() -> None:
     told = recorded()
     text = {key: values[:1] for key, values in told.items()}
 
-    assert serialize(text, JSON) == vcr.serialize.serialize(text, jsonserializer)
+    assert serialize(text, JSON) == vcr.serialize.serialize(text, vcr.serializers.jsonserializer)
     with pytest.raises(TypeError, match="serializer 'yaml'"):
         serialize(told, JSON)
 

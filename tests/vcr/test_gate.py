@@ -18,11 +18,11 @@ import httpx2
 import pytest
 import requests
 import urllib3
-import vcr
 import yaml
 
 from cachesaver.transports.loopback import LoopbackServer, Script
 from cachesaver.vcr import UnrecordedRequestError, use_cassette
+from vcrs import vcr
 
 Ask = Callable[[str], str]
 PLAIN = b"plain " * 20

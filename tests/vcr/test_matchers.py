@@ -6,11 +6,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-import vcr.matchers
-import vcr.request
 
 from cachesaver.vcr.matchers import MATCHERS, compared, is_match
 from cachesaver.vcr.request import Request
+from vcrs import vcr
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-import vcr.request
 
 from cachesaver import exchange
 from cachesaver.vcr.request import Headers, Request, body_of
+from vcrs import vcr
 
 URL = "https://user@api.test:8443/v1/x?b=2&a=1&empty="
 
