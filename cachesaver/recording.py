@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from cachesaver.cassettes.files import remove
-from cachesaver.cassettes.pruning import note_played
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.errors import ConfigurationError
 from cachesaver.session import Session
@@ -132,8 +131,6 @@ class Cassette:
             self.session.uninstall()
         finally:
             self.store.close()
-        if file := os.environ.get("CACHESAVER_PLAYED"):
-            note_played(Path(file), self.path, self.store.played)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Wrap *function*, which may be a coroutine function, so that each call is such a block."""

@@ -13,7 +13,6 @@ import openai
 import pytest
 
 import cachesaver
-from cachesaver.cassettes.pruning import played_in
 from cachesaver.cassettes.store import Exhausted
 from cachesaver.errors import CassetteError, ConfigurationError, NotRecordedError
 from cachesaver.recording import Cassette, RecordMode
@@ -243,22 +242,3 @@ def test_it_says_what_it_is(path: Path) -> None:
     assert repr(Cassette(path, RecordMode.NONE, Exhausted.ERROR, {})) == (
         f"<Cassette {str(path)!r} [none]>"
     )
-
-
-def test_what_was_played_is_written_down(
-    rehearsal: Rehearsal, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given CACHESAVER_PLAYED, when cassettes are closed, then it says which answers were given."""
-    with cachesaver.use_cassette(path):
-        ask(rehearsal, "one")
-        ask(rehearsal, "two")
-    file = path.with_name("played")
-    monkeypatch.setenv("CACHESAVER_PLAYED", str(file))
-
-    with cachesaver.use_cassette(path) as cassette:
-        ask(rehearsal, "one")
-
-    ((told, played),) = played_in(file).items()
-    assert told == path.resolve()
-    assert played == cassette.store.played
-    assert len(played) == 1

@@ -52,7 +52,7 @@ def _faults(each: Document) -> Iterator[str]:
         yield f"what it asks cannot be read ({type(error).__name__}: {error}): {_AGAIN}"
         return
     yield from _identity(each.fingerprint, question)
-    if not each.answers:
+    if not each.answers and not each.members.get("errors"):
         yield "it has no answer: remove its document"
     for place, answer in enumerate(each.answers):
         try:
