@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["DIALECTS", "STORES", "TRANSPORTS", "forget", "plugins"]
+__all__ = ["DIALECTS", "READERS", "STORES", "TRANSPORTS", "forget", "plugins"]
 
 DIALECTS = "cachesaver.dialects"
+READERS = "cachesaver.readers"
 STORES = "cachesaver.stores"
 TRANSPORTS = "cachesaver.transports"
 
 
 @cache
 def _found() -> dict[str, tuple[EntryPoint, ...]]:
-    groups = (DIALECTS, STORES, TRANSPORTS)
+    groups = (DIALECTS, READERS, STORES, TRANSPORTS)
     if not any(_tells_of_us(place) for place in sys.path):
         return dict.fromkeys(groups, ())
     from importlib.metadata import entry_points
@@ -54,7 +55,7 @@ def _entry_points(folder: Path) -> Iterator[bytes]:
 
 
 def plugins(group: str) -> tuple[EntryPoint, ...]:
-    """Return the entry points of *group*, one of the three names above."""
+    """Return the entry points of *group*, one of the names above."""
     return _found()[group]
 
 

@@ -21,7 +21,6 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
 from cachesaver.cassettes.files import forget, holds
 from cachesaver.cassettes.format import Document
-from cachesaver.cassettes.pruning import note_played
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.cassettes.verifying import VerifyingStore
@@ -175,8 +174,6 @@ class Cassette:
             self.session.uninstall()
         finally:
             self.store.close()
-        if file := os.environ.get("CACHESAVER_PLAYED"):
-            note_played(Path(file), self.path, self.store.played)
         if not self._is_told and (drift := self.drift()) is not None:
             if error is None:
                 raise drift

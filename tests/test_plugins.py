@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cachesaver.plugins import DIALECTS, STORES, TRANSPORTS, forget, plugins
+from cachesaver.plugins import DIALECTS, READERS, STORES, TRANSPORTS, forget, plugins
+
+GROUPS = [DIALECTS, READERS, STORES, TRANSPORTS]
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +28,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "acme-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    lines = (f"[{group}]\nacme = acme:{group[-3:]}\n" for group in (DIALECTS, STORES, TRANSPORTS))
+    lines = (f"[{group}]\nacme = acme:{group[-3:]}\n" for group in GROUPS)
     (info / "entry_points.txt").write_text("".join(lines))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
 
-@pytest.mark.parametrize("group", [DIALECTS, STORES, TRANSPORTS])
+@pytest.mark.parametrize("group", GROUPS)
 def test_what_a_package_brings_is_found(package: None, group: str) -> None:
     assert [each.value for each in plugins(group) if each.name == "acme"] == [f"acme:{group[-3:]}"]
 

@@ -13,7 +13,6 @@ import openai
 import pytest
 
 import cachesaver
-from cachesaver.cassettes.pruning import played_in
 from cachesaver.cassettes.store import Exhausted
 from cachesaver.errors import CassetteError, ConfigurationError, NotRecordedError
 from cachesaver.recording import Cassette, RecordMode
@@ -309,22 +308,3 @@ class TestAge:
         assert "2001" not in path.read_text()
         with cachesaver.use_cassette(path, max_age="30d"), pytest.raises(NotRecordedError):
             ask(rehearsal, "not recorded")
-
-
-def test_what_was_played_is_written_down(
-    rehearsal: Rehearsal, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given CACHESAVER_PLAYED, when cassettes are closed, then it says which answers were given."""
-    with cachesaver.use_cassette(path):
-        ask(rehearsal, "one")
-        ask(rehearsal, "two")
-    file = path.with_name("played")
-    monkeypatch.setenv("CACHESAVER_PLAYED", str(file))
-
-    with cachesaver.use_cassette(path) as cassette:
-        ask(rehearsal, "one")
-
-    ((told, played),) = played_in(file).items()
-    assert told == path.resolve()
-    assert played == cassette.store.played
-    assert len(played) == 1

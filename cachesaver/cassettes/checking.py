@@ -52,7 +52,7 @@ def _faults(each: Document) -> Iterator[str]:
         yield f"what it asks cannot be read ({type(error).__name__}: {error}): {_AGAIN}"
         return
     yield from _identity(each.fingerprint, question)
-    if not each.answers:
+    if not each.answers and not each.members.get("errors"):
         yield "it has no answer: remove its document"
     for place, answer in enumerate(each.answers):
         try:
@@ -71,10 +71,10 @@ def _identity(fingerprint: str, question: bytes) -> Iterator[str]:
     if hashlib.sha256(question).hexdigest() != fingerprint:
         yield f"its question was changed by hand, and is not found any more: {_AGAIN}"
         return
-    name = question.split(maxsplit=2)[1].decode("utf-8", "replace")
     try:
         request, lossy = request_of(question)
-    except ValueError:  # from a version that spelled questions otherwise
+        name = question.split(maxsplit=2)[1].decode()
+    except (ValueError, IndexError):  # from a version that spelled questions otherwise
         yield f"this version cannot read what it asks: {_AGAIN}"
         return
     dialect = dialect_of(request)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, cast
 
 from cachesaver import dialects
 from cachesaver.batching import Lead
 from cachesaver.buying import SUCCESS, Ask, keep, sample_of
 from cachesaver.canonical import parse_body
 from cachesaver.cassettes.readers.values import Interaction
-from cachesaver.effects import Fill
+from cachesaver.effects import Fill, Steps
 from cachesaver.encoding import decoded
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Reply, Request, Sample
@@ -116,13 +116,9 @@ def _ask(question: Question, inputs: tuple[Question, ...], interaction: Interact
         drawn=Drawn(),
         policy=Policy.FRESH,
         now=_when(interaction.recorded),
-        nearest=_nobody,
+        nearest=lambda _: None,
         inputs=inputs,
     )
-
-
-def _nobody(question: bytes) -> bytes | None:  # noqa: ARG001  # the port's
-    return None
 
 
 def _drawn(ask: Ask, interaction: Interaction) -> tuple[Answer, ...]:
@@ -130,16 +126,20 @@ def _drawn(ask: Ask, interaction: Interaction) -> tuple[Answer, ...]:
     response = interaction.response
     leads = [Lead(index=i, token="", draw="", run=_RUN) for i in range(ask.question.count)]
     reply = Reply(status=response.status, headers=response.headers, chunks=iter(()), close=_nothing)
-    keeping, found = keep(ask, leads, reply, response), list[Answer]()
+    keeping = keep(ask, leads, reply, response)
+    return tuple(
+        Answer(fingerprint=each.fingerprint, question=each.question, sample=each.sample)
+        for each in _fills(keeping)
+    )
+
+
+def _fills(keeping: Steps[object]) -> Iterator[Fill]:
+    """Iterate what *keeping* would fill: the one thing that it asks for."""
     with contextlib.suppress(StopIteration):
-        effect: object = next(keeping)
-        while isinstance(effect, Fill):
-            sample = effect.sample
-            found.append(
-                Answer(fingerprint=effect.fingerprint, question=effect.question, sample=sample)
-            )
-            effect = keeping.send(sample)
-    return tuple(found)
+        fill = cast("Fill", next(keeping))
+        while True:
+            yield fill
+            fill = cast("Fill", keeping.send(fill.sample))
 
 
 def _looked_up(ask: Ask, interaction: Interaction) -> tuple[Answer, ...]:

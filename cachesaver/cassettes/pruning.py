@@ -1,13 +1,9 @@
-"""Answers that nobody asks for any more, taken out of cassettes.
-
-Which were given, a run writes down: one line of JSON for each cassette it closed, any number of runs and
-processes into one file.
-"""
+"""Answers that nobody asks for any more, taken out of cassettes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,50 +11,42 @@ from typing import Any
 from cachesaver.cassettes.format import Document, document
 from cachesaver.errors import ConfigurationError
 
-__all__ = ["Keep", "first", "note_played", "played_in", "pruned", "since", "those_played"]
+__all__ = ["Keep", "first", "pruned", "since", "those_used", "unused_in"]
 
 Keep = Callable[[str, int, Mapping[str, Any]], bool]
 """Asked of each answer by fingerprint, index and members: whether it stays."""
 
-Played = Mapping[Path, Mapping[str, frozenset[int]]]
-"""By cassette and fingerprint, the indexes of the answers that were given."""
+Unused = Mapping[Path, frozenset[tuple[str, int]]]
+"""By cassette, fingerprint and index of the answers that no test was given."""
 
 
-def note_played(file: Path, cassette: Path, played: Mapping[str, Iterable[int]]) -> None:
-    """Add to *file* which answers of *cassette* were given, by fingerprint. Raises OSError."""
-    told = {
-        "cassette": str(cassette.resolve()),
-        "played": {fingerprint: sorted(indexes) for fingerprint, indexes in played.items()},
-    }
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(told) + "\n")
+def unused_in(file: Path) -> Unused:
+    """Return what *file* tells: JSON, `{"a.cassette": [{"fingerprint": ..., "index": ...}]}`.
 
-
-def played_in(file: Path) -> Played:
-    """Return what *file* tells of all runs that wrote to it.
+    Paths in it are seen from the current folder. `pytest --cassette-unused=FILE` writes such a file.
 
     Raises:
         ConfigurationError: It cannot be read, or is no such file.
     """
-    found = dict[Path, dict[str, frozenset[int]]]()
     try:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            told = json.loads(line)
-            known = found.setdefault(Path(told["cassette"]), {})
-            for fingerprint, indexes in told["played"].items():
-                known[fingerprint] = known.get(fingerprint, frozenset()) | frozenset(indexes)
+        told: dict[str, list[dict[str, Any]]] = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            Path(path).resolve(): frozenset(
+                (each["fingerprint"], each["index"]) for each in answers
+            )
+            for path, answers in told.items()
+        }
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            f"{file} does not say what was played: it is written by a run with CACHESAVER_PLAYED={file}"
+            f"{file} does not say what was not used: `pytest --cassette-unused={file}` writes it"
         ) from error
-    return found
 
 
-def those_played(played: Mapping[str, frozenset[int]]) -> Keep:
-    """Return a rule that keeps what was given."""
-    return lambda fingerprint, index, _: index in played.get(fingerprint, ())
+def those_used(unused: Container[tuple[str, int]]) -> Keep:
+    """Return a rule that keeps what is not among *unused*."""
+    return lambda fingerprint, index, _: (fingerprint, index) not in unused
 
 
 def first(count: int) -> Keep:
@@ -77,7 +65,10 @@ def since(moment: datetime) -> Keep:
 
 
 def pruned(documents: Iterable[Document], rules: Iterable[Keep]) -> Iterator[Document]:
-    """Iterate *documents* less the answers that one of *rules* does not keep; then empty ones are gone."""
+    """Iterate *documents* less the answers that one of *rules* does not keep; empty ones are gone.
+
+    What else stands in a document stays.
+    """
     every = tuple(rules)
     for each in documents:
         kept = [

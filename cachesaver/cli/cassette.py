@@ -99,7 +99,9 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 def _prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", help="cassettes, or folders of them", metavar="PATH")
     parser.add_argument(
-        "--played", help="keep what this file says was given (CACHESAVER_PLAYED)", metavar="FILE"
+        "--unused",
+        help="drop what this file says no test was given (pytest --cassette-unused=FILE)",
+        metavar="FILE",
     )
     parser.add_argument(
         "--keep", type=int, help="keep the first N answers to each question", metavar="N"

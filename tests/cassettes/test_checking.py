@@ -55,6 +55,7 @@ TWICE = "it stands there 2 times"
             (of((CHAT % b"a")[:-1] + b',"temperature":1}'),),
             ["this version reads its question otherwise"],
         ),
+        ((of(b"cachesaver/9 openai.chat"),), ["this version cannot read what it asks"]),
         ((document("0" * 64, {"asks": 1}, [ANSWER]),), ["what it asks cannot be read"]),
         ((of(CHAT % b"a", {"status": "x", "json": 1, "style": "?"}),), ["answer 0 cannot be read"]),
         (
@@ -62,7 +63,7 @@ TWICE = "it stands there 2 times"
             ["it has no answer"],
         ),
     ],
-    ids=["order", "twice", "changed", "version", "question", "answer", "empty"],
+    ids=["order", "twice", "changed", "version", "later", "question", "answer", "empty"],
 )
 def test_each_fault_is_said(
     documents: tuple[Document, ...], said: list[str], tmp_path: Path

@@ -89,6 +89,16 @@ def test_each_input_of_a_batch_has_its_answer() -> None:
     assert single.answers[0].fingerprint == one.fingerprint
 
 
+@pytest.mark.parametrize("vectors", [[], [{"object": "embedding", "index": 0, "embedding": [1.0]}]])
+def test_a_batch_that_is_not_answered_whole_is_kept_out(vectors: list[object]) -> None:
+    told = {"object": "list", "model": "e", "data": vectors}
+    url = "https://api.openai.com/v1/embeddings"
+
+    verdict = only(exchange({"model": "e", "input": ["x", "y"]}, told, url=url))
+
+    assert (verdict.answers, verdict.reason) == ((), "it is no complete answer")
+
+
 @pytest.mark.parametrize(
     ("kept_out", "reason"),
     [

@@ -46,6 +46,11 @@ def test_an_excerpt_is_what_was_said_last(body: object, said: str) -> None:
     assert excerpt(head + json.dumps(body).encode()) == said
 
 
+def test_what_is_no_json_is_shown_as_it_is() -> None:
+    assert excerpt(b"cachesaver/1 x POST\nhttps://a.test\n/v1\n\n\nform\na=b") == "form a=b"
+    assert excerpt(b"cachesaver/1 x POST\nhttps://a.test\n/v1\n\n\n[1]") == ""
+
+
 def test_answers_are_listed_by_their_question() -> None:
     one, two = entry("b", "x", "1", "2"), entry("a", "y")
     answers = [

@@ -12,11 +12,10 @@ from cachesaver.cassettes.answers import answer_of, question_members
 from cachesaver.cassettes.format import Document, document
 from cachesaver.cassettes.pruning import (
     first,
-    note_played,
-    played_in,
     pruned,
     since,
-    those_played,
+    those_used,
+    unused_in,
 )
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Response, Sample
@@ -47,26 +46,41 @@ def test_rules_say_what_stays() -> None:
     assert left(list(pruned(DOCUMENTS, [first(1)]))) == {"a": ["0"], "b": ["0"]}
     assert left(list(pruned(DOCUMENTS, [since(moment)]))) == {"a": ["1", "2"]}
     assert left(list(pruned(DOCUMENTS, [since(moment), first(2)]))) == {"a": ["1"]}
-    played = those_played({"a" * 64: frozenset({2})})
-    assert left(list(pruned(DOCUMENTS, [played]))) == {"a": ["2"]}
+    used = those_used({("a" * 64, 0), ("a" * 64, 1), ("b" * 64, 0)})
+    assert left(list(pruned(DOCUMENTS, [used]))) == {"a": ["2"]}
     assert list(pruned(DOCUMENTS, [first(9)])) == DOCUMENTS
     assert list(pruned([UNDATED], [since(moment)])) == [UNDATED]
 
 
-def test_what_was_played_is_added_up_over_runs(tmp_path: Path) -> None:
-    file, one = tmp_path / "played", tmp_path / "one.cassette"
-    note_played(file, one, {"a": [1]})
-    note_played(file, tmp_path / "other.cassette", {"a": [0]})
-    note_played(file, one, {"a": [0], "b": [3]})
+def test_what_else_stands_in_a_document_stays() -> None:
+    members = question_members(b"cachesaver/1 generic POST\no\n/\n\n\n{}") | {
+        "errors": [{"status": 429}]
+    }
+    whole = document("a" * 64, members, list(DOCUMENTS[0].answers))
 
-    assert played_in(file)[one.resolve()] == {"a": frozenset({0, 1}), "b": frozenset({3})}
+    (found,) = pruned([whole], [first(1)])
+
+    assert found.members["errors"] == [{"status": 429}]
+    assert found.question == whole.question
 
 
-@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"cassette": "a"})])
+def test_what_no_test_was_given_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given paths from the folder in which the tests were run, then they are seen from there."""
+    monkeypatch.chdir(tmp_path)
+    told = {"tests/a.cassette": [{"fingerprint": "f", "index": 1}], "b.cassette": []}
+    (tmp_path / "unused").write_text(json.dumps(told), encoding="utf-8")
+
+    assert unused_in(Path("unused")) == {
+        (tmp_path / "tests" / "a.cassette").resolve(): {("f", 1)},
+        (tmp_path / "b.cassette").resolve(): frozenset(),
+    }
+
+
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"a": ["b"]})])
 def test_a_file_that_says_no_such_thing_is_an_error(text: str, tmp_path: Path) -> None:
-    (tmp_path / "played").write_text(text, encoding="utf-8")
+    (tmp_path / "unused").write_text(text, encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="CACHESAVER_PLAYED"):
-        played_in(tmp_path / "played")
+    with pytest.raises(ConfigurationError, match="--cassette-unused"):
+        unused_in(tmp_path / "unused")
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        played_in(tmp_path / "nowhere")
+        unused_in(tmp_path / "nowhere")

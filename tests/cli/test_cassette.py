@@ -36,7 +36,7 @@ def test_what_it_does_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
         ["import", "PLAIN", "x.cassette"],
         ["prune", "FINE"],
         ["prune", "FINE", "--keep", "0"],
-        ["prune", "FINE", "--played", "NOWHERE"],
+        ["prune", "FINE", "--unused", "NOWHERE"],
         ["export", "FINE", "no-suffix"],
         ["show", "FINE", "ffff"],
         ["import", "FINE", "x.cassette", "--alias", "nothing"],

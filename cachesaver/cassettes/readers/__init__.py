@@ -6,7 +6,8 @@ Used like::
         interaction.request, interaction.response, interaction.lossy
 
 A format is known by the keys at its top, not by the name of its file. To read one more, write a module
-with a `CLAIMS` and a `read` and give it a row in `FORMATS`.
+with a `claims` and a `read` and give it a row in `FORMATS`; another package names it as an entry point in
+the group `cachesaver.readers`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,17 @@ from cachesaver.cassettes.readers import (
 from cachesaver.cassettes.readers.texts import Document, documents
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.errors import CassetteError
+from cachesaver.plugins import READERS, plugins
 
-__all__ = ["FORMATS", "Interaction", "format_of", "plain_text", "read"]
+__all__ = ["FORMATS", "Document", "Interaction", "format_of", "plain_text", "read"]
+
+Claims = Callable[[Mapping[str, Any]], bool]
+"""Tells from the mapping at the top of a file whether it is of this format."""
 
 Read = Callable[[list[Document], str], Iterator[Interaction]]
+"""Takes the documents of a file, and its name; iterates its interactions in their order."""
 
-FORMATS: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], Read]]] = MappingProxyType(
+FORMATS: Final[Mapping[str, tuple[Claims, Read]]] = MappingProxyType(
     {
         # name: whether the mapping at the top of a file is its, and its reader. The first that claims.
         "cassetter": (cassetter.claims, cassetter.read),
@@ -74,7 +80,7 @@ def read(content: bytes, *, location: str) -> Iterator[Interaction]:
         if text.startswith(beginnings):
             return _told(read_dump(text, location), location)
     found = documents(text, location=location)
-    _, reader = FORMATS[_format(found, location)]
+    _, (_, reader) = _format(found, location)
     return _told(reader(found, location), location)
 
 
@@ -88,7 +94,8 @@ def format_of(content: bytes, *, location: str) -> str:
     for name, (beginnings, _) in _DUMPS.items():
         if text.startswith(beginnings):
             return name
-    return _format(documents(text, location=location), location)
+    name, _ = _format(documents(text, location=location), location)
+    return name
 
 
 def plain_text(content: bytes, *, location: str) -> bytes:
@@ -105,17 +112,24 @@ def plain_text(content: bytes, *, location: str) -> bytes:
         raise _damaged(location, error) from error
 
 
-def _format(found: list[Document], location: str) -> str:
+def _format(found: list[Document], location: str) -> tuple[str, tuple[Claims, Read]]:
     top = found[0].value if found else None
+    known = {**_brought(), **FORMATS}
     if isinstance(top, dict):
-        for name, (claims, _) in FORMATS.items():
+        for name, (claims, reader) in known.items():
             if claims(top):  # pyright: ignore[reportUnknownArgumentType]  # keys of any type
-                return name
-    known = ", ".join((*_DUMPS, *FORMATS))
+                return name, (claims, reader)
+    names = ", ".join((*_DUMPS, *known))
     raise CassetteError(
-        f"{location} is no recording that we can read: it is none of {known}; name another file.",
+        f"{location} is no recording that we can read: it is none of {names}; name another file.",
         location=location,
     )
+
+
+def _brought() -> dict[str, tuple[Claims, Read]]:
+    """Return the formats that other packages bring; they are tried before ours."""
+    loaded: list[tuple[str, Any]] = [(each.name, each.load()) for each in plugins(READERS)]
+    return {name: (module.claims, module.read) for name, module in loaded}
 
 
 def _told(reading: Iterator[Interaction], location: str) -> Iterator[Interaction]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cachesaver.cassettes.checking import faults
 from cachesaver.cassettes.files import put_in_order, read, revise
 from cachesaver.cassettes.format import Document, merged
-from cachesaver.cassettes.pruning import Keep, first, played_in, pruned, since, those_played
+from cachesaver.cassettes.pruning import Keep, first, pruned, since, those_used, unused_in
 from cachesaver.cassettes.scanning import Finding, scan
 from cachesaver.cli.cassettes.sources import cassettes, content_of, recordings
 from cachesaver.cli.tables import counted
@@ -56,18 +56,13 @@ def verify_(arguments: argparse.Namespace) -> int:
 def prune_(arguments: argparse.Namespace) -> int:
     """Take answers out of cassettes, by every rule that is given."""
     shared = list(_shared(arguments))
-    played = None if arguments.played is None else played_in(Path(arguments.played))
-    if not shared and played is None:
-        raise ConfigurationError("nothing says what to keep: add --played, --keep or --older-than")
+    unused = None if arguments.unused is None else unused_in(Path(arguments.unused))
+    if not shared and unused is None:
+        raise ConfigurationError("nothing says what to keep: add --unused, --keep or --older-than")
     gone = files = 0
     for files, path in enumerate(cassettes(arguments.paths), start=1):  # noqa: B007  # counts
-        rules = list(shared)
-        if played is not None:
-            if (told := played.get(path.resolve())) is None:
-                print(f"{path}: no test opened it; if none will, remove it")
-                continue
-            rules.append(those_played(told))
-        gone += _pruned(path, rules, is_dry=arguments.dry_run)
+        told = [] if unused is None else [those_used(unused.get(path.resolve(), ()))]
+        gone += _pruned(path, [*shared, *told], is_dry=arguments.dry_run)
     would = "to take out" if arguments.dry_run else "taken out"
     print(f"{counted(gone, 'answer')} {would} of {counted(files, 'cassette')}")
     return 0

@@ -96,3 +96,11 @@ def test_bodies_are_read_by_their_type(text: str, name: str) -> None:
     assert one.lossy == ("the request's body was kept parsed: its spelling is ours",)
     assert two.request.body == b"\x00\xff\x1f"
     assert (two.response.status, two.response.body) == (204, b"")
+
+
+def test_json_may_be_a_text() -> None:
+    asked = YAML.replace("type: binary\n      content: 00ff1f", 'type: json\n      content: "é"')
+
+    _, two = read(asked.encode(), location="c.yaml")
+
+    assert two.request.body == b'"\\u00e9"'

@@ -7,8 +7,10 @@ import json
 
 import pytest
 
-from cachesaver.cassettes.readers import format_of, read
+from cachesaver.cassettes import readers
+from cachesaver.cassettes.readers import format_of, read, vcrpy
 from cachesaver.errors import CassetteError
+from cachesaver.plugins import READERS
 
 VCRPY = """version: 1
 interactions:
@@ -82,3 +84,22 @@ def test_a_damaged_interaction_is_named_by_its_number() -> None:
 def test_gzip_that_was_cut_off_is_an_error_of_ours() -> None:
     with pytest.raises(CassetteError, match="damaged"):
         list(read(gzip.compress(b"a" * 999)[:20], location="c.gz"))
+
+
+def test_a_format_that_a_package_brings_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a reader for what vcrpy's would claim too, then it is the one that reads."""
+
+    class Point:
+        name = "acme"
+
+        def load(self) -> object:
+            return vcrpy
+
+    def brought(group: str) -> list[Point]:
+        return [Point()] if group == READERS else []
+
+    monkeypatch.setattr(readers, "plugins", brought)
+
+    assert format_of(VCRPY.encode(), location="c") == "acme"
+    assert format_of(b'{"log": {"entries": []}}', location="c") == "har"
+    assert len(list(read(VCRPY.encode(), location="c"))) == 1

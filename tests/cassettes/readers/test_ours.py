@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cachesaver.canonical import parse_body
 from cachesaver.cassettes.answers import answer_of, question_members
 from cachesaver.cassettes.format import Head, document, written
 from cachesaver.cassettes.readers import read
-from cachesaver.cassettes.readers.ours import request_of
+from cachesaver.cassettes.readers.ours import request_of, streaming
 from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Request, Response, Sample
 from cachesaver.identity import identify
@@ -78,6 +79,54 @@ def test_the_request_asks_the_same_question(request_: Request) -> None:
 
     assert asked(found)[0] == fingerprint
     assert lossy == ()
+
+
+EVENTS, WHOLE = "text/event-stream", "application/json"
+AWS = "application/vnd.amazon.eventstream"
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta/models/g:generateContent"
+BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/"
+GEMINI_ASK = b'{"contents":[{"parts":[{"text":"a"}]}]}'
+CONVERSE_ASK = b'{"messages":[{"role":"user","content":[{"text":"a"}]}]}'
+OLLAMA_ASK = b'{"model":"m","messages":[{"role":"user","content":"a"}]}'
+OLLAMA = "http://localhost:11434/api/chat"
+
+
+@pytest.mark.parametrize(
+    ("asked_url", "body", "kind", "streaming_url", "streams"),
+    [
+        (CHAT.url, CHAT.body, EVENTS, CHAT.url, True),
+        (CHAT.url, CHAT.body, WHOLE, CHAT.url, None),
+        (GOOGLE, GEMINI_ASK, EVENTS, GOOGLE.replace(":gen", ":streamGen") + "?alt=sse", None),
+        (GOOGLE, GEMINI_ASK, WHOLE, GOOGLE, None),
+        (f"{BEDROCK}converse", CONVERSE_ASK, AWS, f"{BEDROCK}converse-stream", None),
+        (OLLAMA, OLLAMA_ASK, WHOLE, OLLAMA, False),
+        (OLLAMA, OLLAMA_ASK, "application/x-ndjson", OLLAMA, None),
+    ],
+)
+def test_a_request_asks_for_the_form_that_was_recorded(
+    asked_url: str, body: bytes, kind: str, streaming_url: str, *, streams: bool | None
+) -> None:
+    """Given that the form is no part of a question, then the answer says which was asked for."""
+    request = Request(
+        method="POST", url=asked_url, headers=(("content-type", "application/json"),), body=body
+    )
+    told = {EVENTS: b"data: {}\n\n", WHOLE: b'{"done":true}', AWS: b"\0"}.get(kind, b"{}\n{}\n")
+    response = Response(status=200, headers=(("content-type", kind),), chunks=(told,))
+
+    found = streaming(request, response)
+
+    assert found.url == streaming_url
+    assert json.loads(found.body).get("stream") is streams
+    assert asked(found)[0] == asked(request)[0]
+
+
+def test_a_form_that_cannot_be_asked_for_is_left() -> None:
+    """Given a question of nobody we know whose answer is a stream, then it stays as it was asked."""
+    form = (("content-type", "application/x-www-form-urlencoded"),)
+    request = Request(method="POST", url="https://a.test/v1", headers=form, body=b"a=b")
+    response = Response(status=200, headers=(("content-type", EVENTS),), chunks=(b"data: 1\n\n",))
+
+    assert streaming(request, response) == request
 
 
 def test_the_parts_of_a_form_are_gone(tmp_path: Path) -> None:

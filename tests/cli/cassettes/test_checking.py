@@ -95,21 +95,22 @@ def test_prune_keeps_what_it_is_told_to(rule: list[str], left: int, cassette: Pa
     assert len(list(answers_in(cassette))) == left
 
 
-def test_prune_keeps_what_was_played(cassette: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fingerprint = next(answers_in(cassette)).fingerprint
-    played, other = cassette.with_name("played"), cassette.with_name("z.cassette")
+def test_prune_drops_what_no_test_was_given(
+    cassette: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone, kept, _ = answers_in(cassette)
+    unused, other = cassette.with_name("unused"), cassette.with_name("z.cassette")
     other.write_bytes(cassette.read_bytes())
-    told = {"cassette": str(cassette.resolve()), "played": {fingerprint: [0]}}
-    played.write_text(json.dumps(told) + "\n")
+    told = [{"fingerprint": gone.fingerprint, "index": 0}]
+    unused.write_text(json.dumps({str(cassette): told}))
     capsys.readouterr()
 
-    status = main(["cassette", "prune", "--played", str(played), str(cassette.parent)])
+    status = main(["cassette", "prune", "--unused", str(unused), str(cassette.parent)])
 
     assert status == 0
-    assert [each.fingerprint for each in answers_in(cassette)] == [fingerprint]
+    assert next(answers_in(cassette)) == kept
     assert len(list(answers_in(other))) == 3
     assert capsys.readouterr().out.splitlines() == [
-        f"{cassette}: 2 answers of 3",
-        f"{other}: no test opened it; if none will, remove it",
-        "2 answers taken out of 2 cassettes",
+        f"{cassette}: 1 answer of 3",
+        "1 answer taken out of 2 cassettes",
     ]
