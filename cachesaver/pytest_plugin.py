@@ -146,7 +146,7 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
 
     item = _item(request)
     marker = item.get_closest_marker("cassette")
-    options = _settings(item.config) | (marker.kwargs if marker else {})
+    options = {**_settings(item.config), **(marker.kwargs if marker else {})}
     made = use_cassette(claim(item, item.config.stash[_OWNERS]), **options)
     made.since = item.config.stash[_BEGAN]
     with made as used:

@@ -6,14 +6,15 @@ a file (cachesaver/cassettes).
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
@@ -21,19 +22,22 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
 from cachesaver.cassettes.files import forget, holds
 from cachesaver.cassettes.format import Document
+from cachesaver.cassettes.modes import RecordMode, one_of
+from cachesaver.cassettes.modes import exhausted as how_exhausted
+from cachesaver.cassettes.modes import record_mode as which_mode
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.cassettes.verifying import VerifyingStore
-from cachesaver.errors import CassetteDriftError, CassetteError, ConfigurationError
+from cachesaver.errors import CassetteDriftError, CassetteError
 from cachesaver.session import Session
 from cachesaver.settings import Mode
+from cachesaver.sleeping import until_done
 from cachesaver.wiring import TRANSPORTS, install
 
 __all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_W = TypeVar("_W", bound=StrEnum)
 
 _NO_ERRORS: Final = statuses(given=False)
 
@@ -42,23 +46,6 @@ OPENED: Final = set[str]()
 
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
-
-
-class RecordMode(StrEnum):
-    """What is answered from the cassette, and what is recorded. The names are vcrpy's."""
-
-    NONE = "none"
-    """Answer from the cassette; what is not in it raises. Nothing is recorded."""
-    ONCE = "once"
-    """Record where there is no cassette yet; else as NONE."""
-    NEW_EPISODES = "new_episodes"
-    """Answer from the cassette, and record what is not in it."""
-    ALL = "all"
-    """Record everything anew; what is not asked stays."""
-    REWRITE = "rewrite"
-    """Forget the cassette, then record."""
-    VERIFY = "verify"
-    """Ask for everything, record nothing, and raise if the answers have another shape than recorded."""
 
 
 def use_cassette(
@@ -82,6 +69,8 @@ def use_cassette(
         @cachesaver.use_cassette("greeting.cassette", record_mode="none")
         async def test_greeting(): ...
 
+        async with cachesaver.use_cassette("greeting.cassette"): ...    # on an event loop
+
     Args:
         path: Of the file.
         record_mode: One of `RecordMode`. Default: `CACHESAVER_RECORD_MODE`, else "once".
@@ -101,15 +90,15 @@ def use_cassette(
     Raises:
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
-    mode = _mode(record_mode)
+    mode = which_mode(record_mode)
     return Cassette(
         Path(path),
         mode,
-        _exhausted(exhausted, mode),
+        how_exhausted(exhausted, mode),
         options,
         errors=statuses(record_errors),
         max_age=None if max_age is None else age(max_age),
-        on_expiry=_one_of(OnExpiry, "on_expiry", on_expiry),
+        on_expiry=one_of(OnExpiry, "on_expiry", on_expiry),
     )
 
 
@@ -152,6 +141,15 @@ class Cassette:
         return f"<Cassette {str(self.path)!r} [{self.record_mode}]>"
 
     def __enter__(self) -> Self:
+        self._begin()
+        return self
+
+    async def __aenter__(self) -> Self:
+        """Do as `with` does, and touch no file on the event loop's thread."""
+        await _aside(self._begin, undo=self._end)
+        return self
+
+    def _begin(self) -> None:
         if self.record_mode is RecordMode.REWRITE:
             forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
@@ -159,10 +157,8 @@ class Cassette:
         self.store = self._opened(records=records)
         self._is_told = False
         self._heed_age()
-        records = records or bool(self.store.outdated)
-        mode = Mode.CACHE if records else Mode.REPLAY
+        mode = Mode.CACHE if records or self.store.outdated else Mode.REPLAY
         self.session = install(store=self.store, mode=mode, **self._options)
-        return self
 
     def __exit__(
         self,
@@ -170,10 +166,25 @@ class Cassette:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+        self._tell(error)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await _aside(self._end)
+        self._tell(error)
+
+    def _end(self) -> None:
         try:
             self.session.uninstall()
         finally:
             self.store.close()
+
+    def _tell(self, error: BaseException | None) -> None:
         if not self._is_told and (drift := self.drift()) is not None:
             if error is None:
                 raise drift
@@ -243,7 +254,7 @@ class Cassette:
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
+            async with self._again():
                 return await function(*args, **kwargs)
 
         return wrapped
@@ -266,34 +277,26 @@ class Cassette:
         return self.since is None or holds(self.path, self.since)
 
 
-def _mode(given: str | RecordMode | None) -> RecordMode:
-    asked = given or os.environ.get("CACHESAVER_RECORD_MODE") or RecordMode.ONCE
-    return _one_of(RecordMode, "record_mode", asked)
+def _nothing() -> None:
+    """There is nothing to undo."""
 
 
-def _one_of(words: type[_W], option: str, given: str) -> _W:
+async def _aside(work: Callable[[], None], undo: Callable[[], None] = _nothing) -> None:
+    """Do *work* in a thread of its own, and wait for it; where that is cancelled, *undo* it then."""
+
+    def undone(ended: Future[None]) -> None:
+        if ended.exception() is None:
+            undo()
+
+    pool = ThreadPoolExecutor(1, "cachesaver-cassette")
+    done = pool.submit(contextvars.copy_context().run, work)
+    pool.shutdown(wait=False)  # the thread ends when it has done that
     try:
-        return words(given)
-    except ValueError:
-        known = ", ".join(words)
-        raise ConfigurationError(f"{option}={given!r} is unknown; write one of {known}.") from None
-
-
-def _exhausted(given: str | Exhausted | None, mode: RecordMode) -> Exhausted:
-    if given is None:
-        return Exhausted.ERROR if mode is RecordMode.NONE else Exhausted.EXTEND
-    asked = _one_of(Exhausted, "exhausted", given)
-    if asked is Exhausted.EXTEND and mode is RecordMode.NONE:
-        raise ConfigurationError(
-            "record_mode='none' records nothing, so exhausted='extend' cannot be; "
-            "write record_mode='new_episodes', or another word for exhausted."
-        )
-    if asked is Exhausted.ERROR and mode is not RecordMode.NONE and mode is not RecordMode.ONCE:
-        raise ConfigurationError(
-            f"record_mode={str(mode)!r} records what is not there, so exhausted='error' cannot be; "
-            "write record_mode='none', or leave exhausted out."
-        )
-    return asked
+        await until_done(done)
+    except BaseException:
+        done.add_done_callback(undone)
+        raise
+    done.result()
 
 
 def _versions() -> dict[str, str]:

@@ -64,8 +64,8 @@ class Uses:
         for each in store.documents:
             indexes = self.held.setdefault(path, {}).setdefault(each.fingerprint, set())
             indexes.update(range(len(each.answers)))
-        for fingerprint, indexes in store.played.items():
-            self.played.setdefault(path, {}).setdefault(fingerprint, set()).update(indexes)
+        for fingerprint, given in store.played.items():
+            self.played.setdefault(path, {}).setdefault(fingerprint, set()).update(given)
 
     def unused(self) -> dict[str, list[tuple[str, int]]]:
         """Return fingerprint and index of each answer that no test was given, by cassette."""

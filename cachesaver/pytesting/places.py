@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def path_of(item: pytest.Item) -> Path:
     return folder_of(item) / given if is_name else Path(os.path.abspath(given))  # noqa: PTH100
 
 
-def claim(item: pytest.Item, owners: MutableMapping[str, str]) -> Path:
+def claim(item: pytest.Item, owners: dict[str, str]) -> Path:
     """Return `path_of` *item*; note in *owners*, by the path without case, that it is its own.
 
     Raises:
