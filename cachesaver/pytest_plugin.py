@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Generator, Iterator, Mapping, MutableMapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -68,7 +68,7 @@ _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
 _BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
 _BEGIN: Final = "cachesaver_began"
 _TOLD: Final = "cachesaver_uses"
-_OWNERS: pytest.StashKey[MutableMapping[str, str]] = pytest.StashKey()
+_OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 """Which test has which file, by the file's name without case."""
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 _USES: pytest.StashKey[Uses] = pytest.StashKey()
