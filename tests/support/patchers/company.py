@@ -71,6 +71,16 @@ _ALL = {
     "botocore": ("botocore:BotocoreInstrumentor",),
 }
 
+_PUT_BACK: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "theirs first, they leave first",
+            "they leave, come again, leave last",
+        ),
+        "they put back what they found, and what came after them is gone",
+    )
+)
+
 _DATADOG = ("httpx", "httpx2", "requests", "urllib3", "aiohttp", "httplib", "botocore")
 
 PATCHERS: Mapping[str, Patcher] = MappingProxyType(
@@ -84,12 +94,7 @@ PATCHERS: Mapping[str, Patcher] = MappingProxyType(
         "functions on our own methods": Patcher(
             packages=(),
             make=lambda _: Seams(),
-            known=MappingProxyType(
-                dict.fromkeys(
-                    ("theirs first, they leave first", "they leave, come again, leave last"),
-                    "they put back what they found, and what came after them is gone",
-                )
-            ),
+            known=_PUT_BACK,
         ),
         "wrapt's proxies on our own methods": Patcher(
             packages=("wrapt",), make=lambda _: Proxies()
