@@ -103,8 +103,5 @@ PATCHERS: Mapping[str, Patcher] = MappingProxyType(
         "responses": _mock("responses", mocks.responses_enters),
         "aioresponses": _mock("aioresponses", mocks.aioresponses_enters),
         "pook": _mock("pook", mocks.pook_enters),
-        "HTTPretty": _mock("httpretty", mocks.httpretty_enters),
-        "Mocket": _mock("mocket", mocks.mocket_enters),
-        "VCR.py": _mock("vcrpy", mocks.vcr_enters),
     }
 )
