@@ -43,9 +43,9 @@ def main() -> int:
         wrong = wrong or bool(found.surprises())
         when = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}"
         folder(name).with_suffix(".json").write_text(json.dumps(lines(found, when)), "utf-8")
-    known = [folder(name).with_suffix(".json") for name in PATCHERS]
-    told_of = [json.loads(path.read_text("utf-8")) for path in known if path.exists()]
-    PAGE.write_text(written(PAGE.read_text("utf-8"), told_of), "utf-8")
+        known = [folder(each).with_suffix(".json") for each in PATCHERS]
+        told_of = [json.loads(path.read_text("utf-8")) for path in known if path.exists()]
+        PAGE.write_text(written(PAGE.read_text("utf-8"), told_of), "utf-8")
     return int(wrong)
 
 

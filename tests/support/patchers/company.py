@@ -16,7 +16,6 @@ from patchers.tracers import (
     OpenTelemetry,
     Proxies,
     Seams,
-    Sentry,
 )
 
 __all__ = ["PATCHERS", "Other", "Patcher"]
@@ -71,6 +70,16 @@ _ALL = {
     "botocore": ("botocore:BotocoreInstrumentor",),
 }
 
+_PUT_BACK: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "theirs first, they leave first",
+            "they leave, come again, leave last",
+        ),
+        "they put back what they found, and what came after them is gone",
+    )
+)
+
 _DATADOG = ("httpx", "httpx2", "requests", "urllib3", "aiohttp", "httplib", "botocore")
 
 PATCHERS: Mapping[str, Patcher] = MappingProxyType(
@@ -79,17 +88,11 @@ PATCHERS: Mapping[str, Patcher] = MappingProxyType(
         "Logfire": Patcher(
             packages=("logfire[httpx,requests,aiohttp-client]",), make=lambda _: Logfire()
         ),
-        "Sentry": Patcher(packages=("sentry-sdk",), make=lambda _: Sentry()),
         "Datadog": Patcher(packages=("ddtrace",), make=lambda _: Datadog(_DATADOG)),
         "functions on our own methods": Patcher(
             packages=(),
             make=lambda _: Seams(),
-            known=MappingProxyType(
-                dict.fromkeys(
-                    ("theirs first, they leave first", "they leave, come again, leave last"),
-                    "they put back what they found, and what came after them is gone",
-                )
-            ),
+            known=_PUT_BACK,
         ),
         "wrapt's proxies on our own methods": Patcher(
             packages=("wrapt",), make=lambda _: Proxies()
@@ -98,8 +101,5 @@ PATCHERS: Mapping[str, Patcher] = MappingProxyType(
         "responses": _mock("responses", mocks.responses_enters),
         "aioresponses": _mock("aioresponses", mocks.aioresponses_enters),
         "pook": _mock("pook", mocks.pook_enters),
-        "HTTPretty": _mock("httpretty", mocks.httpretty_enters),
-        "Mocket": _mock("mocket", mocks.mocket_enters),
-        "VCR.py": _mock("vcrpy", mocks.vcr_enters),
     }
 )

@@ -15,10 +15,7 @@ __all__ = ["PAGE", "Found", "Lines", "lines", "told", "written"]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "patchers.md"
 
 _PART = re.compile(r"(?<=<!-- generated -->\n).*?(?=<!-- end -->)", re.DOTALL)
-_HEAD = (
-    *("package", "client", "it sees of a hit", "orders that hold", "it leaves behind, alone"),
-    "found",
-)
+_HEAD = ("package", "client", "it sees of a hit", "orders that hold", "found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +94,7 @@ def _rows(found: Found) -> list[tuple[str, ...]]:
         held = f"{len(found.orders) - wrong} of {len(found.orders)}"
         groups.setdefault((sees, held), []).append(client)
     title = f"{found.name} ({found.version})" if found.version else found.name
-    left = str(len(found.alone.left)) if found.alone.left else "nothing"
-    return [
-        (title, ", ".join(clients), sees, held, left) for (sees, held), clients in groups.items()
-    ]
+    return [(title, ", ".join(clients), sees, held) for (sees, held), clients in groups.items()]
 
 
 def _notes(found: Found) -> list[str]:
