@@ -145,7 +145,7 @@ SUITES: tuple[Suite, ...] = (
             *("tests/api_resources/test_completions.py", "tests/api_resources/test_embeddings.py"),
             *("tests/api_resources/test_files.py", "tests/api_resources/test_images.py"),
             *("tests/api_resources/test_moderations.py", "tests/api_resources/test_responses.py"),
-            *("tests/lib/chat", "tests/lib/responses", "tests/lib/streaming"),
+            *("tests/lib/chat", "tests/lib/streaming"),
             *("tests/lib/test_azure.py", "tests/lib/test_bedrock.py", "tests/test_client.py"),
             *("tests/test_httpx2.py", "tests/test_legacy_response.py", "tests/test_response.py"),
             *("tests/test_sse_framing.py", "tests/test_streaming.py"),
