@@ -60,8 +60,13 @@ def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _
 
 def _wants(gate: Gate, request: ClientRequest, original: _Connect) -> bool:
     """Tell whether *gate* is to answer *request*; report one that it wants and cannot have."""
+    from aiohttp import ClientRequest
+
     from cachesaver.transports.aiohttp_calls import obstacle
 
+    # The fields of one that is mocked can raise.
+    if not issubclass(type(request), ClientRequest):  # pyright: ignore[reportUnnecessaryIsInstance]  # it is
+        return False
     url = request.url
     if is_unseen(request.method, gate):
         return False

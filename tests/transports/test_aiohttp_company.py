@@ -429,6 +429,27 @@ def test_a_mock_in_our_own_place_answers_unless_asked_not_to() -> None:
     assert gate.asked == []
 
 
+def test_a_mocked_request_is_left_alone() -> None:
+    """Given aiohttp's request as `mock.create_autospec` makes it, then the live connector has it.
+
+    Reading its URL raises: aiohttp does not, its own tests of `ws_connect` rely on it.
+    """
+    request = mock.create_autospec(aiohttp.ClientRequest, spec_set=True)
+
+    async def main() -> None:
+        connector = aiohttp.BaseConnector()
+        with (
+            mock.patch.object(connector, "_create_connection", side_effect=LookupError("live")),
+            pytest.raises(LookupError, match="live"),
+        ):
+            await connector.connect(request, [], aiohttp.ClientTimeout())
+        await connector.close()
+
+    run(gate := TeeGate(), main())
+
+    assert (gate.looked, gate.asked) == ([], [])
+
+
 def test_aiohttps_own_test_client_works() -> None:
     gate = TeeGate()
 
