@@ -192,12 +192,12 @@ SUITES: tuple[Suite, ...] = (
     Suite(
         name="opentelemetry-openai-v2",
         git="https://github.com/open-telemetry/opentelemetry-python-contrib",
-        tag="opentelemetry-instrumentation-openai-v2==2.4b0",
+        tag="opentelemetry-instrumentation-openai-v2==2.3b0",
         folder="instrumentation-genai/opentelemetry-instrumentation-openai-v2",
         # tests/requirements.latest.txt
         requires=(
-            *("opentelemetry-instrumentation-openai-v2==2.4b0", "openai==2.26.0", "httpx==0.27.2"),
-            "opentelemetry-util-genai==0.4b0",
+            *("opentelemetry-instrumentation-openai-v2==2.3b0", "openai==1.109.1", "httpx==0.27.2"),
+            "opentelemetry-util-genai==0.3b0",
             *(
                 "pytest-vcr==1.0.2",
                 "pytest-asyncio",
@@ -235,7 +235,7 @@ SUITES: tuple[Suite, ...] = (
         # pyproject.toml, dependency group "test"
         requires=(
             *("opentelemetry-instrumentation-anthropic==0.62.1", "anthropic[bedrock]>=0.86,<1"),
-            *("opentelemetry-sdk>=1.38,<2", "pytest-asyncio>=0.23.7,<0.24", "pytest>=8.2.2,<9"),
+            *("opentelemetry-sdk>=1.38,<1.39", "pytest-asyncio>=0.23.7,<0.24", "pytest>=8.2.2,<9"),
             *("pytest-recording>=0.13.1,<0.14", "vcrpy>=8,<9"),
         ),
         shown=("opentelemetry-instrumentation-anthropic", "anthropic"),
@@ -250,7 +250,13 @@ SUITES: tuple[Suite, ...] = (
         # pyproject.toml, dependency group "dev"
         requires=(
             *("magentic[anthropic]==0.41.1", "inline-snapshot>=0.14", "openai"),
-            *("logfire>=0.46.1,<0.50", "pytest-asyncio", "pytest-clarity", "python-dotenv"),
+            *(
+                "logfire>=0.46.1,<0.50",
+                "pytest-asyncio",
+                "pytest-clarity",
+                "python-dotenv",
+                "pytest-cov",
+            ),
             *("pytest-recording>=0.13.2", "pytest-mock", "vcrpy>=6.0.2", "anthropic"),
         ),
         shown=("magentic", "openai", "anthropic"),
