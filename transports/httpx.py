@@ -41,7 +41,6 @@ NAME: str = "httpx"
 MODULES: tuple[str, ...] = ("httpx", "httpx2")
 
 
-
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
     """Hook *gate* into all clients of *module*; see `cachesaver.ports.Transport.hook`."""
     lib = cast("Any", module)
