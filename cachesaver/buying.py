@@ -7,12 +7,12 @@ answers for them: their slots are filled, or freed so that each takes over its o
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cachesaver.batching import Errand, Lead, calls
-from cachesaver.effects import Fill, Read, Release, Send, Steps, Together
+from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.estimates import model_of
@@ -20,7 +20,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
-from cachesaver.ports import Policy, Run
+from cachesaver.ports import Grant, KeepsErrors, Policy, Run
 from cachesaver.redaction import hides_credentials, redact_response
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "is_refused_for_good",
     "keep",
     "keep_reply",
+    "noted",
+    "recorded_refusal",
     "refused",
     "release",
     "sample_of",
@@ -99,6 +101,8 @@ class Ask:
         glance: Which draws need not wait for the others then: STORED or RECALL.
         age: The lower, the older is the task that asks.
         settle: Told once of every reply what it came to.
+        advice: For a replay miss: what to do, a few lines; empty: what is done with any store.
+        notes: Who keeps errors of the provider; None: nobody.
     """
 
     question: Question
@@ -114,6 +118,8 @@ class Ask:
     glance: Policy = Policy.STORED
     age: int = 0
     settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
+    advice: Callable[[], str] = field(default=str, repr=False)
+    notes: KeepsErrors | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,17 +308,50 @@ def sample_of(ask: Ask, part: Response, draw: str) -> Sample:
 def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps[Through]:
     """Non-2xx: the provider's mood, not a sample. Passed on, to all it was sent for, and forgotten."""
     why = f"status {reply.status}"
+    read = yield from noted(ask, reply, ask.question, leads[0].draw)
     if all(lead.own for lead in leads):
         ask.settle(reply, Purchase())
         yield from release(ask, leads)
-        return Through(reply=reply, source=Source.ERROR, why=why)
-    response = yield from Read(reply=reply)
+        return Through(reply=reply, source=Source.ERROR, why=why, read=read)
+    response = read or (yield from Read(reply=reply))
     ask.settle(reply, Purchase())
     ask.limits.refused(ask.question, len(leads), for_good=False)
     for errand in _errands(leads):
         errand.refusal = Through(reply=None, source=Source.ERROR, why=why, read=response)
     yield from release(ask, leads, all_of_them=True)
     return Through(reply=reply, source=Source.ERROR, why=why, read=response)
+
+
+def noted(
+    ask: Ask, reply: Reply | AsyncReply, question: Question, draw: str
+) -> Steps[Response | None]:
+    """Keep the error *reply* to *question*, which came to *draw*; returns it if it was read.
+
+    Where errors are kept, that is; elsewhere it is left as it is.
+    """
+    if ask.notes is None or not ask.notes.keeps(reply.status):
+        return None
+    response = yield from Read(reply=reply)
+    plain = decoded(response)
+    if plain is not None and not hides_credentials(plain, ask.upstream):
+        yield from Note(
+            notes=ask.notes,
+            fingerprint=question.fingerprint,
+            sample=sample_of(ask, plain, draw),
+            question=questions_body(question),
+        )
+    return response
+
+
+def recorded_refusal(grants: Iterable[Grant]) -> Through | None:
+    """Return the error that was recorded for one of *grants*, to be shown in place of an answer."""
+    for grant in grants:
+        if grant.refusal is not None:
+            read = grant.refusal()
+            return Through(
+                reply=None, source=Source.HIT, why=f"recorded status {read.status}", read=read
+            )
+    return None
 
 
 def _errands(leads: Sequence[Lead]) -> list[Errand[object]]:

@@ -1,19 +1,21 @@
-"""Errors of ours that SDKs let through, where an SDK wraps and retries every error but its own.
+"""Errors of ours that are to be seen through SDKs that wrap and retry what is not their own.
 
-A table of such SDKs; none is imported here. A row may enter only with the code that makes it
+Two tables of such SDKs; none is imported here. A row may enter only with the code that makes it
 necessary, and goes when no supported release has it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from cachesaver.errors import CachesaverError, rebuilt
+from cachesaver.errors import CachesaverError, ReplayError, rebuilt
+from cachesaver.exchange import Response
 
-__all__ = ["ROOTS", "let_through"]
+__all__ = ["ROOTS", "SPOKEN_TO", "let_through", "spoken"]
 
 ROOTS: Mapping[str, str] = MappingProxyType(
     {
@@ -26,6 +28,31 @@ ROOTS: Mapping[str, str] = MappingProxyType(
         "dspy": "LMError",
     }
 )
+
+
+SPOKEN_TO: Final = re.compile(
+    # groq 1.7, together 3.1, cerebras-cloud-sdk 1.91, fireworks-ai 1.2, _base_client.py, request():
+    # `except Exception` makes everything, errors of theirs too, an APIConnectionError that says
+    # nothing, after retries with seconds of back-off.
+    r"(?:Async)?(?:Groq|Together|Cerebras|Fireworks)/Python "
+)
+"""The user agents of SDKs that let no error through: they are told by a response."""
+
+_TOLD_SO: Final = 412
+"""Precondition Failed: what the gateway says as well. No SDK retries it."""
+
+
+def spoken(error: ReplayError, user_agent: str | None) -> Response | None:
+    """Return the response that tells *error* to the SDK of *user_agent*; None where it may be raised."""
+    if user_agent is None or SPOKEN_TO.match(user_agent) is None:
+        return None
+    text = f"{type(error).__name__}: {error}".encode()
+    headers = (
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-length", str(len(text))),
+        ("x-should-retry", "false"),
+    )
+    return Response(status=_TOLD_SO, headers=headers, chunks=(text,))
 
 
 def let_through(error: CachesaverError) -> CachesaverError:

@@ -17,6 +17,8 @@ from cachesaver.buying import (
     Source,
     Through,
     is_refused_for_good,
+    noted,
+    recorded_refusal,
     sample_of,
     usage_of,
 )
@@ -39,12 +41,14 @@ class _Batch:
         places: By fingerprint, where each input stands first.
         got: By fingerprint, what is known of it.
         leads: By fingerprint, the token of what is ours to buy and not bought yet.
+        refusal: The error that was recorded, and is to be shown first.
     """
 
     ask: Ask
     places: Mapping[str, int]
     got: dict[str, Got] = field(default_factory=dict[str, Got])
     leads: dict[str, str] = field(default_factory=dict[str, str])
+    refusal: Through | None = None
 
     def note(self, fingerprint: str, grant: Grant, source: Source) -> bool:
         """Note what the store said of *fingerprint*; tell whether it is in flight elsewhere."""
@@ -85,6 +89,9 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
     ask = batch.ask
     fresh = ask.policy is Policy.FRESH
     flying = list[str]() if fresh else (yield from _looked(batch))
+    if batch.refusal is not None:
+        yield from _release(batch)
+        return batch.refusal
     wanted = list(batch.places if fresh else batch.leads)
     if ask.policy is Policy.READ and flying:
         free, missed = len(batch.got), batch.question(flying[0])
@@ -106,6 +113,7 @@ def _looked(batch: _Batch) -> Steps[list[str]]:
     fingerprints = tuple(batch.places)
     leads = batch.ask.policy is not Policy.READ
     grants = yield from Look(run=batch.ask.run, fingerprints=fingerprints, leads=leads)
+    batch.refusal = recorded_refusal(grants)
     given = zip(fingerprints, grants, strict=True)
     return [each for each, grant in given if batch.note(each, grant, Source.HIT)]
 
@@ -132,9 +140,10 @@ def _bought(batch: _Batch, wanted: Sequence[str]) -> Steps[Through | None]:
     )
     reply = yield from Send(request=request, count=len(places))
     if reply.status not in SUCCESS and (is_all or not is_refused_for_good(reply.status)):
+        read = yield from noted(ask, reply, ask.inputs[0], "")
         ask.settle(reply, Purchase())
         yield from _release(batch)
-        return Through(reply=reply, source=Source.ERROR, why=f"status {reply.status}")
+        return Through(reply=reply, source=Source.ERROR, why=f"status {reply.status}", read=read)
     response = yield from Read(reply=reply)
     answers = _answers(batch, wanted, response) if reply.status in SUCCESS else None
     if answers is None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from cachesaver.batching import Hand, Seat
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
-from cachesaver.ports import Grant, Policy, Run
+from cachesaver.ports import Grant, KeepsErrors, Policy, Run
 
 __all__ = [
     "Acquire",
@@ -141,6 +141,16 @@ class Fill(Effect[Sample]):
     fingerprint: str
     index: int
     token: str
+    sample: Sample
+    question: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Effect[None]):
+    """Keep an error of the provider (`KeepsErrors.note`); done once it is on disk."""
+
+    notes: KeepsErrors
+    fingerprint: str
     sample: Sample
     question: bytes = field(repr=False)
 

@@ -28,6 +28,7 @@ from cachesaver.effects import (
     Keep,
     Leave,
     Look,
+    Note,
     Poll,
     Read,
     Release,
@@ -235,7 +236,7 @@ class Engine:
             case Read(reply=head):
                 with settled_if_lost(head):
                     return read(cast("Reply", head))
-            case Fill() | Keep():
+            case Fill() | Keep() | Note():
                 return self._kept(effect, self._filled(effect))
             case Wait():
                 if not self._is_worth_it(effect, line, None, None):
@@ -259,7 +260,7 @@ class Engine:
             case Read(reply=head):
                 with settled_if_lost(head):
                     return await read_async(cast("AsyncReply", head))
-            case Fill() | Keep():
+            case Fill() | Keep() | Note():
                 for future in (filled := self._filled(effect)):
                     await sleeping.until_done(future)
                 return self._kept(effect, filled)
@@ -400,10 +401,16 @@ class Engine:
         if error is not None:
             self.complain(error)
 
-    def _filled(self, effect: Fill | Keep) -> list[Future[Sample]]:
+    def _filled(self, effect: Fill | Keep | Note) -> list[Future[Sample]]:
+        if isinstance(effect, Note):
+            return [self._note(effect)]
         return [self._fill(each) for each in _fills(effect)]
 
-    def _kept(self, effect: Fill | Keep, filled: list[Future[Sample]]) -> object:
+    def _kept(self, effect: Fill | Keep | Note, filled: list[Future[Sample]]) -> object:
+        if isinstance(effect, Note):
+            if (error := filled[0].exception()) is not None:
+                self.complain(_of_store(error))
+            return None
         held = zip(_fills(effect), filled, strict=True)
         kept = tuple([self._held_by(fill, future.result) for fill, future in held])
         return kept[0] if isinstance(effect, Fill) else kept
@@ -425,6 +432,14 @@ class Engine:
             self.complain(_of_store(error))
             return effect.sample
 
+    def _note(self, effect: Note) -> Future[Sample]:
+        try:
+            return effect.notes.note(effect.fingerprint, effect.sample, question=effect.question)
+        except Exception as error:  # noqa: BLE001  # told like one that comes later
+            future = Future[Sample]()
+            future.set_exception(error)
+            return future
+
     def _fill(self, effect: Fill) -> Future[Sample]:
         slot = (effect.fingerprint, effect.index)
         try:
@@ -445,7 +460,7 @@ def _fills(effect: Fill | Keep) -> tuple[Fill, ...]:
     return (effect,) if isinstance(effect, Fill) else effect.fills
 
 
-def _of_store(error: Exception) -> StoreError:
+def _of_store(error: BaseException) -> StoreError:
     if isinstance(error, StoreError):
         return error
     return StoreError(f"{type(error).__name__}: {error}", location="")

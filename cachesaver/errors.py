@@ -14,6 +14,7 @@ CachesaverError
     ├── StoreUnavailableError   not to be opened: missing library, permission, foreign or newer files
     ├── StoreDamagedError       a record or file does not read back as it was written
     └── CassetteError           a cassette cannot be read or written
+        └── CassetteDriftError  live answers are not as the cassette has them
 
 A client's own exceptions and the provider's errors are never wrapped: they pass through untouched.
 No message holds a header, a query string or a body: there are keys and prompts in them.
@@ -29,6 +30,7 @@ __all__ = [
     "BudgetError",
     "BudgetExceededError",
     "CachesaverError",
+    "CassetteDriftError",
     "CassetteError",
     "ConfigurationError",
     "DialectError",
@@ -91,6 +93,24 @@ class CassetteError(StoreError):
     """A cassette cannot be read or written; the message says where and what to do."""
 
 
+class CassetteDriftError(CassetteError):
+    """With `record_mode="verify"`, live answers have not the shape of those that were recorded.
+
+    Attributes:
+        drift: A report for each question, which holds the question and the names of members.
+    """
+
+    def __init__(self, drift: tuple[str, ...], *, location: str) -> None:
+        self.drift = drift
+        questions = "one question" if len(drift) == 1 else f"{len(drift)} questions"
+        told = "\n  ".join(drift)
+        super().__init__(
+            f"the live answers to {questions} are not as the cassette {location} has them:\n  {told}\n"
+            "Record them anew, with record_mode='all', if the program copes with that.",
+            location=location,
+        )
+
+
 class ReplayError(CachesaverError):
     """Something was about to leave the process that may not, with `mode="replay"`.
 
@@ -106,17 +126,30 @@ class NotRecordedError(ReplayError):
         namespace: That was asked in.
     """
 
-    def __init__(
-        self, summary: str, *, fingerprint: str, namespace: str, wanted: int, free: int, near: str
+    def __init__(  # noqa: PLR0913  # its facts
+        self,
+        summary: str,
+        *,
+        fingerprint: str,
+        namespace: str,
+        wanted: int,
+        free: int,
+        near: str,
+        advice: str = "",
     ) -> None:
         self.fingerprint = fingerprint
         self.namespace = namespace
         super().__init__(
             f"{summary} asks for {wanted} sample(s) in namespace {namespace!r}, and {free} of its "
             f"stored samples are free (fingerprint {fingerprint[:12]}).\n{near}\n"
-            f"Buy what is missing by running once with mode='cache', or see what is stored with:\n"
-            f"    cachesaver stats"
+            f"{advice or _ADVICE}"
         )
+
+
+_ADVICE = (
+    "Buy what is missing by running once with mode='cache', or see what is stored with:\n"
+    "    cachesaver stats"
+)
 
 
 class NotReplayableError(ReplayError):

@@ -7,7 +7,6 @@ contract.md's ("Identity"); what a provider ignores stands in the tables of its 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +15,6 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
-
-import orjson
 
 from cachesaver.canonical import Body, parse_body, spell_parts
 from cachesaver.credentials import PERHAPS_SECRET, SECRET_MEMBERS, body_secrets, is_secret
@@ -33,7 +30,6 @@ __all__ = [
     "Dropped",
     "Question",
     "Rules",
-    "difference",
     "identify",
     "inputs_of",
     "questions_body",
@@ -406,21 +402,3 @@ def questions_body(question: Question) -> bytes:
     This is what stores keep to explain and to compare; it is not what was digested.
     """
     return redact_text(question.canonical, question.request)
-
-
-def difference(one: bytes, other: bytes, *, names: tuple[str, str] = ("stored", "asked")) -> str:
-    """Return a unified diff of two canonical forms, their JSON bodies one member a line."""
-    import difflib
-
-    lines = difflib.unified_diff(_lines(one), _lines(other), *names, lineterm="", n=2)
-    return "\n".join(lines)
-
-
-def _lines(canonical: bytes) -> list[str]:
-    head, _, body = canonical.partition(b"\n\n")
-    with contextlib.suppress(orjson.JSONDecodeError):  # other bodies are shown as they are
-        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
-    return [
-        *head.decode("utf-8", "replace").split("\n"),
-        *body.decode("utf-8", "replace").split("\n"),
-    ]

@@ -11,6 +11,9 @@ __all__ = ["nearest"]
 _LOOKED_AT = 2000
 """Questions compared at the most."""
 
+_READ = 65_536
+"""Bytes of a question that are compared: its first, and its last."""
+
 
 def nearest(store: Store, canonical: bytes) -> bytes | None:
     """Return the stored question most like *canonical*, or None if none is of its kind.
@@ -27,7 +30,9 @@ def nearest(store: Store, canonical: bytes) -> bytes | None:
 
 
 def _likeness(one: bytes, other: bytes) -> float:
-    return (_common(one, other) + _common(one[::-1], other[::-1])) / (len(one) + len(other))
+    first = _common(one[:_READ], other[:_READ])
+    last = _common(one[-_READ:][::-1], other[-_READ:][::-1])
+    return (first + last) / (len(one) + len(other))
 
 
 def _common(one: bytes, other: bytes) -> int:

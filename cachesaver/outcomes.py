@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cachesaver.buying import Ask, Purchase, Source, Through
+from cachesaver.differences import difference
 from cachesaver.effects import Send, Steps
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
-from cachesaver.identity import Question, difference, questions_body
+from cachesaver.identity import Question, questions_body
 from cachesaver.ports import Dialect, Policy
 
 __all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "pass_through", "show"]
@@ -121,7 +122,7 @@ def not_recorded(ask: Ask, question: Question, *, wanted: int, free: int) -> Not
         told = "This very question is stored, but all its samples are taken in this run already."
     else:
         told = "What differs from the nearest stored question:\n" + difference(
-            near, questions_body(question)
+            near, questions_body(question), brief=True
         )
     return NotRecordedError(
         ask.upstream.summary,
@@ -130,4 +131,5 @@ def not_recorded(ask: Ask, question: Question, *, wanted: int, free: int) -> Not
         wanted=wanted,
         free=free,
         near=told,
+        advice=ask.advice(),
     )

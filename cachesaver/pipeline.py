@@ -20,6 +20,7 @@ from cachesaver.buying import (
     buy,
     keep,
     keep_reply,
+    recorded_refusal,
     refused,
     release,
 )
@@ -43,6 +44,10 @@ def answer(ask: Ask) -> Steps[Outcome]:
     if ask.question.dialect.deterministic:
         return (yield from look_up(ask))
     hand = yield from _hand(ask)
+    if (refusal := recorded_refusal(hand.grants)) is not None:
+        hand.lay_down()
+        yield from release(ask, hand.leads)
+        return refusal
     if any(grant.index < 0 for grant in hand.grants):
         ask.drawn.give_back()
         raise _missed(ask, free=sum(grant.index >= 0 for grant in hand.grants))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 
@@ -286,6 +286,8 @@ class Grant:
         index: The sample index the draw is assigned; -1 when nothing is stored or reserved.
         sample: The stored sample: a hit.
         token: Not empty when the draw leads: it is to buy the sample and `fill` or `release`.
+        refusal: Gives the provider's error that is to be shown in place of the sample, and each time
+            the next one: it was recorded, before the sample was. None: there is none.
 
     Neither sample nor token: someone else's flight is up (index >= 0), or MISSING (index -1).
     """
@@ -293,6 +295,20 @@ class Grant:
     index: int
     sample: Sample | None = None
     token: str = ""
+    refusal: Callable[[], Response] | None = None
+
+
+@runtime_checkable
+class KeepsErrors(Protocol):
+    """A store that keeps errors of the provider as well, and gives them as `Grant.refusal`."""
+
+    def keeps(self, status: int) -> bool:
+        """Tell whether answers with this *status*, 300 or more, are kept."""
+        ...
+
+    def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
+        """Keep the error *sample*, in which `draw` came to, after those it has; see `Store.fill`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

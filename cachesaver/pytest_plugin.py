@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,20 +19,26 @@ import pytest
 from cachesaver import pytest_vcr
 
 if TYPE_CHECKING:
+    from cachesaver.pytesting.leftovers import Uses
     from cachesaver.recording import Cassette
 
 __all__ = ["cassette"]
 
-_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+_MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
 
 _OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "--record-mode": {
         "choices": _MODES,
-        "help": "what cassettes record: none (default), once, new_episodes, all or rewrite",
+        "help": "what cassettes record: none (default), once, new_episodes, all or rewrite; "
+        "verify: compare live answers with them",
     },
     "--block-network": {
         "action": "store_true",
         "help": "let tests connect to no host but those allowed, except while a cassette is recorded",
+    },
+    "--cassette-unused": {
+        "metavar": "FILE",
+        "help": "write to FILE, as JSON, which answers in cassettes no test was given",
     },
     "--allowed-hosts": {
         "help": "regular expressions, separated by commas, of hosts that --block-network allows",
@@ -50,16 +57,23 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
         "string",
         "cassettes",
     ),
+    ("cachesaver_max_age", "how old answers of cassettes may be, such as 30d", "string", ""),
+    ("cachesaver_on_expiry", "what becomes of older ones: warn, fail, rerecord", "string", "warn"),
     ("cachesaver_block_network", "as --block-network", "bool", False),
     ("cachesaver_allowed_hosts", "as --allowed-hosts, one a line", "linelist", []),
     pytest_vcr.SETTING,
 )
 
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
+_BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
+_BEGIN: Final = "cachesaver_began"
+_TOLD: Final = "cachesaver_uses"
 _OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 """Which test has which file, by the file's name without case."""
-_UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
-"""How many answers of a cassette were never given, by its path."""
+_PASSED: pytest.StashKey[bool] = pytest.StashKey()
+_USES: pytest.StashKey[Uses] = pytest.StashKey()
+_IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether no test has been left out."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -96,9 +110,27 @@ def pytest_configure(config: pytest.Config) -> None:
         "block_network(allowed_hosts=[...]): let this test connect to no host but those that match "
         "one of these regular expressions",
     )
+    config.stash[_BEGAN] = _began(config)
     config.stash[_OWNERS] = {}
-    config.stash[_UNUSED] = {}
+    config.stash[_IS_WHOLE] = True
     pytest_vcr.take_over(config)
+
+
+def _began(config: pytest.Config) -> datetime:
+    """Return when this run of tests began, to the millisecond as answers are; workers are told."""
+    told = getattr(config, "workerinput", {}).get(_BEGIN)
+    now = datetime.now(UTC)
+    return (
+        datetime.fromisoformat(told)
+        if told
+        else now.replace(microsecond=now.microsecond // 1000 * 1000)
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist when the run began."""
+    node.workerinput[_BEGIN] = node.config.stash[_BEGAN].isoformat()
 
 
 @pytest.fixture
@@ -109,26 +141,25 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     `cassettes/MODULE/TEST.cassette` beside the test.
     """
     from cachesaver.pytesting.network import kept_in
+    from cachesaver.pytesting.places import claim
     from cachesaver.recording import use_cassette
 
     item = _item(request)
     marker = item.get_closest_marker("cassette")
-    arguments = marker.args if marker else ()
-    options: dict[str, Any] = {"record_mode": _record_mode(item.config)}
-    options |= marker.kwargs if marker else {}
-    path = _path(item, str(arguments[0]) if arguments else "")
-    with use_cassette(path, **options) as used:
+    options = {**_settings(item.config), **(marker.kwargs if marker else {})}
+    made = use_cassette(claim(item, item.config.stash[_OWNERS]), **options)
+    made.since = item.config.stash[_BEGAN]
+    with made as used:
         item.stash[_CASSETTE] = used
         with kept_in(used.session):
             yield used
-    if unused := len(used.store.unused):
-        item.config.stash[_UNUSED][str(path)] = unused
+    _uses(item.config).note(item.nodeid, used.store, passed=item.stash.get(_PASSED, False))
 
 
 @pytest.fixture(autouse=True)
 def _by_marker(request: pytest.FixtureRequest) -> Iterator[None]:
-    item, names = request.node, request.fixturenames
-    if "cassette" in names or item.get_closest_marker("cassette") is not None:
+    item = request.node
+    if _has_cassette(item):
         request.getfixturevalue("cassette")
     if pytest_vcr.blocks(item) or not _is_blocked(item):
         yield
@@ -169,6 +200,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         pytest.fail(
             f"a question was not answered, and nobody said so:\n\n{misses[0]}", pytrace=False
         )
+    if drift := _drift(item):
+        pytest.fail(str(drift), pytrace=False)
     return result
 
 
@@ -178,15 +211,97 @@ def pytest_unconfigure() -> None:
         network.forget()
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name the cassettes that hold what no test asked for."""
-    unused = config.stash[_UNUSED]
-    if not unused:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests came to their end."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note that tests were left out."""
+    items[0].config.stash[_IS_WHOLE] = False
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note which tests have cassettes, and where cassettes lie."""
+    if not any(map(_has_cassette, session.items)):
         return
-    terminalreporter.section("cassettes")
-    for path, count in sorted(unused.items()):
-        answers = "1 answer was" if count == 1 else f"{count} answers were"
-        terminalreporter.write_line(f"{_shown(config, path)}: {answers} never asked for")
+    from cachesaver.pytesting.places import folder_of, name_of, path_of
+
+    uses = _uses(session.config)
+    uses.is_whole = session.config.stash[_IS_WHOLE] and not session.testsfailed
+    for item in session.items:
+        uses.folders.add(str(folder_of(item)))
+        if _has_cassette(item):
+            uses.owns(item.nodeid, path_of(item))
+            uses.named |= {str(path_of(item))} if name_of(item) else set()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker of xdist noted to its controller; write it down where it was asked for."""
+    config = session.config
+    if (uses := config.stash.get(_USES, None)) is not None:
+        if (recording := sys.modules.get("cachesaver.recording")) is not None:
+            uses.opened.update(recording.OPENED)
+        if (output := getattr(config, "workeroutput", None)) is not None:
+            output[_TOLD] = uses.told()
+        else:
+            uses.is_whole = uses.is_whole and _takes_all(config)
+    file = config.getoption("cassette_unused", default=None)
+    if file and not hasattr(config, "workeroutput"):
+        from cachesaver.pytesting.leftovers import write
+
+        write(Path(file), _uses(config).unused(), config.invocation_params.dir)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker of xdist noted."""
+    if told := getattr(node, "workeroutput", {}).get(_TOLD):
+        _uses(node.config).add(told)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Name the answers and the cassettes that no test asks for."""
+    uses = config.stash.get(_USES, None)
+    if uses is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return
+    lines = [
+        f"{_shown(config, path)}: {len(left)} answer{'s were' if len(left) > 1 else ' was'} never asked for"
+        for path, left in uses.unused().items()
+    ]
+    lines += [f"{_shown(config, each)}: no test has this cassette" for each in uses.orphans()]
+    if lines:
+        terminalreporter.section("cassettes")
+        terminalreporter.write("".join(f"{line}\n" for line in lines))
+
+
+def _uses(config: pytest.Config) -> Uses:
+    from cachesaver.pytesting.leftovers import Uses
+
+    return config.stash.setdefault(_USES, Uses())
+
+
+def _takes_all(config: pytest.Config) -> bool:
+    """Tell whether the command line names no part of the project."""
+    source = config.args_source
+    is_home = config.invocation_params.dir == config.rootpath
+    asks_all = source is config.ArgsSource.TESTPATHS or (
+        source is config.ArgsSource.INVOCATION_DIR and is_home
+    )
+    left_out = (config.getoption(each, default=None) for each in ("ignore", "ignore_glob"))
+    return asks_all and not any(left_out)
+
+
+def _has_cassette(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return "cassette" in names or item.get_closest_marker("cassette") is not None
 
 
 def _item(request: pytest.FixtureRequest) -> pytest.Item:
@@ -203,24 +318,13 @@ def _record_mode(config: pytest.Config) -> str:
     return str(given or config.getini("cachesaver_record_mode"))
 
 
-def _path(item: pytest.Item, named: str) -> Path:
-    """Return where the cassette of *item* lies: as *named*, or by the name of the test."""
-    from cachesaver.cassettes.names import file_name
-
-    folder = item.path.parent / str(item.config.getini("cachesaver_cassette_dir"))
-    if named:
-        given = Path(named)
-        return given if given.is_absolute() or given.parent != Path() else folder / given
-    _, _, test = item.nodeid.partition("::")
-    path = folder / item.path.stem / file_name(test.replace("::", "."))
-    owners = item.config.stash[_OWNERS]
-    owner = owners.setdefault(str(path).casefold(), item.nodeid)
-    if owner != item.nodeid:
-        raise pytest.UsageError(
-            f"{item.nodeid} and {owner} would share the cassette {path}; "
-            "name one of them: @pytest.mark.cassette('another')"
-        )
-    return path
+def _settings(config: pytest.Config) -> dict[str, Any]:
+    """Return the options of `use_cassette` that the project has set for all its tests."""
+    return {
+        "record_mode": _record_mode(config),
+        "max_age": config.getini("cachesaver_max_age") or None,
+        "on_expiry": config.getini("cachesaver_on_expiry"),
+    }
 
 
 def _misses(item: pytest.Item) -> tuple[Exception, ...]:
@@ -228,7 +332,14 @@ def _misses(item: pytest.Item) -> tuple[Exception, ...]:
     return () if used is None else used.session.misses
 
 
+def _drift(item: pytest.Item) -> Exception | None:
+    used = item.stash.get(_CASSETTE, None)
+    return None if used is None else used.drift()
+
+
 def _tell(item: pytest.Item) -> None:
+    if drift := _drift(item):
+        item.add_report_section("call", "cachesaver", str(drift))
     for miss in _misses(item):
         item.add_report_section("call", "cachesaver", str(miss))
 

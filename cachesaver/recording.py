@@ -6,45 +6,46 @@ a file (cachesaver/cassettes).
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
-from cachesaver.cassettes.files import remove
+from cachesaver.cassettes.ages import CassetteExpiredWarning, OnExpiry, age, is_expired, told
+from cachesaver.cassettes.files import forget, holds
+from cachesaver.cassettes.format import Document
+from cachesaver.cassettes.modes import RecordMode, one_of
+from cachesaver.cassettes.modes import exhausted as how_exhausted
+from cachesaver.cassettes.modes import record_mode as which_mode
+from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
-from cachesaver.errors import ConfigurationError
+from cachesaver.cassettes.verifying import VerifyingStore
+from cachesaver.errors import CassetteDriftError, CassetteError
 from cachesaver.session import Session
 from cachesaver.settings import Mode
+from cachesaver.sleeping import until_done
 from cachesaver.wiring import TRANSPORTS, install
 
-__all__ = ["Cassette", "RecordMode", "use_cassette"]
+__all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_NO_ERRORS: Final = statuses(given=False)
+
+OPENED: Final = set[str]()
+"""The paths of all cassettes that were opened in this process."""
+
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
-
-
-class RecordMode(StrEnum):
-    """What is answered from the cassette, and what is recorded. The names are vcrpy's."""
-
-    NONE = "none"
-    """Answer from the cassette; what is not in it raises. Nothing is recorded."""
-    ONCE = "once"
-    """Record where there is no cassette yet; else as NONE."""
-    NEW_EPISODES = "new_episodes"
-    """Answer from the cassette, and record what is not in it."""
-    ALL = "all"
-    """Record everything anew; what is not asked stays."""
-    REWRITE = "rewrite"
-    """Forget the cassette, then record."""
 
 
 def use_cassette(
@@ -52,6 +53,9 @@ def use_cassette(
     *,
     record_mode: str | RecordMode | None = None,
     exhausted: str | Exhausted | None = None,
+    record_errors: bool | Iterable[int | str] = False,
+    max_age: str | timedelta | None = None,
+    on_expiry: str | OnExpiry = OnExpiry.WARN,
     **options: Any,
 ) -> Cassette:
     """Answer the provider calls of a block from the cassette at *path*.
@@ -65,20 +69,37 @@ def use_cassette(
         @cachesaver.use_cassette("greeting.cassette", record_mode="none")
         async def test_greeting(): ...
 
+        async with cachesaver.use_cassette("greeting.cassette"): ...    # on an event loop
+
     Args:
         path: Of the file.
         record_mode: One of `RecordMode`. Default: `CACHESAVER_RECORD_MODE`, else "once".
         exhausted: What happens when a question is asked more often than it was recorded: "error"
             (the default where nothing is recorded), "cycle", "last", or "extend" (the default where
             something is).
+        record_errors: Which errors of the provider are recorded too: True for all of them, or a list of
+            statuses such as `[429, "5xx"]`. What was recorded is replayed in any case, before the answer
+            that came after it.
+        max_age: How old an answer may be, such as "30d" (s, m, h, d, w). Default: as old as it likes.
+        on_expiry: What happens to a cassette that has an older one: "warn" (`CassetteExpiredWarning`),
+            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew;
+            where nothing may be recorded, that warns.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
     Raises:
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
-    mode = _mode(record_mode)
-    return Cassette(Path(path), mode, _exhausted(exhausted, mode), options)
+    mode = which_mode(record_mode)
+    return Cassette(
+        Path(path),
+        mode,
+        how_exhausted(exhausted, mode),
+        options,
+        errors=statuses(record_errors),
+        max_age=None if max_age is None else age(max_age),
+        on_expiry=one_of(OnExpiry, "on_expiry", on_expiry),
+    )
 
 
 class Cassette:
@@ -89,37 +110,55 @@ class Cassette:
         record_mode: See `RecordMode`.
         session: While the block lasts, and after it.
         store: What the file holds.
+        since: When the run of tests began that this block is a part of: what was recorded after that,
+            by other blocks or processes, is of the same recording. None: this block is all of it.
     """
 
     session: Session
     store: CassetteStore
+    since: datetime | None = None
 
-    def __init__(
-        self, path: Path, mode: RecordMode, exhausted: Exhausted, options: Mapping[str, Any]
+    def __init__(  # noqa: PLR0913  # what `use_cassette` takes, understood
+        self,
+        path: Path,
+        mode: RecordMode,
+        exhausted: Exhausted,
+        options: Mapping[str, Any],
+        *,
+        errors: Statuses = _NO_ERRORS,
+        max_age: timedelta | None = None,
+        on_expiry: OnExpiry = OnExpiry.WARN,
     ) -> None:
         self.path = path
         self.record_mode = mode
         self._exhausted = exhausted
+        self._errors = errors
+        self._max_age = max_age
+        self._on_expiry = on_expiry
         self._options: dict[str, Any] = {"quiet": True, "namespace": "cassette", **options}
 
     def __repr__(self) -> str:
         return f"<Cassette {str(self.path)!r} [{self.record_mode}]>"
 
     def __enter__(self) -> Self:
-        if self.record_mode is RecordMode.REWRITE:
-            remove(self.path)
-        records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
-        if self._exhausted is Exhausted.EXTEND and not records:
-            self._exhausted = Exhausted.ERROR
-        self.store = CassetteStore(
-            self.path,
-            exhausted=self._exhausted,
-            anew=self.record_mode is RecordMode.ALL,
-            clients=_versions,
-        )
-        mode = Mode.CACHE if records else Mode.REPLAY
-        self.session = install(store=self.store, mode=mode, **self._options)
+        self._begin()
         return self
+
+    async def __aenter__(self) -> Self:
+        """Do as `with` does, and touch no file on the event loop's thread."""
+        await _aside(self._begin, undo=self._end)
+        return self
+
+    def _begin(self) -> None:
+        if self.record_mode is RecordMode.REWRITE:
+            forget(self.path, self.since or datetime.now(UTC))
+        records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
+        OPENED.add(os.path.abspath(self.path))  # noqa: PTH100  # links are followed by who asks
+        self.store = self._opened(records=records)
+        self._is_told = False
+        self._heed_age()
+        mode = Mode.CACHE if records or self.store.outdated else Mode.REPLAY
+        self.session = install(store=self.store, mode=mode, **self._options)
 
     def __exit__(
         self,
@@ -127,10 +166,73 @@ class Cassette:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+        self._tell(error)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await _aside(self._end)
+        self._tell(error)
+
+    def _end(self) -> None:
         try:
             self.session.uninstall()
         finally:
             self.store.close()
+
+    def _tell(self, error: BaseException | None) -> None:
+        if not self._is_told and (drift := self.drift()) is not None:
+            if error is None:
+                raise drift
+            error.add_note(str(drift))
+
+    def drift(self) -> CassetteDriftError | None:
+        """Return what is raised at the end of the block by `record_mode="verify"`, if nothing else is.
+
+        Whoever asks has been told, and it is not raised again.
+        """
+        if not isinstance(self.store, VerifyingStore) or not (found := self.store.drift):
+            return None
+        self._is_told = True
+        return CassetteDriftError(tuple(map(str, found)), location=str(self.path))
+
+    def _opened(self, *, records: bool) -> CassetteStore:
+        if self.record_mode is RecordMode.VERIFY:
+            return VerifyingStore(self.path)
+        # Of what is not recorded here nothing can be bought when it is exhausted.
+        extends = self._exhausted is Exhausted.EXTEND and not records
+        exhausted = Exhausted.ERROR if extends else self._exhausted
+        return CassetteStore(
+            self.path,
+            exhausted=exhausted,
+            errors=self._errors,
+            anew=self._is_renewed,
+            since=self.since,
+            clients=_versions,
+        )
+
+    def _is_renewed(self, document: Document) -> bool:
+        if self.record_mode is RecordMode.ALL:
+            return True
+        renews = self._on_expiry is OnExpiry.RERECORD and self.record_mode is not RecordMode.NONE
+        return renews and self._is_expired(document)
+
+    def _is_expired(self, document: Document) -> bool:
+        return self._max_age is not None and is_expired(document, datetime.now(UTC) - self._max_age)
+
+    def _heed_age(self) -> None:
+        """Say what has to be said of answers that are given, and are older than they may be."""
+        expired = [each for each in self.store.documents if self._is_expired(each)]
+        if not expired or self._max_age is None:
+            return
+        message = told(expired, str(self.path), self._max_age)
+        if self._on_expiry is OnExpiry.FAIL:
+            raise CassetteError(message, location=str(self.path))
+        warnings.warn(message, CassetteExpiredWarning, stacklevel=3)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Wrap *function*, which may be a coroutine function, so that each call is such a block."""
@@ -152,48 +254,49 @@ class Cassette:
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
+            async with self._again():
                 return await function(*args, **kwargs)
 
         return wrapped
 
     def _again(self) -> Cassette:
-        return Cassette(self.path, self.record_mode, self._exhausted, self._options)
+        return Cassette(
+            self.path,
+            self.record_mode,
+            self._exhausted,
+            self._options,
+            errors=self._errors,
+            max_age=self._max_age,
+            on_expiry=self._on_expiry,
+        )
 
     def _is_recorded(self) -> bool:
-        return self.record_mode is RecordMode.ONCE and self.path.exists()
+        """Tell whether there was a cassette before this recording, and no more than that is wanted."""
+        if self.record_mode is not RecordMode.ONCE or not self.path.exists():
+            return False
+        return self.since is None or holds(self.path, self.since)
 
 
-def _mode(given: str | RecordMode | None) -> RecordMode:
-    asked = given or os.environ.get("CACHESAVER_RECORD_MODE") or RecordMode.ONCE
+def _nothing() -> None:
+    """There is nothing to undo."""
+
+
+async def _aside(work: Callable[[], None], undo: Callable[[], None] = _nothing) -> None:
+    """Do *work* in a thread of its own, and wait for it; where that is cancelled, *undo* it then."""
+
+    def undone(ended: Future[None]) -> None:
+        if ended.exception() is None:
+            undo()
+
+    pool = ThreadPoolExecutor(1, "cachesaver-cassette")
+    done = pool.submit(contextvars.copy_context().run, work)
+    pool.shutdown(wait=False)  # the thread ends when it has done that
     try:
-        return RecordMode(asked)
-    except ValueError:
-        known = ", ".join(RecordMode)
-        raise ConfigurationError(
-            f"no record mode is called {asked!r}; write one of {known}."
-        ) from None
-
-
-def _exhausted(given: str | Exhausted | None, mode: RecordMode) -> Exhausted:
-    if given is None:
-        return Exhausted.ERROR if mode is RecordMode.NONE else Exhausted.EXTEND
-    try:
-        asked = Exhausted(given)
-    except ValueError:
-        known = ", ".join(Exhausted)
-        raise ConfigurationError(f"exhausted={given!r} is unknown; write one of {known}.") from None
-    if asked is Exhausted.EXTEND and mode is RecordMode.NONE:
-        raise ConfigurationError(
-            "record_mode='none' records nothing, so exhausted='extend' cannot be; "
-            "write record_mode='new_episodes', or another word for exhausted."
-        )
-    if asked is Exhausted.ERROR and mode is not RecordMode.NONE and mode is not RecordMode.ONCE:
-        raise ConfigurationError(
-            f"record_mode={str(mode)!r} records what is not there, so exhausted='error' cannot be; "
-            "write record_mode='none', or leave exhausted out."
-        )
-    return asked
+        await until_done(done)
+    except BaseException:
+        done.add_done_callback(undone)
+        raise
+    done.result()
 
 
 def _versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ from cachesaver.sending import hold
 from cachesaver.statistics import Tally
 from cachesaver.tee import AsyncTee, Recording, Tee
 
-__all__ = ["async_reply", "cache_status", "discard", "reply"]
+__all__ = ["async_reply", "async_told", "cache_status", "discard", "reply", "told"]
 
 
 def reply(
@@ -147,6 +147,8 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
             said += f'; detail="index {index}"'
         case Passing(indexes=indexes):
             said = f'fwd=miss; detail="index {",".join(map(str, indexes))}"'
+        case Through(source=Source.HIT, why=why):
+            said = f'hit; detail="{why}"'
         case Through(source=Source.ERROR, reply=live, read=read):
             status = read.status if read is not None else live.status if live is not None else ""
             said = f"fwd=miss; fwd-status={status}"
@@ -188,6 +190,16 @@ def _pace(outcome: Served, pace: float | None) -> float | None:
     """*pace* where the answer is one from the store: what has just arrived has waited already."""
     is_stored = all(source is Source.HIT for source in outcome.sources)
     return pace if is_stored and is_timed(outcome.response, pace) else None
+
+
+def told(response: Response) -> Reply:
+    """Return *response*, which is ours, for a blocking client."""
+    return _whole(response)
+
+
+def async_told(response: Response) -> AsyncReply:
+    """Return *response*, which is ours, for an async client."""
+    return _async_whole(response)
 
 
 def _whole(response: Response, native: object = None, pace: float | None = None) -> Reply:

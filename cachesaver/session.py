@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cachesaver import dialects, suspicion
+from cachesaver import dialects, replies, suspicion
 from cachesaver.buying import Ask, Purchase
-from cachesaver.candour import let_through
+from cachesaver.candour import let_through, spoken
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import (
     NAMESPACE,
@@ -35,11 +35,12 @@ from cachesaver.engine import Engine
 from cachesaver.errors import (
     BudgetError,
     CachesaverError,
+    NotRecordedError,
     NotReplayableError,
     ReplayError,
     StoreError,
 )
-from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.exchange import AsyncReply, Reply, Request, Response
 from cachesaver.flights import flights_over
 from cachesaver.guards import guards
 from cachesaver.identity import Question, identify, inputs_of
@@ -48,7 +49,7 @@ from cachesaver.lineage import Drawn
 from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
-from cachesaver.ports import AsyncSend, Policy, Run, Send, Store
+from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Send, Store
 from cachesaver.relaying import Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
@@ -107,6 +108,7 @@ class Session:
         self._sees = chosen.mode is not Mode.LIVE
         self._asks_match = chosen.match is not None
         self._misses = list[ReplayError]()
+        self._notes = store if isinstance(store, KeepsErrors) else None
         self._hosts = chosen.hosts
         self._replays = chosen.mode is Mode.REPLAY
         self._relay = Relay(
@@ -258,6 +260,8 @@ class Session:
         try:
             outcome = self._engine.run(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
+            if (said := self._spoken(error, request)) is not None:
+                return replies.told(said)
             self._judge(error, line)
             with _seen_through_sdks():
                 return self._engine.live(_whole(ask), Line(send))
@@ -282,6 +286,8 @@ class Session:
         try:
             outcome = await self._engine.arun(answer(ask), line)
         except Exception as error:  # noqa: BLE001  # sorted out by whose it is
+            if (said := self._spoken(error, request)) is not None:
+                return replies.async_told(said)
             self._judge(error, line)
             with _seen_through_sdks():
                 return await self._engine.alive(_whole(ask), Line(send))
@@ -365,6 +371,8 @@ class Session:
             glance=Policy.RECALL if self.settings.window.is_turn else Policy.STORED,
             age=place().age if together else 0,
             settle=self._settle,
+            notes=self._notes,
+            advice=getattr(self.store, "advice", str),
         )
 
     def _can_be_shared(self, question: Question) -> bool:
@@ -386,6 +394,14 @@ class Session:
             NAMESPACE.get() or self.settings.namespace,
             self.settings.replicate if replicate is None else replicate,
         )
+
+    def _spoken(self, error: Exception, request: Request) -> Response | None:
+        """Return how a miss is told to an SDK that lets no error through."""
+        if not isinstance(error, NotRecordedError):
+            return None
+        if (said := spoken(error, request.header("user-agent"))) is not None:
+            self._misses.append(error)
+        return said
 
     def _judge(self, error: Exception, line: Line[Any] | None) -> None:
         """Raise what the caller must see; let it go on live, warned, with what is our own failure."""

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from cachesaver.candour import let_through
+from cachesaver.candour import let_through, spoken
 from cachesaver.errors import NotRecordedError
 
 
@@ -58,3 +58,18 @@ def test_without_the_sdk_it_stays_what_it_is(
         monkeypatch.setitem(sys.modules, "anthropic", there)
 
     assert type(let_through(miss())) is NotRecordedError
+
+
+@pytest.mark.parametrize("agent", ["Groq/Python 1.7.0", "AsyncTogether/Python 3.1.0"])
+def test_what_lets_no_error_through_is_told_by_a_response_that_nobody_retries(agent: str) -> None:
+    told = spoken(miss(), agent)
+
+    assert told is not None
+    assert told.status == 412
+    assert ("x-should-retry", "false") in told.headers
+    assert told.body.decode() == f"NotRecordedError: {miss()}"
+
+
+@pytest.mark.parametrize("agent", [None, "OpenAI/Python 3.57.0", "my Groq/Python agent"])
+def test_others_are_raised_to(agent: str | None) -> None:
+    assert spoken(miss(), agent) is None

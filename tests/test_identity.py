@@ -15,8 +15,9 @@ import pytest
 
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.generic import Generic
+from cachesaver.differences import difference
 from cachesaver.exchange import Request
-from cachesaver.identity import Dropped, Rules, difference, identify, questions_body
+from cachesaver.identity import Dropped, Rules, identify, questions_body
 
 URL = "https://api.x.test/v1/chat"
 KEY = "key-0123456789"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -203,19 +204,118 @@ def test_answers_that_nobody_asked_for_are_reported(project: Project) -> None:
     ran.stdout.fnmatch_lines(["cassettes/test_it/test_a.cassette: 1 answer was never asked for"])
 
 
-@pytest.mark.timeout(400)  # nine interpreters to start
-def test_eight_workers_record_into_one_cassette(project: Project) -> None:
-    project.pytester.makepyfile(
-        f"""
-import httpx, pytest
+SHARED = """
+import httpx, pytest, time
 @pytest.mark.cassette("shared.cassette")
-@pytest.mark.parametrize("number", range(24))
+@pytest.mark.parametrize("number", range({count}))
 def test_a(number):
     ask = dict(model="gpt-5-mini", messages=[dict(role="user", content=f"question {{number}}")])
-    assert httpx.post({project.rehearsal.openai_url!r} + "/chat/completions", json=ask).json()
+    assert httpx.post({url!r} + "/chat/completions", json=ask).json()
 """
+MODES = {"once": 3, "new_episodes": 8, "all": 3, "rewrite": 8}
+"""With how many workers each is tried: every one is an interpreter to start."""
+
+
+class TestLeftovers:
+    TESTS = """
+@pytest.mark.cassette("shared.cassette")
+@pytest.mark.parametrize("text", ["a", "b"])
+def test_shared(text):
+    ask(text); {more}
+
+@pytest.mark.cassette
+def test_own():
+    ask("own"); ask("again")
+"""
+
+    @pytest.fixture
+    def recorded(self, project: Project) -> Project:
+        project.write(self.TESTS.format(more="ask(text + text)"))
+        project.run("--record-mode=once").assert_outcomes(passed=3)
+        return project
+
+    def told(self, ran: pytest.RunResult) -> list[str]:
+        return sorted(line for line in ran.outlines if line.startswith("cassettes/"))
+
+    def test_what_another_test_uses_is_not_unused(self, recorded: Project) -> None:
+        assert self.told(recorded.run()) == []
+
+    @pytest.mark.parametrize("workers", ["0", "2"])
+    def test_answers_are_told_and_written_down(self, recorded: Project, workers: str) -> None:
+        recorded.write(self.TESTS.format(more="ask('bb')" if workers == "0" else "pass"))
+        apart = workers != "0"
+
+        ran = recorded.run("-n", workers, "--cassette-unused=left.json", apart=apart)
+
+        ran.assert_outcomes(passed=3)
+        count = 1 if workers == "0" else 2
+        answers = "1 answer was" if count == 1 else "2 answers were"
+        assert self.told(ran) == [f"cassettes/shared.cassette: {answers} never asked for"]
+        ((path, left),) = json.loads((recorded.pytester.path / "left.json").read_text()).items()
+        assert path == "cassettes/shared.cassette"
+        text = (recorded.pytester.path / path).read_text()
+        assert [each["index"] for each in left] == [0] * count
+        assert all(each["fingerprint"] in text for each in left)
+
+    @pytest.mark.parametrize(
+        "tests",
+        [
+            "def test_own():\n    ask('own')\n    assert 0\n",
+            "def test_own():\n    pytest.skip('today')\n",
+        ],
     )
-    record = ("-n", "8", "--record-mode=new_episodes")
+    def test_of_tests_that_came_to_no_end_nothing_is_said(
+        self, recorded: Project, tests: str
+    ) -> None:
+        recorded.write("@pytest.mark.cassette\n" + tests)
+
+        assert self.told(recorded.run("--cassette-unused=left.json")) == [
+            "cassettes/shared.cassette: no test has this cassette"
+        ]
+        assert json.loads((recorded.pytester.path / "left.json").read_text()) == {}
+
+    def test_of_a_shared_cassette_nothing_is_said_where_a_test_was_left_out(
+        self, recorded: Project
+    ) -> None:
+        assert self.told(recorded.run("-k", "test_shared and b")) == []
+
+    @pytest.mark.parametrize("workers", ["0", "2"])
+    def test_cassettes_that_no_test_has_are_told(self, recorded: Project, workers: str) -> None:
+        recorded.write(
+            """
+def test_by_hand():
+    import cachesaver
+    with cachesaver.use_cassette("cassettes/by_hand.cassette", record_mode="once"):
+        ask("own")
+
+@pytest.mark.cassette("shared.cassette", exhausted="cycle")
+def test_shared():
+    for text in ("a", "b", "aa", "bb"): ask(text)
+"""
+        )
+
+        ran = recorded.run("-n", workers, apart=workers != "0")
+
+        orphan = "cassettes/test_it/test_own.cassette: no test has this cassette"
+        assert self.told(ran) == [orphan]
+
+    @pytest.mark.parametrize(
+        "arguments", [("test_it.py",), ("-k", "own"), ("--deselect=test_it.py::test_own",)]
+    )
+    def test_but_not_where_tests_were_left_out(
+        self, recorded: Project, arguments: tuple[str, ...]
+    ) -> None:
+        (recorded.pytester.path / "cassettes/other.cassette").touch()
+
+        assert self.told(recorded.run(*arguments)) == []
+        assert len(self.told(recorded.run())) == 1
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mode", MODES)
+def test_workers_record_into_one_cassette(project: Project, mode: str) -> None:
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=24))
+    record = ("-n", str(MODES[mode]), f"--record-mode={mode}")
     project.run(*record, apart=True).assert_outcomes(passed=24)
     bought = project.rehearsal.calls().calls
 
@@ -224,6 +324,24 @@ def test_a(number):
     assert project.rehearsal.calls().calls == bought == 24
     text = (project.pytester.path / "cassettes/shared.cassette").read_text()
     assert len(re.findall('"fingerprint"', text)) == 24
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_of_tests_is_one_recording(project: Project, mode: str) -> None:
+    """Given tests that share a cassette of an earlier run, then what a run records it keeps."""
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=4))
+    project.run(f"--record-mode={mode}").assert_outcomes(passed=4)
+    path = project.pytester.path / "cassettes/shared.cassette"
+    first = path.read_text()
+    project.pytester.makepyfile(SHARED.format(url=project.rehearsal.openai_url, count=3))
+
+    project.run(f"--record-mode={mode}").assert_outcomes(passed=3)
+
+    project.run().assert_outcomes(passed=3)
+    anew = mode in ("all", "rewrite")
+    assert (path.read_text() == first) is not anew
+    assert project.rehearsal.calls().calls == (7 if anew else 4)
+    assert ("question 3" in path.read_text()) is (mode != "rewrite")
 
 
 def test_two_tests_never_share_a_file_by_accident(project: Project) -> None:
@@ -271,3 +389,32 @@ def test_secrets_are_not_recorded(project: Project) -> None:
     (path,) = project.pytester.path.rglob("*.cassette")
     assert "sk-secret" not in path.read_text()
     assert Path(path).stat().st_size > 100
+
+
+def test_what_has_drifted_fails_the_test(project: Project) -> None:
+    project.write("@pytest.mark.cassette\ndef test_a():\n    ask()\n")
+    project.run("--record-mode=once").assert_outcomes(passed=1)
+    project.run("--record-mode=verify").assert_outcomes(passed=1)
+    (path,) = project.pytester.path.rglob("*.cassette")
+    path.write_text(path.read_text().replace('"finish_reason"', '"finish_cause"'))
+
+    ran = project.run("--record-mode=verify")
+
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["*finish reason: none -> stop"])
+
+
+def test_how_old_answers_may_be_is_a_setting_of_the_project(project: Project) -> None:
+    project.pytester.makeini("[pytest]\ncachesaver_max_age = 30d\ncachesaver_on_expiry = fail\n")
+    project.write(
+        "@pytest.mark.cassette\ndef test_a():\n    ask()\n"
+        "@pytest.mark.cassette(max_age=None)\ndef test_b():\n    ask()\n"
+    )
+    project.run("--record-mode=once").assert_outcomes(passed=2)
+    for path in project.pytester.path.rglob("*.cassette"):
+        path.write_text(re.sub(r'"recorded": "\d+', '"recorded": "2001', path.read_text()))
+
+    ran = project.run()
+
+    ran.assert_outcomes(errors=1, passed=1)
+    ran.stdout.fnmatch_lines(["*answers of 2001*"])

@@ -15,7 +15,7 @@ import pytest
 import cachesaver
 from cachesaver.cassettes.store import Exhausted
 from cachesaver.errors import CassetteError, ConfigurationError, NotRecordedError
-from cachesaver.recording import Cassette, RecordMode
+from cachesaver.recording import Cassette, CassetteExpiredWarning, RecordMode
 from cachesaver.rehearsal import Rehearsal
 
 
@@ -242,3 +242,69 @@ def test_it_says_what_it_is(path: Path) -> None:
     assert repr(Cassette(path, RecordMode.NONE, Exhausted.ERROR, {})) == (
         f"<Cassette {str(path)!r} [none]>"
     )
+
+
+def made_old(path: Path, text: str = "Hi") -> None:
+    """Let what was recorded of the question *text* be of another year."""
+    parts = path.read_text().split("---\n")
+    old = [
+        re.sub(r'"recorded": "20\d\d', '"recorded": "2001', part) if f'"{text}"' in part else part
+        for part in parts
+    ]
+    assert old != parts
+    path.write_text("---\n".join(old))
+
+
+class TestAge:
+    @pytest.fixture
+    def said(self, rehearsal: Rehearsal, path: Path) -> list[str]:
+        with cachesaver.use_cassette(path):
+            return [ask(rehearsal), ask(rehearsal, "Bye")]
+
+    def test_a_young_cassette_is_not_told_of(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        with cachesaver.use_cassette(path, max_age="1d", on_expiry="fail"):
+            assert ask(rehearsal) == said[0]
+
+    @pytest.mark.parametrize(
+        ("mode", "on_expiry"), [("once", "warn"), ("none", "warn"), ("none", "rerecord")]
+    )
+    def test_an_old_one_is_used_with_a_warning(
+        self, rehearsal: Rehearsal, path: Path, said: list[str], mode: str, on_expiry: str
+    ) -> None:
+        made_old(path)
+        used = cachesaver.use_cassette(path, record_mode=mode, max_age="30d", on_expiry=on_expiry)
+
+        with pytest.warns(CassetteExpiredWarning, match="2001.*1 question;"):
+            used.__enter__()
+        with used.session:
+            assert ask(rehearsal) == said[0]
+
+    def test_or_not_at_all(self, path: Path, said: list[str]) -> None:
+        made_old(path)
+
+        with (
+            pytest.raises(CassetteError, match="2001"),
+            cachesaver.use_cassette(path, max_age="30d", on_expiry="fail"),
+        ):
+            pass
+
+        assert said
+        assert cachesaver.current_session() is None
+
+    def test_or_what_is_old_is_recorded_anew(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        made_old(path)
+
+        for _ in range(2):  # the second time it is young again
+            with cachesaver.use_cassette(path, max_age="30d", on_expiry="rerecord"):
+                new, same = ask(rehearsal), ask(rehearsal, "Bye")
+                assert new != said[0]
+                assert same == said[1]
+
+        assert rehearsal.calls().calls == 3
+        assert "2001" not in path.read_text()
+        with cachesaver.use_cassette(path, max_age="30d"), pytest.raises(NotRecordedError):
+            ask(rehearsal, "not recorded")

@@ -11,17 +11,21 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from filelock import FileLock
 
-from cachesaver.cassettes.format import Document, Head, merged, parse, written
+from cachesaver.cassettes.format import Document, Head, merged, parse, parted, written
 from cachesaver.errors import CassetteError
 
-__all__ = ["append", "put_in_order", "read", "remove"]
+__all__ = ["append", "forget", "holds", "put_in_order", "read", "remove"]
 
 _CUT: Final = b"---\n"
+
+_SLOTS: Final = 64
+"""Locks for all cassettes of a user; each is held for the moment of a write."""
 
 
 def read(path: Path) -> tuple[Head, list[Document]]:
@@ -95,16 +99,57 @@ def put_in_order(
         raise _failed("written", path, error) from error
 
 
+def holds(path: Path, before: datetime) -> bool:
+    """Tell whether there is a cassette, and it holds what was recorded *before* that, or nothing.
+
+    Raises:
+        CassetteError: It cannot be read, or is damaged.
+    """
+    _, documents = read(path)
+    has_old = any(parted(each, before)[0] is not None for each in documents)
+    return path.exists() and (has_old or not documents)
+
+
 def remove(path: Path) -> None:
     """Forget the cassette."""
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
 
 
+def forget(path: Path, before: datetime) -> None:
+    """Forget what was recorded *before* that; the cassette itself, where nothing else is in it.
+
+    Raises:
+        CassetteError: It cannot be read or written, or is damaged.
+    """
+    try:
+        with _lock(path):
+            head, documents = read(path)
+            kept = [new for each in documents if (new := parted(each, before)[1]) is not None]
+            if not kept:
+                remove(path)
+            elif kept != documents:
+                _replace(path, written(head, merged(kept, {})))
+    except OSError as error:
+        raise _failed("written", path, error) from error
+
+
 def _lock(path: Path) -> FileLock:
-    """The lock lies in the folder of temporary files: nobody wants it in his repository."""
-    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
-    return FileLock(Path(tempfile.gettempdir()) / f"cachesaver-{digest}.lock")
+    """Return the lock for *path*: one of a few files of this user's, which are never removed.
+
+    Nobody wants them in his repository; a lock that is removed after use is one that two may hold;
+    and one for each cassette that ever was would fill the folder of temporary files.
+    """
+    slot = hashlib.sha256(os.fsencode(path.resolve())).digest()[0] % _SLOTS
+    return FileLock(_lock_folder() / f"{slot:02}.lock")
+
+
+def _lock_folder() -> Path:
+    """Return the folder of locks, made if need be: this user's, so that no other's stands in the way."""
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""  # Windows has temporary files by user
+    folder = Path(tempfile.gettempdir()) / f"cachesaver-locks{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _replace(path: Path, text: bytes) -> None:

@@ -8,8 +8,9 @@ each. As JSON is YAML, so is the file: a stream of YAML documents. Pure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -18,9 +19,22 @@ import orjson
 from cachesaver.cassettes.answers import question_of
 from cachesaver.errors import CassetteError
 
-__all__ = ["VERSION", "Document", "Head", "document", "merged", "parse", "written"]
+__all__ = [
+    "NEVER",
+    "VERSION",
+    "Document",
+    "Head",
+    "document",
+    "merged",
+    "parse",
+    "parted",
+    "recorded",
+    "written",
+]
 
 VERSION: Final = 1
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _MARK: Final = "cachesaver cassette"
 _CUT: Final = b"---\n"
@@ -61,6 +75,11 @@ class Document:
     def answers(self) -> list[dict[str, Any]]:
         """As they stand in the file; see `answers.sample_of`."""
         return cast("list[dict[str, Any]]", self.members["answers"])
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """As they stand in the file, by arrival: what came before answers, or instead of them."""
+        return cast("list[dict[str, Any]]", self.members.get("errors", []))
 
 
 def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
@@ -116,11 +135,39 @@ def _head(first: bytes, location: str) -> Head:
     return Head(clients=members.get("recorded with", {}))
 
 
-def document(fingerprint: str, question: Mapping[str, Any], answers: list[Any]) -> Document:
-    """Return the document of a question (`answers.question_members`) and its answers."""
+def document(
+    fingerprint: str, question: Mapping[str, Any], answers: list[Any], errors: Sequence[Any] = ()
+) -> Document:
+    """Return the document of a question (`answers.question_members`), its answers and errors."""
     members = {**question, "fingerprint": fingerprint, "answers": answers}
+    if errors:
+        members["errors"] = list(errors)
     text = (_pretty(members, "") + "\n").encode()
     return Document(fingerprint=fingerprint, members=members, text=text)
+
+
+def recorded(member: Mapping[str, Any]) -> datetime:
+    """Return when an answer or error was recorded; the beginning of time, where nobody knows."""
+    when = member.get("recorded")
+    return NEVER if when is None else datetime.fromisoformat(when)
+
+
+def parted(whole: Document, before: datetime | None) -> tuple[Document | None, Document | None]:
+    """Return what of *whole* was recorded *before* that (None: all of it), and what was after."""
+    if before is None:
+        return whole, None
+    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
+    halves = list[Document | None]()
+    for is_old in (True, False):
+        answers = [each for each in whole.answers if (recorded(each) < before) is is_old]
+        errors = [each for each in whole.errors if (recorded(each) < before) is is_old]
+        if len(answers) + len(errors) == len(whole.answers) + len(whole.errors):
+            halves.append(whole)
+        elif answers or errors:
+            halves.append(document(whole.fingerprint, question, answers, errors))
+        else:
+            halves.append(None)
+    return halves[0], halves[1]
 
 
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
@@ -133,15 +180,15 @@ def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> I
     for each in documents:
         found.setdefault(each.fingerprint, []).append(each)
     for fingerprint in sorted(found):
-        gone = outdated[fingerprint].answers if fingerprint in outdated else []
-        yield _joined(found[fingerprint], gone)
+        yield _joined(found[fingerprint], outdated.get(fingerprint))
 
 
-def _joined(documents: list[Document], gone: list[dict[str, Any]]) -> Document:
+def _joined(documents: list[Document], outdated: Document | None) -> Document:
     """Return *documents*, which are of one question, as one."""
     first = documents[0]
-    if len(documents) == 1 and not gone and not any("index" in each for each in first.answers):
+    if len(documents) == 1 and not outdated and not any("index" in each for each in first.answers):
         return first
+    gone, past = (outdated.answers, outdated.errors) if outdated else ([], [])
     numbered = [
         (answer.get("index", place), answer)
         for each in documents
@@ -152,8 +199,20 @@ def _joined(documents: list[Document], gone: list[dict[str, Any]]) -> Document:
         plain = {name: value for name, value in answer.items() if name != "index"}
         if plain not in kept and plain not in gone:
             kept.append(plain)
-    question = {k: v for k, v in first.members.items() if k not in ("answers", "fingerprint")}
-    return document(first.fingerprint, question, kept)
+    question = {k: v for k, v in first.members.items() if k not in _NOT_ASKED}
+    return document(first.fingerprint, question, kept, _errors(documents, past))
+
+
+_NOT_ASKED: Final = ("fingerprint", "answers", "errors")
+
+
+def _errors(documents: list[Document], gone: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the errors of *documents* by arrival, each once, without those that are *gone*."""
+    kept = list[dict[str, Any]]()
+    for error in [error for each in documents for error in each.errors]:
+        if error not in kept and error not in gone:
+            kept.append(error)
+    return sorted(kept, key=lambda error: str(error.get("recorded", "")))
 
 
 def written(head: Head, documents: Iterable[Document]) -> bytes:

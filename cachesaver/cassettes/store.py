@@ -6,18 +6,22 @@ What is bought is on disk when its buyer has it. Questions are read when they ar
 from __future__ import annotations
 
 import os
+import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.cassettes.format import Document, document, merged, parted
+from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
-from cachesaver.exchange import Sample
+from cachesaver.exchange import Response, Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.memory import MemoryStore, Pool
 
@@ -37,14 +41,20 @@ class Exhausted(StrEnum):
     """A new one, bought and recorded."""
 
 
+_NO_ERRORS = statuses(given=False)
+
+
 class CassetteStore(MemoryStore):
     """`ports.Store` over the cassette at *path*; nothing is written before something is bought.
 
     Args:
         path: Of the file. It may be missing.
         exhausted: See `Exhausted`.
-        anew: Whether nothing that stands there is given, and what is recorded takes its place,
-            question by question.
+        errors: Tells by the status which errors of the provider are recorded.
+        anew: Tells of which questions nothing that stands there is given, so that what is recorded
+            takes its place.
+        since: What was recorded after that is given in any case: it is of this very recording, by
+            another block or process.
         clients: Tells the versions of what this is recorded with, when it is known.
 
     Raises:
@@ -56,17 +66,25 @@ class CassetteStore(MemoryStore):
         path: Path,
         *,
         exhausted: Exhausted = Exhausted.ERROR,
-        anew: bool = False,
+        errors: Statuses = _NO_ERRORS,
+        anew: Callable[[Document], bool] = lambda _: False,
+        since: datetime | None = None,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__()
         self.path = path
         self._exhausted = exhausted
+        self._keeps = errors
+        self._refusals: dict[str, Refusals] = {}
         self._clients = clients
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
-        self._documents = {} if anew else found
-        self._outdated = found if anew else {}
+        self._outdated: dict[str, Document] = {}
+        self._documents: dict[str, Document] = {}
+        for key, each in found.items():
+            old, new = parted(each, since) if anew(each) else (None, each)
+            self._outdated |= {key: old} if old else {}
+            self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
         self._played = set[tuple[str, int]]()
@@ -97,6 +115,16 @@ class CassetteStore(MemoryStore):
         )
 
     @property
+    def documents(self) -> tuple[Document, ...]:
+        """What is given, by question."""
+        return tuple(self._documents.values())
+
+    @property
+    def outdated(self) -> tuple[Document, ...]:
+        """What stands in the file and is not given, by question."""
+        return tuple(self._outdated.values())
+
+    @property
     def recorded(self) -> int:
         """How many questions were recorded since it was opened."""
         return len(self._recorded)
@@ -107,26 +135,43 @@ class CassetteStore(MemoryStore):
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         """See `ports.Store.acquire`; what was recorded is given again as *exhausted* says."""
+        refusals = self._refusals_of(fingerprint)
+        if refusals and (own := _first(refusals.of_draw(run, draw) for draw in draws)):
+            return tuple([Grant(index=-1, refusal=own) for _ in draws])
+        grants = self._assigned(run, fingerprint, draws, owner, policy)
+        if refusals:
+            given = zip(draws, grants, strict=True)
+            grants = tuple([_preceded(refusals, run, draw, grant) for draw, grant in given])
+        self._note(fingerprint, grants)
+        return grants
+
+    def _assigned(
+        self, run: Run, fingerprint: str, draws: Sequence[str], owner: str, policy: Policy
+    ) -> tuple[Grant, ...]:
         repeats = self._repeating(fingerprint, policy)
         if repeats:
             policy = Policy.READ
         grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
         if repeats:
             grants = tuple([self._given(run, fingerprint, grant) for grant in grants])
-        self._note((fingerprint, grant.index) for grant in grants if grant.sample)
         return grants
 
     def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
         with self._lock:
             for fingerprint in fingerprints:
                 self.pool(fingerprint)
-        grants = super().look(fingerprints, owner=owner, leads=leads)
-        self._note(
-            (fingerprint, grant.index)
-            for fingerprint, grant in zip(fingerprints, grants, strict=True)
-            if grant.sample
-        )
+        looked = super().look(fingerprints, owner=owner, leads=leads)
+        pairs = [*zip(fingerprints, looked, strict=True)]
+        grants = tuple([self._undrawn(fingerprint, grant) for fingerprint, grant in pairs])
+        for fingerprint, grant in zip(fingerprints, grants, strict=True):
+            self._note(fingerprint, (grant,))
         return grants
+
+    def _undrawn(self, fingerprint: str, grant: Grant) -> Grant:
+        """Return *grant*, of a question that has no draws, with the error that comes before it."""
+        if (refusals := self._refusals_of(fingerprint)) is None:
+            return grant
+        return replace(grant, refusal=refusals.of_index(None, 0) or refusals.of_draw(None, ""))
 
     def fill(
         self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
@@ -137,14 +182,37 @@ class CassetteStore(MemoryStore):
             return filled
         members = {"index": index, **answer_of(sample)}
         added = document(fingerprint, question_members(question), [members])
+        return self._append(added, sample)
+
+    def keeps(self, status: int) -> bool:
+        """See `ports.KeepsErrors.keeps`."""
+        return self._keeps(status)
+
+    def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
+        """See `ports.KeepsErrors.note`; it is not given in this recording."""
+        members = question_members(question)
+        return self._append(document(fingerprint, members, [], [answer_of(sample)]), sample)
+
+    def _append(self, added: Document, sample: Sample) -> Future[Sample]:
+        """Have *added* written; the future gives *sample* when it is on disk."""
         with self._closing:
-            self._recorded.add(fingerprint)
+            self._recorded.add(added.fingerprint)
             if self._writer is None or self._process != os.getpid():  # a fork has no threads
-                self._writer, self._process = (
-                    ThreadPoolExecutor(1, "cachesaver-cassette"),
-                    os.getpid(),
-                )
+                self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
+                self._process = os.getpid()
             return self._writer.submit(self._written, added, sample)
+
+    def advice(self) -> str:
+        """Return what to do about a miss, with the commands for it."""
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        record = "run it once with CACHESAVER_RECORD_MODE=new_episodes"
+        if test:
+            record = f"pytest --record-mode=new_episodes {shlex.quote(test)}"
+        return (
+            f"It is not in the cassette {self.path}. Record what is missing, or see what is there:\n"
+            f"    {record}\n"
+            f"    cachesaver cassette show {shlex.quote(str(self.path))}"
+        )
 
     def questions(self) -> Iterator[tuple[str, bytes]]:
         with self._lock:
@@ -189,18 +257,26 @@ class CassetteStore(MemoryStore):
 
     # --- behind it
 
-    def _note(self, given: Iterable[tuple[str, int]]) -> None:
+    def _note(self, fingerprint: str, grants: Iterable[Grant]) -> None:
+        given = [each.index for each in grants if each.sample and not each.refusal]
         with self._lock:
-            self._played.update(given)
+            self._played.update((fingerprint, index) for index in given)
 
     def _loaded(self, fingerprint: str) -> Pool:
         """Read what stands in the file under *fingerprint*."""
         found = self._documents.get(fingerprint)
         if found is None:
             return Pool()
-        try:
+        with self._damages(fingerprint):
             samples = {place: sample_of(each) for place, each in enumerate(found.answers)}
             question = found.question
+        bought = {sample.draw: place for place, sample in reversed(samples.items()) if sample.draw}
+        return Pool(question=question, samples=samples, bought=bought, top=len(samples))
+
+    @contextmanager
+    def _damages(self, fingerprint: str) -> Generator[None]:
+        try:
+            yield
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CassetteError(
                 f"the cassette {self.path} is damaged: what stands under the fingerprint "
@@ -208,14 +284,27 @@ class CassetteStore(MemoryStore):
                 "remove it and record it anew.",
                 location=str(self.path),
             ) from error
-        bought = {sample.draw: place for place, sample in reversed(samples.items()) if sample.draw}
-        return Pool(question=question, samples=samples, bought=bought, top=len(samples))
+
+    def _refusals_of(self, fingerprint: str) -> Refusals | None:
+        """Return the errors that were recorded of a question; None where there are none."""
+        found = self._documents.get(fingerprint)
+        if found is None or not found.errors:
+            return None
+        with self._lock:
+            if fingerprint not in self._refusals:
+                with self._damages(fingerprint):
+                    errors = [*map(sample_of, found.errors)]
+                pool = self.pool(fingerprint)
+                undrawn = {"": 0} if pool.samples else {}
+                self._refusals[fingerprint] = Refusals(errors, {**pool.bought, **undrawn})
+            return self._refusals[fingerprint]
 
     def _repeating(self, fingerprint: str, policy: Policy) -> bool:
         """Tell whether what was recorded of *fingerprint* is all there will ever be, again and again."""
         return (
             self._exhausted in (Exhausted.CYCLE, Exhausted.LAST)
             and fingerprint in self._documents
+            and bool(self._documents[fingerprint].answers)
             and policy is not Policy.FRESH
         )
 
@@ -233,3 +322,14 @@ class CassetteStore(MemoryStore):
     def _written(self, added: Document, sample: Sample) -> Sample:
         append(self.path, (added,))
         return sample
+
+
+def _first(refusals: Iterable[Callable[[], Response] | None]) -> Callable[[], Response] | None:
+    return next((each for each in refusals if each is not None), None)
+
+
+def _preceded(refusals: Refusals, run: Run, draw: str, grant: Grant) -> Grant:
+    """Return *grant* with the error that comes before its sample, or instead of one."""
+    if grant.sample is None:
+        return replace(grant, refusal=refusals.of_stranger(run, draw))
+    return replace(grant, refusal=refusals.of_index(run, grant.index))

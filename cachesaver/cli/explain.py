@@ -23,12 +23,12 @@ import orjson
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.cli.opening import existing_store
+from cachesaver.differences import difference
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.identity import (
     Dropped,
     Question,
-    difference,
     identify,
     inputs_of,
     questions_body,

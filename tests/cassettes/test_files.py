@@ -6,15 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cachesaver.cassettes.files import append, put_in_order, read
+from cachesaver.cassettes.files import append, forget, holds, put_in_order, read
 from cachesaver.cassettes.format import document
 from cachesaver.cassettes.store import CassetteStore
 from cachesaver.errors import CassetteError
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+OLD, NEW = {"recorded": "2026-11-01T11:59:59.999Z"}, {"recorded": "2026-11-01T12:00:00.000Z"}
 
 RECORDER = """
 import sys
@@ -116,7 +121,41 @@ def test_what_cannot_be_a_file_is_one_clear_error(tmp_path: Path) -> None:
         lambda: read(tmp_path),
         lambda: append(tmp_path, []),
         lambda: put_in_order(tmp_path, {}),
+        lambda: forget(tmp_path, NOON),
     ]
     for act in acts:
         with pytest.raises(CassetteError, match="name another file"):
             act()
+
+
+def test_what_was_recorded_before_is_forgotten_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    asks = {"asks": ["q"]}
+    append(path, [document("f", asks, [OLD]), document("g", asks, [OLD, NEW], [OLD, {}])])
+    append(path, [document("h", asks, [], [NEW])])
+    assert holds(path, NOON)
+
+    forget(path, NOON)
+
+    found = [(each.fingerprint, each.answers, each.errors) for each in read(path)[1]]
+    assert found == [("g", [NEW], []), ("h", [], [NEW])]
+    assert not holds(path, NOON)
+    forget(path, datetime.now(UTC).replace(year=3000))
+    assert not path.exists()
+    forget(path, NOON)
+    assert not holds(path, NOON)
+
+
+def test_there_are_few_locks_and_they_are_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given any number of cassettes, then their locks do not fill the folder of temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for number in range(150):
+        append(tmp_path / "cassettes" / f"{number}.cassette", [])
+
+    (folder,) = tmp_path.glob("cachesaver*")
+    assert len(list(folder.iterdir())) <= 64
+    if os.name == "posix":
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.name.endswith(str(os.getuid()))

@@ -152,7 +152,7 @@ def test_a_list_that_repeats_itself_buys_nothing_and_another_question_is_bought(
 def test_what_is_recorded_anew_takes_the_place_of_what_was_there(path: Path) -> None:
     recorded(path, "a", "b")
     recorded(path, "c", fingerprint=G)
-    store = CassetteStore(path, anew=True)
+    store = CassetteStore(path, anew=lambda _: True)
     assert buy(store, a_run("again"), "n") == [0]
     store.close()
 
@@ -178,3 +178,18 @@ def test_an_answer_that_is_none_is_said_to_be_damaged(path: Path) -> None:
     with pytest.raises(CassetteError, match="status"):
         draw(store, a_run(), "a")
     assert len(list(store.verify())) == 1
+
+
+def test_what_to_do_about_a_miss_names_the_test_and_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CassetteStore(path)
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "tests/test_a.py::test_it[a b] (call)")
+    lines = store.advice().splitlines()
+    assert lines[1:] == [
+        "    pytest --record-mode=new_episodes 'tests/test_a.py::test_it[a b]'",
+        f"    cachesaver cassette show {path}",
+    ]
+
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    assert "CACHESAVER_RECORD_MODE=new_episodes" in store.advice()

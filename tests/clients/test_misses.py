@@ -1,0 +1,48 @@
+"""A miss through each SDK: what it says, and how long that takes with the SDK's own retries."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import cachesaver
+from cachesaver.errors import NotRecordedError
+from cachesaver.rehearsal import Rehearsal
+from refused import SDKS
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),
+    pytest.mark.filterwarnings("ignore:.*google.genai:DeprecationWarning"),
+]
+
+SPOKEN_TO = {"groq", "together"}
+"""SDKs that make everything a failure of the connection but what a server says."""
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_miss_is_told_at_once_and_in_full(rehearsal: Rehearsal, tmp_path: Path, sdk: str) -> None:
+    ask, _ = SDKS[sdk]
+    path = tmp_path / "a.cassette"
+    with cachesaver.use_cassette(path):
+        ask(rehearsal.url, {}, 2)
+
+    begun = time.monotonic()
+    with cachesaver.use_cassette(path, record_mode="none") as cassette:
+        if sdk != "openai embeddings":  # whose answers are everybody's
+            ask(rehearsal.url, {}, 2)
+        with pytest.raises(Exception) as caught:  # noqa: PT011  # of whatever kind it is there
+            ask(rehearsal.url, {}, 2, text="Say anything.")
+    took = time.monotonic() - begun
+
+    assert isinstance(caught.value, NotRecordedError) is (sdk not in SPOKEN_TO)
+    told = str(caught.value)
+    assert any(line.startswith("-") and "Say something." in line for line in told.splitlines())
+    assert any(line.startswith("+") and "Say anything." in line for line in told.splitlines())
+    commands = [line for line in told.splitlines() if line.startswith("    ")]
+    assert "pytest --record-mode=new_episodes" in told
+    assert f"cachesaver cassette show {path}" in told
+    assert len([each for each in commands if "cassette" in each or "pytest" in each]) == 2
+    assert len(cassette.session.misses) == 1
+    assert took < 1.5  # of back-off it would be more
