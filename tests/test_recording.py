@@ -15,7 +15,7 @@ import pytest
 import cachesaver
 from cachesaver.cassettes.store import Exhausted
 from cachesaver.errors import CassetteError, ConfigurationError, NotRecordedError
-from cachesaver.recording import Cassette, RecordMode
+from cachesaver.recording import Cassette, CassetteExpiredWarning, RecordMode
 from cachesaver.rehearsal import Rehearsal
 
 
@@ -276,7 +276,7 @@ class TestAge:
         made_old(path)
         used = cachesaver.use_cassette(path, record_mode=mode, max_age="30d", on_expiry=on_expiry)
 
-        with pytest.warns(cachesaver.recording.CassetteExpiredWarning, match="2001.*1 question;"):
+        with pytest.warns(CassetteExpiredWarning, match="2001.*1 question;"):
             used.__enter__()
         with used.session:
             assert ask(rehearsal) == said[0]

@@ -37,6 +37,10 @@ _LONGEST: Final = 300
 """Lines of a comparison at the most."""
 
 
+Types = Mapping[str, frozenset[str]]
+"""What occurs at each path."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What is compared.
@@ -52,8 +56,8 @@ class Shape:
     status: int
     kind: str = ""
     finish: tuple[str, ...] = ()
-    tools: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
-    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    tools: Mapping[str, Types] = field(default_factory=dict[str, "Types"])
+    members: Types = field(default_factory=dict[str, frozenset[str]])
 
 
 def shape_of(response: Response, whole: Callable[[Response], Response]) -> Shape:

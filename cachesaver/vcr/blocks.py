@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -87,8 +87,8 @@ class CassetteBlock:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._of(function) as cassette:
-                told: Any = yield from function(*_injected(cassette), *args, **kwargs)
-                return told
+                steps: Generator[Any, Any, Any] = function(*_injected(cassette), *args, **kwargs)
+                return (yield from steps)
 
         return wrapped
 

@@ -29,16 +29,16 @@ def calling(name: str, arguments: str) -> dict[str, Any]:
     return chat(None, "tool_calls", tool_calls=[call])
 
 
-@pytest.mark.parametrize(
-    ("recorded", "live"),
-    [
-        (chat("Hi"), chat("Hello there, how are you?")),
-        ({"n": 1}, {"n": 1.5}),
-        ({"list": []}, {"list": [{"a": 1}]}),
-        ({"list": [{"a": []}]}, {"list": [{"a": [{"b": 1}]}, {"a": []}]}),
-        (calling("f", '{"a": 1}'), calling("f", '{"a": 22}')),
-    ],
-)
+ALIKE: list[tuple[object, object]] = [
+    (chat("Hi"), chat("Hello there, how are you?")),
+    ({"n": 1}, {"n": 1.5}),
+    ({"list": []}, {"list": [{"a": 1}]}),
+    ({"list": [{"a": []}]}, {"list": [{"a": [{"b": 1}]}, {"a": []}]}),
+    (calling("f", '{"a": 1}'), calling("f", '{"a": 22}')),
+]
+
+
+@pytest.mark.parametrize(("recorded", "live"), ALIKE)
 def test_what_samples_of_one_question_differ_in_is_no_difference(
     recorded: object, live: object
 ) -> None:

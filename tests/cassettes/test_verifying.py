@@ -40,7 +40,8 @@ def ask(url: str, text: str = "Hi", **more: Any) -> Any:
         base_url=f"{url}/v1", api_key="x", max_retries=more.pop("retries", 0)
     ) as client:
         messages: Any = [{"role": "user", "content": text}]
-        return client.chat.completions.create(model="gpt-5-mini", messages=messages, **more)
+        chat: Any = client.chat.completions
+        return chat.create(model="gpt-5-mini", messages=messages, **more)
 
 
 def streamed(url: str) -> None:

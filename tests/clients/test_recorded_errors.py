@@ -79,7 +79,7 @@ def test_an_error_is_shown_as_it_was_recorded(rehearsal: Rehearsal, path: Path, 
 def seen(error: Any) -> tuple[Any, ...]:
     """Return what *error* says and its headers, wherever its SDK keeps them."""
     response = getattr(error, "response", None)
-    headers = getattr(response, "headers", None) or getattr(error, "headers", None) or {}
+    headers: Any = getattr(response, "headers", None) or getattr(error, "headers", None) or {}
     ours = {"cache-status", "content-length", "transfer-encoding"}
     ours |= {"openai-organization", "anthropic-organization-id"}  # are not recorded
     kept = sorted((name.lower(), value) for name, value in headers.items())
@@ -91,6 +91,9 @@ def test_botocore_waits_as_it_likes_and_shows_what_was_recorded(
 ) -> None:
     """No header makes it wait less than it has diced: see the page on cassettes."""
 
+    def fail_once(request: Any, **_: Any) -> None:
+        request.headers["x-rehearsal-fault"] = "503;times=1"
+
     def ask(attempts: int) -> str:
         client = boto3.client(
             "bedrock-runtime",
@@ -100,10 +103,7 @@ def test_botocore_waits_as_it_likes_and_shows_what_was_recorded(
             aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
         )
-        client.meta.events.register(
-            "before-send.*",
-            lambda request, **_: request.headers.update({"x-rehearsal-fault": "503;times=1"}),
-        )
+        client.meta.events.register("before-send.*", fail_once)
         messages = [{"role": "user", "content": [{"text": "Hi"}]}]
         answer = client.converse(modelId="us.amazon.nova-2-lite-v1:0", messages=messages)
         return str(answer["output"]["message"]["content"])

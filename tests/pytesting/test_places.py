@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ def items(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> dict[str, p
     known = pytestconfig.pluginmanager.has_plugin("cachesaver")
     plugin = () if known else ("-p", "cachesaver.pytest_plugin")
     pytester.makepyfile(test_it=TESTS)
-    found, _ = pytester.inline_genitems(*plugin)
+    inside: Any = pytester
+    found, _ = inside.inline_genitems(*plugin)
     return {item.name: item for item in found}
 
 

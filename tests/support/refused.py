@@ -74,7 +74,8 @@ def openai_embed(url: str, headers: dict[str, str], retries: int, text: str = TE
 
 def claude(url: str, headers: dict[str, str], retries: int, text: str = TEXT) -> str:
     with anthropic.Anthropic(base_url=url, api_key="k", max_retries=retries) as client:
-        answer: Any = client.messages.create(
+        messages: Any = client.messages
+        answer: Any = messages.create(
             model="claude-haiku-4-5", max_tokens=99, **say(text), extra_headers=headers
         )
     return str(answer.content[0].text)

@@ -25,7 +25,7 @@ from cachesaver.transports import http_client as http_client_adapter
 from cachesaver.transports import httpcore as httpcore_adapter
 from cachesaver.transports import httpx as httpx_adapter
 from cachesaver.transports import urllib3 as urllib3_adapter
-from cachesaver.transports.sights import is_let_through, let_through
+from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.testing import FakeGate, HitGate, LoopbackServer, TeeGate
 
 KEPT = Response(status=200, chunks=(b"kept",))
@@ -275,3 +275,14 @@ def test_calls_of_threads_are_seen_whatever_is_let_through_here() -> None:
         thread.join()
 
     assert answers == [b"kept"]
+
+
+def test_a_gate_is_asked_about_heads_only_where_it_says_so() -> None:
+    class Counting(FakeGate):
+        @property
+        def heads(self) -> bool:
+            return True
+
+    methods = ("GET", "head", "CONNECT", "trace")
+    assert [is_unseen(each, FakeGate()) for each in methods] == [False, True, True, True]
+    assert [is_unseen(each, Counting()) for each in methods] == [False, False, True, True]

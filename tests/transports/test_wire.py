@@ -166,3 +166,22 @@ def test_no_header_makes_another() -> None:
     wire = Wire(reply(b"{}", headers=(("X", "a\r\n b\r\nSet-Cookie: c=1\n\nd"),)))
 
     assert b"\r\nX: a  b Set-Cookie: c=1  d\r\n" in wire.head()
+
+
+def test_a_reply_to_head_keeps_the_length_of_what_does_not_come() -> None:
+    shown = Response(
+        status=200, headers=(("Content-Length", "12"), ("Transfer-Encoding", "chunked"))
+    )
+    wire = Wire(
+        Reply(
+            status=200,
+            headers=shown.headers,
+            chunks=iter(()),
+            close=lambda: None,
+            whole=shown,
+            bodiless=True,
+        )
+    )
+
+    assert (wire.head(), wire.end()) == (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
+    assert not wire.closes

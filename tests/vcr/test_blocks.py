@@ -113,3 +113,14 @@ def test_the_innermost_block_answers(server: LoopbackServer, tmp_path: Path) -> 
         assert (len(outer), len(inner)) == (0, 1)
         get(server)
         assert (len(outer), len(inner)) == (1, 1)
+
+
+def test_a_block_answers_before_a_session_and_the_session_again_after_it(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    with wiring.install(store="memory://", quiet=True, match=lambda _: True) as session:
+        with use_cassette(str(tmp_path / "a.yaml")) as cassette:
+            httpx.post(server.url + "/x", json={"model": "m", "messages": []})
+        assert (len(cassette), session.stats().requests) == (1, 0)
+        httpx.post(server.url + "/x", json={"model": "m", "messages": []})
+        assert session.stats().requests == 1

@@ -35,13 +35,20 @@ def test_an_option_that_is_none_is_named() -> None:
         VCR(match_onn=["method"])
 
 
+def with_x(path: object) -> str:
+    return f"{path}.x"
+
+
+LIBRARY: dict[str, Any] = {"cassette_library_dir": "lib"}
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {},
-        {"cassette_library_dir": "lib"},
-        {"cassette_library_dir": "lib", "path_transformer": vcr.config.VCR.ensure_suffix(".yaml")},
-        {"path_transformer": lambda path: f"{path}.x"},
+        LIBRARY,
+        {**LIBRARY, "path_transformer": vcr.config.VCR.ensure_suffix(".yaml")},
+        {"path_transformer": with_x},
     ],
 )
 @pytest.mark.parametrize("path", ["a", "lib/a.yaml", Path("b") / "a"])

@@ -27,6 +27,10 @@ def upper(key: str, value: Any, request: Any) -> str:
     return f"{key}:{value}".upper()
 
 
+def but_put(request: Any) -> Any:
+    return None if request.method == "PUT" else request
+
+
 REQUESTS: dict[str, tuple[str, str, Any, dict[str, str]]] = {
     "form": ("POST", "https://a.test/x?key=1&b=2", b"key=secret&b=2&flag", FORM),
     "form, encoded": ("POST", "https://a.test/x", b"k%65y=secret&b=2", FORM),
@@ -54,10 +58,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hosts": {"ignore_hosts": ["a.test"]},
     "hosts, by pattern": {"ignore_hosts": [re.compile(r"a[.].*")]},
     "localhost": {"ignore_localhost": True},
-    "a hook": {
-        "before_record_request": lambda request: None if request.method == "PUT" else request
-    },
-    "the old name": {"before_record": lambda request: None},
+    "a hook": {"before_record_request": but_put},
+    "the old name": {"before_record": but_put},
 }
 
 

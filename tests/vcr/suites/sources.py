@@ -87,6 +87,7 @@ SUITES: tuple[Suite, ...] = (
             "httpx",
         ),
         shown=("langchain-openai", "langchain-tests", "openai"),
+        remark="Three tests want the names of deployments on Azure, on both.",
         arguments=("--record-mode=none", "tests/integration_tests"),
         environment={"OPENAI_API_KEY": "sk-foo"},
     ),
@@ -108,6 +109,7 @@ SUITES: tuple[Suite, ...] = (
             *("langchain-core", "blockbuster"),
         ),
         shown=("langchain-anthropic", "langchain-tests", "anthropic"),
+        remark="`test_compaction` sends what was not recorded, on both.",
         arguments=("--record-mode=none", "tests/integration_tests"),
         environment={"ANTHROPIC_API_KEY": "foo"},
     ),
@@ -150,6 +152,10 @@ SUITES: tuple[Suite, ...] = (
             *("-p", "no:pretty", "tests/test_embeddings.py"),
             *(f"tests/models/test_{name}.py" for name in _PYDANTIC_AI),
         ),
+        remark=(
+            "The clone these numbers are from lacked the seven cassettes larger than 4 MB, whose tests "
+            "fail on both; `test_infer_model` takes longer than the 120 seconds it was given on both."
+        ),
     ),
     Suite(
         name="llm-anthropic",
@@ -188,16 +194,20 @@ SUITES: tuple[Suite, ...] = (
         shown=("replicate", "httpx"),
         arguments=("tests",),
         environment={"REPLICATE_API_TOKEN": "r8_foo"},
+        remark=(
+            "The clone these numbers are from lacked `models-list__pagination.yaml`, which is larger than "
+            "4 MB: the tests of it fail on both."
+        ),
     ),
     Suite(
         name="opentelemetry-openai-v2",
         git="https://github.com/open-telemetry/opentelemetry-python-contrib",
-        tag="opentelemetry-instrumentation-openai-v2==2.4b0",
+        tag="opentelemetry-instrumentation-openai-v2==2.3b0",
         folder="instrumentation-genai/opentelemetry-instrumentation-openai-v2",
         # tests/requirements.latest.txt
         requires=(
-            *("opentelemetry-instrumentation-openai-v2==2.4b0", "openai==2.26.0", "httpx==0.27.2"),
-            "opentelemetry-util-genai==0.4b0",
+            *("opentelemetry-instrumentation-openai-v2==2.3b0", "openai==1.109.1", "httpx==0.27.2"),
+            "opentelemetry-util-genai==0.3b0",
             *(
                 "pytest-vcr==1.0.2",
                 "pytest-asyncio",
@@ -239,7 +249,8 @@ SUITES: tuple[Suite, ...] = (
             *("pytest-recording>=0.13.1,<0.14", "vcrpy>=8,<9"),
         ),
         shown=("opentelemetry-instrumentation-anthropic", "anthropic"),
-        arguments=("tests",),
+        # newer releases of what it stands on warn, and its configuration makes errors of that
+        arguments=("tests", "-W", "ignore::DeprecationWarning", "-W", "ignore::ResourceWarning"),
     ),
     Suite(
         name="magentic",
@@ -250,7 +261,13 @@ SUITES: tuple[Suite, ...] = (
         # pyproject.toml, dependency group "dev"
         requires=(
             *("magentic[anthropic]==0.41.1", "inline-snapshot>=0.14", "openai"),
-            *("logfire>=0.46.1,<0.50", "pytest-asyncio", "pytest-clarity", "python-dotenv"),
+            *(
+                "logfire>=0.46.1,<0.50",
+                "pytest-asyncio",
+                "pytest-clarity",
+                "python-dotenv",
+                "pytest-cov",
+            ),
             *("pytest-recording>=0.13.2", "pytest-mock", "vcrpy>=6.0.2", "anthropic"),
         ),
         shown=("magentic", "openai", "anthropic"),
