@@ -129,19 +129,6 @@ def test_a_form_that_cannot_be_asked_for_is_left() -> None:
     assert streaming(request, response) == request
 
 
-def test_a_request_that_would_be_another_question_is_left() -> None:
-    """Given an API whose forms are two questions, then the answer does not make it the other one."""
-    request = Request(
-        method="POST",
-        url="http://localhost:8080/generate",
-        headers=(("content-type", "application/json"),),
-        body=b'{"inputs":"a","parameters":{}}',
-    )
-    response = Response(status=200, headers=(("content-type", EVENTS),), chunks=(b"data: 1\n\n",))
-
-    assert streaming(request, response) == request
-
-
 def test_the_parts_of_a_form_are_gone(tmp_path: Path) -> None:
     form = Request(
         method="POST",
