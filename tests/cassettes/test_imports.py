@@ -149,6 +149,18 @@ def test_rules_make_the_fingerprints_of_those_who_will_ask() -> None:
     assert ruled.answers[0].fingerprint == plain.answers[0].fingerprint
 
 
+def test_rules_hold_for_each_input_of_a_batch() -> None:
+    vector = {"object": "embedding", "index": 0, "embedding": [1.0]}
+    told = {"object": "list", "model": "e", "data": [vector]}
+    url = "https://api.openai.com/v1/embeddings"
+    asked = [{"model": "e", "input": ["x"], **more} for more in ({}, {"run": 1})]
+    rules = Rules(ignore=("run",))
+
+    one, other = (only(exchange(each, told, url=url), rules=rules) for each in asked)
+
+    assert one.answers[0].fingerprint == other.answers[0].fingerprint
+
+
 def test_no_credential_is_kept() -> None:
     told = chat("a")
     echoing = {**told, "echo": "planted-key-12345678"}

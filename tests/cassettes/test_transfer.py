@@ -105,6 +105,17 @@ def test_a_slot_that_somebody_is_buying_is_left_to_him() -> None:
     assert [index for index, _ in store.samples("a" * 64)] == [1]
 
 
+def test_a_slot_that_was_given_up_is_not_filled_out_of_turn() -> None:
+    """Given a sample in slot 1 and none in slot 0, then what is added stands behind both."""
+    store, (known, added) = MemoryStore(), (answer("a", "1"), answer("a", "2"))
+    token = store.poll(known.fingerprint, 1, owner=here()).token
+    store.fill(known.fingerprint, 1, token, known.sample, question=known.question)
+
+    add_to_store(store, [added])
+
+    assert [index for index, _ in store.samples("a" * 64)] == [1, 2]
+
+
 def test_a_draw_gets_the_sample_that_was_bought_for_it(tmp_path: Path) -> None:
     """Given a cassette poured into a store, when its draw asks, then it has its own index."""
     store, path = MemoryStore(), tmp_path / "a.cassette"

@@ -20,10 +20,11 @@ from cachesaver.cassettes import readers
 from cachesaver.cassettes.checking import faults
 from cachesaver.cassettes.exports import WRITERS, redacted
 from cachesaver.cassettes.imports import Verdict, judged
-from cachesaver.cassettes.readers.ours import dialect_of
+from cachesaver.cassettes.readers.ours import dialect_of, interaction_of
 from cachesaver.cassettes.scanning import scan
 from cachesaver.cassettes.transfer import add_to_cassette, add_to_store, answers_in, answers_of
 from cachesaver.exchange import Request, without_headers
+from cachesaver.identity import identify
 from cachesaver.stores import open_store
 from recordings import ANSWERS
 from recordings.provider import plain
@@ -201,6 +202,17 @@ def test_a_store_gives_back_what_cassettes_gave_it(cassettes: list[Path], tmp_pa
         store.close()
 
     assert back.read_bytes() == whole.read_bytes()
+
+
+def test_what_a_cassette_asks_for_is_what_was_asked(cassettes: list[Path]) -> None:
+    """Given the requests that exports make of questions, then they have their fingerprints."""
+    for path in cassettes:
+        for answer in answers_in(path):
+            found = interaction_of(answer.question, answer.sample)
+            if "digests" in str(found.lossy):
+                continue  # the parts of a form
+            question = identify(found.request, dialect_of(found.request))
+            assert question.fingerprint == answer.fingerprint, found.request
 
 
 def test_every_cassette_is_in_order_and_holds_no_secret(cassettes: list[Path]) -> None:

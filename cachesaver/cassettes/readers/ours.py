@@ -22,7 +22,6 @@ from cachesaver.cassettes.format import parse
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Headers, Request, Response, Sample
-from cachesaver.identity import identify
 from cachesaver.ports import Dialect
 
 __all__ = ["BEGINNING", "dialect_of", "interaction_of", "read", "request_of", "streaming"]
@@ -134,8 +133,7 @@ def streaming(request: Request, response: Response) -> Request:
     if streamed and dialect.name in _STREAMING:
         pattern, streams = _STREAMING[dialect.name]
         asked = replace(asked, url=pattern.sub(streams, request.url).rstrip("&"))
-    same = identify(asked, dialect).fingerprint == identify(request, dialect).fingerprint
-    return asked if same else request
+    return asked
 
 
 def _with_member(request: Request, dialect: Dialect, *, streamed: bool) -> Request:
