@@ -35,5 +35,5 @@ def test_what_does_not_go_together_is_said(given: str, mode: RecordMode) -> None
 
 
 def test_a_word_that_is_none_is_answered_with_those_that_are() -> None:
-    with pytest.raises(ConfigurationError, match="record_mode='some'.*none, once, new_episodes"):
+    with pytest.raises(ConfigurationError, match=r"record_mode='some'.*none, once, new_episodes"):
         one_of(RecordMode, "record_mode", "some")
