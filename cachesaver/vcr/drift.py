@@ -11,7 +11,8 @@ from typing import Any
 
 from cachesaver import dialects, exchange
 from cachesaver.canonical import parse_body
-from cachesaver.identity import difference, identify, questions_body
+from cachesaver.differences import difference
+from cachesaver.identity import identify, questions_body
 from cachesaver.vcr.request import body_of
 
 __all__ = ["Drift", "drifts"]
