@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
         f"cachesaver.local needs {error.name}, which is not installed:\n"
         "    pip install 'cachesaver[local]'"
     ) from error
-from cachesaver.local.engine import Engine, Stats
+from cachesaver.local.engine import Engine, Sizes, Stats
 from cachesaver.local.errors import (
     EngineClosedError,
     EngineError,
@@ -37,6 +37,7 @@ __all__ = [
     "ParameterError",
     "Params",
     "PromptTooLongError",
+    "Sizes",
     "Stats",
     "Stream",
     "Token",

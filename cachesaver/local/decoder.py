@@ -59,6 +59,8 @@ class Decoder:
         """Read *tokens* (rows, some) after what *cache* holds.
 
         Args:
+            tokens: Ids.
+            cache: Of transformers; it gets *tokens* too.
             positions: Of the tokens in their texts, of their shape; `None`: right after the cache.
             mask: What each may look at: bool, (rows, 1, some, length); `None`: all before it.
 

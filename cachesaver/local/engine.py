@@ -12,14 +12,43 @@ Texts, chat templates and stop strings are the app's: an engine knows tokens onl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
+from cachesaver.local.errors import ParameterError
 from cachesaver.local.params import Params
 from cachesaver.local.sampling import Guide
 from cachesaver.local.streams import Stream
 
-__all__ = ["Engine", "Stats"]
+__all__ = ["Engine", "Sizes", "Stats"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much an engine may hold.
+
+    Attributes:
+        context: Tokens that prompt and answer may have together; `None`: what the model says.
+        rows: Samples that take their steps together, at most.
+        cells: Tokens in memory for them, samples times the longest; `None`: what there is room for.
+        kept: Tokens of prompts to keep for later prompts that begin alike; `None`: an eighth of *cells*.
+        chunk: Tokens of a prompt that are read between two steps of the others.
+
+    Raises:
+        ParameterError: One is below 1, or *kept* below 0.
+    """
+
+    context: int | None = None
+    rows: int = 64
+    cells: int | None = None
+    kept: int | None = None
+    chunk: int = 512
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, least = getattr(self, each.name), 0 if each.name == "kept" else 1
+            if value is not None and value < least:
+                raise ParameterError(each.name, f"{each.name} must be {least} or more, not {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

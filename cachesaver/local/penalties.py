@@ -63,11 +63,15 @@ class Bias:
     """The *logit_bias* of all rows."""
 
     def __init__(self, params: Sequence[Params], device: torch.device) -> None:
-        entries = [(row, *pair) for row, each in enumerate(params) for pair in each.logit_bias.items()]
+        entries = [
+            (row, *pair) for row, each in enumerate(params) for pair in each.logit_bias.items()
+        ]
         self._is_idle = not entries
         self._rows = torch.tensor([row for row, _, _ in entries], dtype=torch.long, device=device)
         self._tokens = torch.tensor([at for _, at, _ in entries], dtype=torch.long, device=device)
-        self._values = torch.tensor([by for _, _, by in entries], dtype=torch.float32, device=device)
+        self._values = torch.tensor(
+            [by for _, _, by in entries], dtype=torch.float32, device=device
+        )
 
     def apply(self, logits: Tensor) -> None:
         """Change *logits* (rows, vocabulary), float32, in place."""
@@ -80,6 +84,8 @@ def _column(values: Sequence[float], device: torch.device) -> Tensor:
 
 
 def _counts(rows: Sequence[Sequence[int]], vocabulary: int, device: torch.device) -> Tensor:
-    counts = [torch.bincount(torch.tensor(row, dtype=torch.long), minlength=vocabulary) for row in rows]
+    counts = [
+        torch.bincount(torch.tensor(row, dtype=torch.long), minlength=vocabulary) for row in rows
+    ]
     stacked = torch.stack(counts) if counts else torch.zeros((0, vocabulary))
     return stacked.to(device=device, dtype=torch.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ class Prefill:
         self.cached = cached
         self.done = cached
         self.logits: Tensor | None = None
-        self._cache = DynamicCache()
+        self._cache: Any = DynamicCache()
         for layer, (keys, values) in enumerate(begun):
             self._cache.update(keys[:, :, :cached], values[:, :, :cached], layer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -16,35 +17,26 @@ from cachesaver.local.streams import Finish, Stream, Token
 __all__ = ["Prompt", "Queue", "Row"]
 
 
+@dataclass(eq=False, slots=True, kw_only=True)
 class Row:
     """One sample on its way: what was read, what was drawn, when it is over. Itself a safe guide.
 
     Attributes:
-        serial: Grows with arrival.
         limit: Tokens that the answer may have.
         ends: Token ids that end it.
+        serial: Grows with arrival.
+        answer: Those drawn so far.
     """
 
-    def __init__(
-        self,
-        *,
-        prompt: tuple[int, ...],
-        params: Params,
-        stream: Stream,
-        limit: int,
-        ends: frozenset[int],
-        serial: int,
-        guide: Guide | None = None,
-    ) -> None:
-        self.prompt = prompt
-        self.params = params
-        self.stream = stream
-        self.answer: list[int] = []
-        self.serial = serial
-        self._limit = limit
-        self._ends = ends
-        self._guide = guide
-        self._error: Exception | None = None
+    prompt: tuple[int, ...]
+    params: Params
+    stream: Stream
+    limit: int
+    ends: frozenset[int]
+    serial: int
+    guide: Guide | None = None
+    answer: list[int] = field(default_factory=list[int])
+    _error: Exception | None = None
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -59,7 +51,7 @@ class Row:
             key=sample_key(self.stream.seed, self.stream.index),
             prompt=self.prompt,
             answer=self.answer,
-            guide=None if self._guide is None else self,
+            guide=None if self.guide is None else self,
         )
 
     def take(self, token: Token | None) -> bool:
@@ -86,7 +78,7 @@ class Row:
     def allowed(self) -> Tensor | None:
         """Ask its guide; one that raises ends this sample, not its neighbours."""
         try:
-            return None if self._guide is None else self._guide.allowed()
+            return None if self.guide is None else self.guide.allowed()
         except Exception as error:  # noqa: BLE001  # the reader of the stream gets it
             self._error = error
             return None
@@ -94,15 +86,15 @@ class Row:
     def accept(self, token: int) -> bool:
         """Tell its guide; one that raises ends this sample."""
         try:
-            return self._guide is not None and self._guide.accept(token)
+            return self.guide is not None and self.guide.accept(token)
         except Exception as error:  # noqa: BLE001  # the reader of the stream gets it
             self._error = self._error or error
             return True
 
     def _finish(self, token: int, *, ends: bool) -> Finish | None:
-        if ends or token in self._ends:
+        if ends or token in self.ends:
             return "stop"
-        return "length" if len(self.answer) >= self._limit else None
+        return "length" if len(self.answer) >= self.limit else None
 
 
 class Prompt:

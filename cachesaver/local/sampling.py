@@ -116,7 +116,9 @@ class Sampler:
         chances = raw.log_softmax(dim=-1)
         own = chances.gather(1, tokens[:, None])[:, 0].tolist()
         values, ids = chances.topk(min(self._widest, raw.shape[1]), dim=-1)
-        tops = [list(zip(*row, strict=True)) for row in zip(ids.tolist(), values.tolist(), strict=True)]
+        tops = [
+            list(zip(*row, strict=True)) for row in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
         return [
             (None, ()) if wanted is None else (chance, tuple(top[:wanted]))
             for wanted, chance, top in zip(self._tops, own, tops, strict=True)

@@ -104,7 +104,9 @@ class SlotEngine(Worker):
         prompt, prefill = self._next_prompt(), self._prefill
         if prompt is None or prefill is None or prefill.logits is None:
             return False
-        joining = [prompt.rows.popleft() for _ in range(self._count_free(len(prefill.tokens), prompt))]
+        joining = [
+            prompt.rows.popleft() for _ in range(self._count_free(len(prefill.tokens), prompt))
+        ]
         with self.blaming(joining):
             self._join(joining, prefill)
         return bool(joining) and not prompt.rows

@@ -6,7 +6,6 @@ ends, and gives back the slots in use; the mask hides what lies behind each row'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,9 +27,8 @@ _STRIDE = 64
 def plan(rows: int, length: int, *, now: tuple[int, int], cells: int) -> tuple[int, int]:
     """Return how many slots of what length to have, at least *rows* and *length*.
 
-    Args:
-        now: What there is.
-        cells: Rows times length may not be more; *rows* x *length* is not.
+    There is *now* so much of both. Rows times length may not be more than *cells*, and *rows* x
+    *length* is not.
     """
     if rows <= now[0] and length <= now[1]:
         return now
@@ -74,9 +72,13 @@ class Slots:
         self.lengths += [length] * rows
 
     def open_step(self) -> tuple[Tensor, Tensor]:
-        """Make room for one more token in each row; return positions (rows, 1) and mask (rows, 1, 1, length)."""
+        """Make room for one more token in each row.
+
+        Returns:
+            Positions, (rows, 1), and what may be looked at, (rows, 1, 1, length).
+        """
         rows, length = len(self.lengths), max(self.lengths) + 1
-        self._fit(rows, length, [(layer.keys, layer.values) for layer in self._layers])
+        self._fit(rows, length, [(layer.own_keys, layer.own_values) for layer in self._layers])
         ends = torch.tensor(self.lengths, device=self._device)
         visible = min(_up(length, _GRAIN), self._shape[1])
         mask = torch.arange(visible, device=self._device)[None, :] <= ends[:, None]
@@ -113,6 +115,8 @@ class _SlotLayer(CacheLayerMixin):
 
     def __init__(self) -> None:
         super().__init__()
+        self.own_keys = self.own_values = torch.zeros(0)
+        self._is_empty = True
         self._rows = self._ends = torch.zeros(0)
         self._visible = 0
 
@@ -124,9 +128,9 @@ class _SlotLayer(CacheLayerMixin):
     ) -> tuple[Tensor, Tensor]:
         """Write one token per row; return all that may be looked at."""
         rows = len(key_states)
-        self.keys[self._rows, :, self._ends] = key_states[:, :, 0]
-        self.values[self._rows, :, self._ends] = value_states[:, :, 0]
-        return self.keys[:rows, :, : self._visible], self.values[:rows, :, : self._visible]
+        self.own_keys[self._rows, :, self._ends] = key_states[:, :, 0]
+        self.own_values[self._rows, :, self._ends] = value_states[:, :, 0]
+        return self.own_keys[:rows, :, : self._visible], self.own_values[:rows, :, : self._visible]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return how much may be looked at, and from where on."""
@@ -140,18 +144,22 @@ class _SlotLayer(CacheLayerMixin):
         """Return that there is no limit: it is the engine's."""
         return -1
 
+    def get_max_cache_shape(self) -> int:
+        """Do as `get_max_length` does, which earlier releases of transformers call so."""
+        return -1
+
     def aim(self, ends: Tensor, visible: int) -> None:
         self._rows = torch.arange(len(ends), device=ends.device)
         self._ends, self._visible = ends, visible
 
     def fill(self, slots: slice, keys: Tensor, values: Tensor) -> None:
-        self.keys[slots, :, : keys.shape[2]] = keys
-        self.values[slots, :, : values.shape[2]] = values
+        self.own_keys[slots, :, : keys.shape[2]] = keys
+        self.own_values[slots, :, : values.shape[2]] = values
 
     def move(self, old: int, new: int, length: int) -> None:
         if old != new:
-            self.keys[new, :, :length] = self.keys[old, :, :length]
-            self.values[new, :, :length] = self.values[old, :, :length]
+            self.own_keys[new, :, :length] = self.own_keys[old, :, :length]
+            self.own_values[new, :, :length] = self.own_values[old, :, :length]
 
     def resize(
         self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
@@ -160,17 +168,15 @@ class _SlotLayer(CacheLayerMixin):
 
         Zeros, for what the mask hides is still multiplied by 0, and no number is not a number then.
         """
-        self.keys = _resized(self.keys, shape, rows, length, like=keys)
-        self.values = _resized(self.values, shape, rows, length, like=values)
-        self.is_initialized = True
+        old = (keys, values) if self._is_empty else (self.own_keys, self.own_values)
+        self.own_keys = _resized(old[0], shape, rows, length)
+        self.own_values = _resized(old[1], shape, rows, length)
+        self._is_empty, self.is_initialized = False, True
 
 
-def _resized(
-    old: Tensor | None, shape: tuple[int, int], rows: int, length: int, *, like: Tensor
-) -> Tensor:
-    new = like.new_zeros((shape[0], like.shape[1], shape[1], like.shape[3]))
-    if old is not None:
-        new[:rows, :, :length] = old[:rows, :, :length]
+def _resized(old: Tensor, shape: tuple[int, int], rows: int, length: int) -> Tensor:
+    new = old.new_zeros((shape[0], old.shape[1], shape[1], old.shape[3]))
+    new[:rows, :, :length] = old[:rows, :, :length]
     return new
 
 

@@ -7,7 +7,7 @@ import secrets
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -125,7 +125,7 @@ class Worker(ABC):
     def _checked(self, token_ids: Sequence[int], params: Params) -> tuple[int, ...]:
         prompt = tuple(token_ids)
         if not prompt:
-            raise ParameterError("token_ids", "the prompt is empty: it must have at least one token")
+            raise ParameterError("token_ids", "token_ids is empty: a prompt has at least one token")
         for name, ids in (("token_ids", set(prompt)), ("logit_bias", params.logit_bias)):
             for each in ids:
                 _check_whole(name, each, 0, self.vocabulary - 1)
@@ -169,7 +169,7 @@ class Worker(ABC):
         return over
 
     @contextmanager
-    def blaming(self, rows: Iterable[Row]) -> Iterator[None]:
+    def blaming(self, rows: Iterable[Row]) -> Generator[None, None, None]:
         """End *rows* if the model raises: it was working for them. All others go on."""
         try:
             yield
@@ -186,20 +186,25 @@ class Worker(ABC):
         try:
             with torch.inference_mode():
                 while self._wait():
-                    with self.blaming(self._all()):
-                        self._sweep()
-                        self.turn()
-                    self._measure()
+                    self.tick()
         finally:
             self._end_all()
 
+    def tick(self) -> None:
+        """Take in what has arrived, let go what is unwanted, and take a turn."""
+        with self._changed:
+            arrived, self._arrived = self._arrived, []
+        for row in arrived:
+            self.queue.add(row)
+        with self.blaming(self._all()):
+            self._sweep()
+            self.turn()
+        self._measure()
+
     def _wait(self) -> bool:
-        """Wait for work and take in what has arrived; false when closed."""
+        """Wait for work; false when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._arrived or self._is_busy())
-            arrived, self._arrived = self._arrived, []
-            for row in arrived:
-                self.queue.add(row)
             return not self._is_closed
 
     def _is_busy(self) -> bool:
@@ -231,7 +236,9 @@ class Worker(ABC):
         with self._changed:
             self._is_closed = True
             for row in (*self._all(), *self._arrived):
-                row.stream.end(None, EngineClosedError("the engine was closed before the answer ended"))
+                row.stream.end(
+                    None, EngineClosedError("the engine was closed before the answer ended")
+                )
 
 
 _COUNTED = (

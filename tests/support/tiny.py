@@ -1,5 +1,9 @@
 """Tiny models of many families with random weights, and a tokenizer: all made on the spot, no download."""
 
+# pyright: reportMissingImports=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownParameterType=false, reportUnknownVariableType=false, reportUntypedBaseClass=false
+# Where torch is not installed its types are unknown.
+
 from __future__ import annotations
 
 from typing import Any
@@ -27,7 +31,12 @@ _COMMON = {
     "eos_token_id": 2,
     "pad_token_id": 0,
 }
-_EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+_EXPERTS = {
+    "num_local_experts": 4,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+}
 _MAMBA = {"mamba_d_state": 8, "mamba_d_conv": 4, "mamba_expand": 2}
 
 SLOT_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -94,7 +103,9 @@ def model(family: str = "llama", *, seed: int = 0, **settings: Any) -> Any:
     kind, own = FAMILIES[family]
     config = AutoConfig.for_model(kind, **{**_COMMON, **own, **settings})
     torch.manual_seed(seed)
-    made = AutoModelForCausalLM.from_config(config, attn_implementation=own.get("attn_implementation"))
+    made = AutoModelForCausalLM.from_config(
+        config, attn_implementation=own.get("attn_implementation")
+    )
     return made.eval()
 
 

@@ -1,0 +1,28 @@
+"""The local endpoint needs torch and transformers, which CI's own environment may lack."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+MISSING = [name for name in ("torch", "transformers") if find_spec(name) is None]
+
+if not MISSING:
+    import torch
+
+    torch.set_num_threads(1)  # tiny models: more threads only wait for each other
+
+
+class Absent(pytest.Module):
+    """A test module whose imports would fail."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(f"needs cachesaver[local]: no {' and '.join(MISSING)}", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    return Absent.from_parent(parent, path=module_path) if MISSING else None
