@@ -5,16 +5,7 @@ Needs the extra: pip install 'cachesaver[local]'.
 
 from __future__ import annotations
 
-try:
-    from cachesaver.local.choosing import open_engine
-except ModuleNotFoundError as error:
-    if error.name not in ("torch", "transformers"):
-        raise
-    raise ImportError(
-        f"cachesaver.local needs {error.name}, which is not installed:\n"
-        "    pip install 'cachesaver[local]'"
-    ) from error
-from cachesaver.local.engine import Engine, Sizes, Stats
+from cachesaver.local.engine import Engine, Kind, Sizes, Stats
 from cachesaver.local.errors import (
     EngineClosedError,
     EngineError,
@@ -23,8 +14,9 @@ from cachesaver.local.errors import (
     PromptTooLongError,
     UnsupportedModelError,
 )
+from cachesaver.local.guides import Guide
+from cachesaver.local.opening import open_engine
 from cachesaver.local.params import Params
-from cachesaver.local.sampling import Guide
 from cachesaver.local.streams import Finish, Stream, Token
 
 __all__ = [
@@ -34,6 +26,7 @@ __all__ = [
     "EngineFailedError",
     "Finish",
     "Guide",
+    "Kind",
     "ParameterError",
     "Params",
     "PromptTooLongError",

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.engine import Engine, Sizes
+from cachesaver.local.engine import Engine, Kind, Sizes
 from cachesaver.local.errors import UnsupportedModelError
 from cachesaver.local.group_engine import GroupEngine
 from cachesaver.local.slot_engine import SlotEngine
 from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
 
-__all__ = ["open_engine", "why_not_slots"]
-
-Kind: TypeAlias = Literal["auto", "slot", "group"]
-
-DEFAULT_SIZES = Sizes()
+__all__ = ["choose_engine", "why_not_slots"]
 
 _ATTENTIONS = ("sdpa", "eager")
 """Those that take a mask per row; https://huggingface.co/docs/transformers/attention_interface."""
@@ -36,23 +32,14 @@ _KEPT_SHARE = 8
 """Prompts kept for later take one part in so many of what the slots take, besides."""
 
 
-def open_engine(model: Any, *, engine: Kind = "auto", sizes: Sizes = DEFAULT_SIZES) -> Engine:
-    """Return an engine that runs *model*, which is on its device and used by nobody else.
-
-    Args:
-        model: Of transformers, for continuing a text, such as `AutoModelForCausalLM` gives.
-        engine: "auto" takes slots if the model can be run so, and a group if not.
-        sizes: How much it may hold.
-
-    Raises:
-        UnsupportedModelError: No engine, or not the one asked for, gives what the model gives.
-    """
+def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
+    """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)
-        reason = "a group was asked for" if engine == "group" else why_not_slots(decoder)
+        reason = "a group was asked for" if kind == "group" else why_not_slots(decoder)
         if reason is None:
             return _with_slots(decoder, sizes)
-        if engine == "slot":
+        if kind == "slot":
             raise UnsupportedModelError(f"the slot engine cannot run this model: {reason}")
         if why := _try(group_agrees, decoder):
             raise UnsupportedModelError(

@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from cachesaver.local.errors import ParameterError
+from cachesaver.local.guides import Guide
 from cachesaver.local.params import Params
-from cachesaver.local.sampling import Guide
 from cachesaver.local.streams import Stream
 
-__all__ = ["Engine", "Sizes", "Stats"]
+__all__ = ["Engine", "Kind", "Sizes", "Stats"]
+
+Kind: TypeAlias = Literal["auto", "slot", "group"]
+"""Which engine: slots where every layer of the model keeps the whole text, a group of one prompt's
+samples otherwise, or what fits the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from cachesaver.local.errors import EngineFailedError
+from cachesaver.local.guides import Guide
 from cachesaver.local.noise import sample_key
 from cachesaver.local.params import Params
-from cachesaver.local.sampling import Draw, Guide
+from cachesaver.local.sampling import Draw
 from cachesaver.local.streams import Finish, Stream, Token
 
 __all__ = ["Prompt", "Queue", "Row"]

@@ -11,30 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cachesaver.local.filters import Filters
+from cachesaver.local.guides import Guide
 from cachesaver.local.noise import gumbel
 from cachesaver.local.params import Params
 from cachesaver.local.penalties import Bias, Penalties
 from cachesaver.local.streams import Token
 
-__all__ = ["Draw", "Guide", "Sampler"]
-
-
-class Guide(Protocol):
-    """What one sample may say, and when it is over; used by the engine's thread alone."""
-
-    def allowed(self) -> Tensor | None:
-        """Return which tokens may come next: bool, (vocabulary,), some true; `None`: any."""
-        ...
-
-    def accept(self, token: int) -> bool:
-        """Take note of the token that was drawn; return whether the answer ends with it."""
-        ...
+__all__ = ["Draw", "Sampler"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ import torch
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.engine import Stats
 from cachesaver.local.errors import EngineClosedError, ParameterError, PromptTooLongError
+from cachesaver.local.guides import Guide
 from cachesaver.local.params import Params
 from cachesaver.local.rows import Prompt, Queue, Row
-from cachesaver.local.sampling import Guide
 from cachesaver.local.streams import Stream, Token
 
 __all__ = ["Worker"]

@@ -20,7 +20,7 @@ def test_each_family_gets_its_engine(family: str) -> None:
 
 
 def test_a_group_can_be_asked_for() -> None:
-    assert open_engine(tiny.model(), engine="group").stats().engine == "group"
+    assert open_engine(tiny.model(), kind="group").stats().engine == "group"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_group_can_be_asked_for() -> None:
 )
 def test_slots_asked_for_in_vain_say_why(family: str, reason: str) -> None:
     with pytest.raises(UnsupportedModelError, match=reason):
-        open_engine(tiny.model(family), engine="slot")
+        open_engine(tiny.model(family), kind="slot")
 
 
 def test_an_attention_without_masks_per_row_gets_a_group() -> None:
@@ -46,7 +46,7 @@ def test_a_model_that_answers_otherwise_in_slots_gets_a_group(
 
     assert open_engine(tiny.model()).stats().engine == "group"
     with pytest.raises(UnsupportedModelError, match="other logits than read at once"):
-        open_engine(tiny.model(), engine="slot")
+        open_engine(tiny.model(), kind="slot")
 
 
 def test_a_model_that_no_engine_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_model_that_no_engine_runs_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("cachesaver.local.choosing.group_agrees", broken)
 
     with pytest.raises(UnsupportedModelError, match=r"LlamaForCausalLM.* raise AttributeError"):
-        open_engine(tiny.model(), engine="group")
+        open_engine(tiny.model(), kind="group")
 
 
 def test_layers_that_transformers_cannot_cache_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

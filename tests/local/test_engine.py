@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tiny
-from cachesaver.local import ParameterError, Params, Sizes, open_engine
+from cachesaver.local import Params, Sizes, open_engine
 from engines import generated, ids, model, prompt
 
 
@@ -27,16 +27,8 @@ def test_both_engines_draw_the_same(family: str) -> None:
     wanted = Params(seed=9, temperature=1.1, top_p=0.95, max_tokens=20, ignore_end=True)
     answers = []
     for kind in ("slot", "group"):
-        engine = open_engine(model(family), engine=kind)
+        engine = open_engine(model(family), kind=kind)
         answers.append([ids(each) for each in engine.submit(prompt(), 3, wanted)])
         engine.close()
 
     assert answers[0] == answers[1]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("rows", 0), ("cells", 0), ("chunk", 0), ("kept", -1), ("context", 0)]
-)
-def test_sizes_below_their_bounds_are_refused(name: str, value: int) -> None:
-    with pytest.raises(ParameterError, match=name):
-        Sizes(**{name: value})

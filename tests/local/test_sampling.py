@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachesaver.local import Params, Token
+from cachesaver.local.guides import Guide
 from cachesaver.local.noise import sample_key
-from cachesaver.local.sampling import Draw, Guide, Sampler
+from cachesaver.local.sampling import Draw, Sampler
 
 CPU = torch.device("cpu")
 WIDTH = 40

@@ -31,7 +31,7 @@ class TestLearnedPositions(TestLlama):
 
 
 def llama(**settings: Any) -> Any:
-    return by_hand(open_engine(model("llama"), engine="slot", sizes=Sizes(**settings)))
+    return by_hand(open_engine(model("llama"), kind="slot", sizes=Sizes(**settings)))
 
 
 def test_a_long_prompt_is_read_in_pieces_between_the_steps_of_the_others() -> None:

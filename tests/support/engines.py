@@ -92,14 +92,14 @@ class EngineContract:
 
     @pytest.fixture
     def engine(self) -> Iterator[Engine]:
-        made = open_engine(model(self.family), engine=self.kind, sizes=Sizes(chunk=7))  # type: ignore[arg-type]
+        made = open_engine(model(self.family), kind=self.kind, sizes=Sizes(chunk=7))  # type: ignore[arg-type]
         yield made
         made.close()
 
     @pytest.fixture
     def still(self) -> Any:
         """Return an engine that waits to be told to take a turn."""
-        return by_hand(open_engine(model(self.family), engine=self.kind, sizes=Sizes(rows=4)))  # type: ignore[arg-type]
+        return by_hand(open_engine(model(self.family), kind=self.kind, sizes=Sizes(rows=4)))  # type: ignore[arg-type]
 
     def test_a_seeded_sample_is_the_same_alone_and_among_fifteen(self, engine: Engine) -> None:
         wanted = Params(temperature=0.9, seed=42, max_tokens=20, ignore_end=True)
@@ -180,7 +180,7 @@ class EngineContract:
         assert (ids(ignored), ignored.finish) == ([2, 2, 2], "length")
 
     def test_an_answer_without_a_limit_ends_where_the_context_does(self) -> None:
-        engine = open_engine(model(self.family), engine=self.kind, sizes=Sizes(context=30))  # type: ignore[arg-type]
+        engine = open_engine(model(self.family), kind=self.kind, sizes=Sizes(context=30))  # type: ignore[arg-type]
 
         (stream,) = engine.submit(prompt(23), 1, Params(ignore_end=True))
 
@@ -189,7 +189,7 @@ class EngineContract:
         engine.close()
 
     def test_a_prompt_too_long_is_refused_and_the_engine_lives_on(self) -> None:
-        engine = open_engine(model(self.family), engine=self.kind, sizes=Sizes(context=30))  # type: ignore[arg-type]
+        engine = open_engine(model(self.family), kind=self.kind, sizes=Sizes(context=30))  # type: ignore[arg-type]
 
         for tokens, answer in ((30, None), (31, None), (23, 8), (500, 1)):
             with pytest.raises(PromptTooLongError) as raised:
@@ -289,7 +289,7 @@ class EngineContract:
     def test_a_prompt_that_breaks_the_model_leaves_those_that_run(
         self, still: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        whole = open_engine(model(self.family), engine=self.kind)  # type: ignore[arg-type]
+        whole = open_engine(model(self.family), kind=self.kind)  # type: ignore[arg-type]
         (expected,) = whole.submit(prompt(), 1, Params(max_tokens=9, seed=1, ignore_end=True))
         running = still.submit(prompt(), 1, Params(max_tokens=9, seed=1, ignore_end=True))[0]
         tick(still, 2)
