@@ -1,0 +1,135 @@
+"""Answers that fit a JSON Schema: each token is chosen among those that a grammar allows.
+
+By llguidance, which is an extra: https://github.com/guidance-ai/llguidance.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cachesaver.local.app.refusals import Refusal
+from cachesaver.local.guides import Guide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ANY_OBJECT", "Grammars"]
+
+ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+
+_MISSING = (
+    "needs constrained decoding, and llguidance is not installed where the server runs. Install it with: "
+    "pip install 'cachesaver[structured]'"
+)
+
+_OPTIONS = {"x-guidance": {"whitespace_flexible": False}}
+"""https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md#whitespace-handling. A model that likes blanks could write nothing else for ever."""
+
+
+class Grammars:
+    """Guides for one tokenizer.
+
+    Args:
+        tokenizer: Of transformers.
+        vocabulary: Tokens that the model chooses among, which may be more than the tokenizer knows.
+        ends: Ids of the tokens that end an answer.
+    """
+
+    def __init__(self, tokenizer: Any, vocabulary: int, ends: frozenset[int]) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._ends = ends
+        self._lock = threading.Lock()
+        self._words: Any = None
+
+    def guide(self, schema: Mapping[str, Any], param: str) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that fit *schema*.
+
+        Raises:
+            Refusal: llguidance is not there, or does not know what the schema asks for.
+        """
+        return self._guides(f"start: %json {_json(schema)}", param)
+
+    def guide_to_call(
+        self, calls: Mapping[str, Mapping[str, Any]], param: str
+    ) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that are JSON with `name` and `arguments`.
+
+        Args:
+            calls: The schema of the arguments of each name.
+
+        Raises:
+            Refusal: As of `guide`.
+        """
+        rules = [f"start: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
+        for at, (name, schema) in enumerate(calls.items()):
+            head = json.dumps('{"name": "%s", "arguments": ' % name)
+            rules.append(f'call{at}: {head} arguments{at} "}}"')
+            rules.append(f"arguments{at}: %json {_json(schema)}")
+        return self._guides("\n".join(rules), param)
+
+    def _guides(self, rules: str, param: str) -> Callable[[int], Guide]:
+        matcher = self._matcher(rules, param)
+        return lambda _: _Guided(matcher.deep_copy(), self._vocabulary)
+
+    def _matcher(self, rules: str, param: str) -> Any:
+        try:
+            from llguidance import LLMatcher
+        except ModuleNotFoundError as error:
+            raise Refusal(
+                400, f"{param} {_MISSING}", param=param, code="unsupported_parameter"
+            ) from error
+        grammar = LLMatcher.grammar_from_lark(rules)
+        if said := LLMatcher.validate_grammar(grammar, self._ready()):
+            raise _refused(param, said)
+        return LLMatcher(self._ready(), grammar)
+
+    def _ready(self) -> Any:
+        """Return llguidance's own tokenizer, which takes a second to make."""
+        from llguidance.hf import from_tokenizer
+
+        with self._lock:
+            if self._words is None:
+                self._words = from_tokenizer(
+                    self._tokenizer, n_vocab=self._size(), eos_token=sorted(self._ends) or None
+                )
+            return self._words
+
+    def _size(self) -> int:
+        return max(self._vocabulary, self._tokenizer.backend_tokenizer.get_vocab_size())
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return json.dumps({**schema, **_OPTIONS})
+
+
+def _refused(param: str, said: str) -> Refusal:
+    message = f"{param}: a grammar cannot be made of this schema: {said.splitlines()[0][:500]}"
+    return Refusal(400, message, param=param, code="invalid_json_schema")
+
+
+class _Guided:
+    """A guide of llguidance."""
+
+    def __init__(self, matcher: Any, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._vocabulary = vocabulary
+
+    def allowed(self) -> Tensor | None:
+        import torch
+
+        mask = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
+        self._check()
+        return mask[: self._vocabulary] > 0
+
+    def accept(self, token: int) -> bool:
+        self._matcher.consume_token(token)
+        self._check()
+        return bool(self._matcher.is_stopped())
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise RuntimeError(self._matcher.get_error())
