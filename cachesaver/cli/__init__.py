@@ -1,4 +1,4 @@
-"""The command line: `cachesaver run|gateway|stats|explain|store|doctor|rehearse`. One module each.
+"""The command line: `cachesaver run|gateway|stats|explain|store|doctor|rehearse|local`. One module each.
 
 A command module has a docstring (the help is all below its first line), `HELP`, `add_arguments` and `run`.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("run", "gateway", "stats", "explain", "store", "doctor", "rehearse")
+COMMANDS = ("run", "gateway", "stats", "explain", "store", "doctor", "rehearse", "local")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

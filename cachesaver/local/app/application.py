@@ -26,6 +26,8 @@ from cachesaver.local.app.other_asks import CompletionAsk, EmbeddingAsk
 from cachesaver.local.app.pages import list_models, metrics, model_object
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.replies import Events, Teller, Whole, dumps
+from cachesaver.local.app.responses import Responses
+from cachesaver.local.app.responses_ask import ResponsesAsk, to_chat
 from cachesaver.local.app.served import Shop
 
 __all__ = ["LARGEST_BODY", "application"]
@@ -73,6 +75,13 @@ def _completions(shop: Shop, body: bytes, first_index: int) -> Placed:
     served = shop.find(ask.model)
     job, echoes = order_completions(served, ask, first_index, shop.pool)
     return bool(ask.stream), job, Completions(served, ask, job, echoes)
+
+
+def _responses(shop: Shop, body: bytes, first_index: int) -> Placed:
+    ask = read(ResponsesAsk, body)
+    served = shop.find(ask.model)
+    job, manner = order_chat(served, to_chat(ask), first_index, shop.pool)
+    return bool(ask.stream), job, Responses(served, ask, job, manner)
 
 
 def _drawn(place: Place) -> Any:
@@ -175,6 +184,7 @@ async def _failed(_: Request, error: Exception) -> Response:
 _ROUTES = [
     Route("/v1/chat/completions", _drawn(_chat), methods=["POST"]),
     Route("/v1/completions", _drawn(_completions), methods=["POST"]),
+    Route("/v1/responses", _drawn(_responses), methods=["POST"]),
     Route("/v1/embeddings", _embeddings, methods=["POST"]),
     Route("/v1/models", _models, methods=["GET"]),
     Route("/v1/models/{name:path}", _model, methods=["GET"]),
