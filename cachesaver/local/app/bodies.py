@@ -120,13 +120,15 @@ def _unknown(param: str) -> Refusal:
 def _path(where: tuple[str | int, ...]) -> str:
     """Return *where* as OpenAI writes it: `messages[0].content`."""
     path = ""
-    for each in where:
-        # Members of a union are named by their types, such as `str` or `list[...]`.
+    for at, each in enumerate(where):
         if isinstance(each, int):
             path += f"[{each}]"
-        elif each.isidentifier() and each not in _MEMBERS:
+        elif not _is_member(each, where[:at]):
             path += f".{each}"
     return path.strip(".")
 
 
-_MEMBERS = frozenset({"str", "int", "float", "bool", "system", "developer", "user", "assistant", "tool"})
+def _is_member(name: str, before: tuple[str | int, ...]) -> bool:
+    """Tell whether *name* is that of a member of a union, and no field: a type, or what tells members apart."""
+    is_role = bool(before) and name in {"system", "developer", "user", "assistant", "tool"}
+    return not name.isidentifier() or name in {"str", "int"} or is_role or (name,) == before[-1:]
