@@ -17,7 +17,7 @@ from cachesaver.local.group_engine import GroupEngine
 from cachesaver.local.slot_engine import SlotEngine
 from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
 
-__all__ = ["choose_engine", "why_not_slots"]
+__all__ = ["affordable_cells", "choose_engine", "why_not_slots"]
 
 _ATTENTIONS = ("sdpa", "eager")
 """Those that take a mask per row; https://huggingface.co/docs/transformers/attention_interface."""
@@ -50,7 +50,7 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
 
 
 def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
-    cells = sizes.cells or _affordable(decoder)
+    cells = sizes.cells or affordable_cells(decoder)
     return SlotEngine(
         decoder,
         layers=len(_layers(decoder)),
@@ -93,7 +93,7 @@ def _layers(decoder: Decoder) -> list[object]:
         ) from error
 
 
-def _affordable(decoder: Decoder) -> int:
+def affordable_cells(decoder: Decoder) -> int:
     """Return how many tokens the memory of the device has room for."""
     if decoder.device.type != "cuda":
         return _CELLS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -151,9 +151,3 @@ class Queue:
         """Yield the samples that are wanted no longer, and forget them."""
         for prompt in self._prompts.values():
             yield from prompt.sweep()
-
-    def clear(self, end: Callable[[Row], object]) -> None:
-        """Forget all, and *end* each."""
-        for row in self:
-            end(row)
-        self._prompts.clear()

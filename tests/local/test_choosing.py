@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 import tiny
 from cachesaver.local import Sizes, UnsupportedModelError, open_engine
-from cachesaver.local.choosing import why_not_slots
+from cachesaver.local.choosing import affordable_cells, why_not_slots
 from cachesaver.local.decoder import Decoder
 
 
@@ -74,3 +75,16 @@ def test_sizes_are_what_was_asked_for() -> None:
     engine = open_engine(tiny.model(), sizes=Sizes(cells=100))
 
     assert (engine.context, engine.stats().cells) == (100, 100)
+
+
+@pytest.mark.parametrize(("free", "cells"), [(10_000_000, 6_000), (1_000, 512)])
+def test_a_gpu_has_cells_for_most_of_its_free_memory(
+    free: int, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a token of 1,000 bytes, then six tenths of it are used, and the context in any case."""
+    decoder = Decoder(tiny.model())
+    decoder.device = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))
+    monkeypatch.setattr("cachesaver.local.choosing.count_bytes", lambda _: 1_000)
+
+    assert affordable_cells(decoder) == cells

@@ -98,6 +98,14 @@ def test_positions_are_where_the_texts_end() -> None:
     assert mask.shape[2:] == (1, 8)
     assert mask.sum(dim=-1).flatten().tolist() == [4, 6]
     assert slots.cache.get_seq_length() == 7
+    assert slots.cache.get_mask_sizes(1, 0) == (8, 0)
+
+
+def test_the_limit_is_the_engines() -> None:
+    """Given either name that transformers has for it, then a layer names no limit of its own."""
+    (layer,) = Slots(layers=1, cells=10, device=CPU).cache.layers
+
+    assert layer.get_max_length() == layer.get_max_cache_shape() == -1
 
 
 @given(st.integers(0, 2**32))

@@ -76,6 +76,18 @@ def test_a_reader_that_gave_up_does_not_hinder_the_next() -> None:
     assert asyncio.run(main()) == (Token(1),)
 
 
+def test_a_token_for_a_reader_that_gave_up_is_kept() -> None:
+    async def main() -> tuple[Token, ...]:
+        ours = stream()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ours.aread(), 0.01)
+        ours.put(Token(1))
+        await asyncio.sleep(0.01)
+        return await ours.aread()
+
+    assert asyncio.run(main()) == (Token(1),)
+
+
 def test_a_loop_that_is_gone_does_not_hinder_the_engine() -> None:
     ours = stream()
 
