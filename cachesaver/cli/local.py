@@ -31,14 +31,8 @@ _NEEDED = frozenset({"torch", "transformers", "starlette", "uvicorn", "pydantic"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cachesaver local` takes."""
-    deeds = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    serve = deeds.add_parser(
-        "serve",
-        help=HELP,
-        description=(__doc__ or "").partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = serve.add_argument
+    add = parser.add_argument
+    add("deed", choices=("serve",), help="what to do; there is one thing")
     add("--model", required=True, action="append", help="a folder or an id on the hub; repeatable")
     add("--name", help="what requests call the model (its id, or its folder's name)")
     add("--host", default="127.0.0.1", help="the address to listen at (%(default)s)")
@@ -62,7 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError("--name names one model, and there are several: leave it out")
     server = _server(arguments)
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+
+    def stop(_: int, __: object) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
     server.start()
     try:
         sys.stdout.write(_directions(server.openai_url, arguments.api_key or os.environ.get(KEY)))
@@ -107,7 +105,9 @@ def _server(arguments: argparse.Namespace) -> Any:
         return Server(models, host=arguments.host, port=arguments.port, key=key)
     except OSError as error:
         where = f"port {arguments.port} of {arguments.host}"
-        raise ConfigurationError(f"{where} cannot be had ({error.strerror}); try --port 0") from error
+        raise ConfigurationError(
+            f"{where} cannot be had ({error.strerror}); try --port 0"
+        ) from error
 
 
 def _directions(url: str, key: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -56,20 +56,20 @@ class TextEncoder:
             return cls(model, context=context)
         pooling = _read(folder / "1_Pooling" / "config.json") or {}
         kinds = [str(each.get("type")).rpartition(".")[2] for each in modules]
-        mode = "cls" if pooling.get("pooling_mode_cls_token") else "mean"
+        mode: Pooling = "cls" if pooling.get("pooling_mode_cls_token") else "mean"
         is_unit = "Normalize" in kinds
-        return cls(model, pooling=cast("Pooling", mode), is_unit=is_unit, context=context)
+        return cls(model, pooling=mode, is_unit=is_unit, context=context)
 
-    @torch.inference_mode()
     def embed(self, texts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Return a vector for each of *texts*, which are token ids with all that belongs around them."""
         # Those of like length together: nothing is computed for padding in vain.
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         vectors: dict[int, list[float]] = {}
-        for start in range(0, len(order), _BATCH):
-            places = order[start : start + _BATCH]
-            batch = self._batch([texts[at] for at in places])
-            vectors.update(zip(places, batch.tolist(), strict=True))
+        with torch.inference_mode():
+            for start in range(0, len(order), _BATCH):
+                places = order[start : start + _BATCH]
+                batch = self._batch([texts[at] for at in places])
+                vectors.update(zip(places, batch.tolist(), strict=True))
         return [vectors[at] for at in range(len(texts))]
 
     def _batch(self, texts: Sequence[Sequence[int]]) -> Tensor:

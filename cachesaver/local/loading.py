@@ -42,13 +42,14 @@ def load(
         ConfigurationError: There is no such model, device or dtype.
         UnsupportedModelError: No engine can run it.
     """
-    where = torch.device(_device() if device == "auto" else device)
+    kind_of_numbers = _dtype(dtype)
     try:
+        where = torch.device(_device() if device == "auto" else device)
         config = AutoConfig.from_pretrained(model)
         tokenizer = AutoTokenizer.from_pretrained(model)
         maker = AutoModelForCausalLM if _writes(config) else AutoModel
-        made = maker.from_pretrained(model, dtype=_dtype(dtype)).to(where).eval()
-    except (OSError, ValueError) as error:
+        made = maker.from_pretrained(model, dtype=kind_of_numbers).to(where).eval()
+    except (OSError, ValueError, RuntimeError) as error:  # torch's own is the last
         raise ConfigurationError(f"the model {model!r} cannot be loaded: {error}") from error
     called = name or (Path(model).name if Path(model).exists() else model)
     if not _writes(config):
@@ -85,7 +86,10 @@ def _ends(model: Any) -> frozenset[int]:
 
 def _writes(config: Any) -> bool:
     architectures = getattr(config, "architectures", None) or ()
-    return any(each.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for each in architectures)
+    return any(
+        each.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
+        for each in architectures
+    )
 
 
 def _dtype(name: str) -> Any:

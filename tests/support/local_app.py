@@ -13,17 +13,20 @@ import torch
 from transformers import AutoModel, BertConfig
 
 import tiny
-from cachesaver.local import Sizes
+from cachesaver.local import Params, Sizes
 from cachesaver.local.app.served import Served
 from cachesaver.local.app.tongue import Tongue
 from cachesaver.local.encoding import TextEncoder
 from cachesaver.local.loading import serve
 from cachesaver.local.server import Server
 
-__all__ = ["TEMPLATE", "bert", "served_encoder", "served_writer", "start"]
+__all__ = ["FOREVER", "TEMPLATE", "bert", "served_encoder", "served_writer", "start", "tokenizer"]
+
+FOREVER = Params(max_tokens=500, ignore_end=True, seed=1)
 
 TEMPLATE = (
-    "{% if tools %}<|system|>tools:{% for tool in tools %}{{ tool.function.name }} {% endfor %}</s>{% endif %}"
+    "{% if tools %}<|system|>tools:{% for tool in tools %}{{ tool.function.name }} {% endfor %}</s>"
+    "{% endif %}"
     "{% for message in messages %}{% if message['role'] == 'alien' %}{{ raise_exception('no aliens') }}"
     "{% endif %}<|{{ message['role'] }}|>{{ message['content'] }}"
     "{% for call in message.tool_calls or [] %}<tool_call>{{ call.function.name }}"

@@ -43,7 +43,9 @@ class _Rust:
         return {END: _Added("</s>", special=True), MARK: _Added("[TOOL_CALLS]", special=True)}
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
-        added = {at: token.content.encode() for at, token in self.get_added_tokens_decoder().items()}
+        added = {
+            at: token.content.encode() for at, token in self.get_added_tokens_decoder().items()
+        }
         return b"".join(added.get(each) or bytes([each]) for each in ids).decode(errors="replace")
 
     def id_to_token(self, token: int) -> str | None:
@@ -87,8 +89,9 @@ class Script:
         self.cancelled += streams
 
     def stats(self) -> Stats:
-        fields: dict[str, Any] = dict.fromkeys(Stats.__dataclass_fields__, 0)
-        return Stats(**{**fields, "engine": "script"})
+        counts: dict[str, Any] = dict.fromkeys(Stats.__dataclass_fields__, 0)
+        counts["engine"] = "script"
+        return Stats(**counts)
 
     def close(self) -> None:
         """Nothing runs."""

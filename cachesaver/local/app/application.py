@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,7 +45,7 @@ def application(shop: Shop, door: Door) -> Starlette:
     """Return the application of *shop*, for those that *door* lets in; its end closes the shop."""
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def life(_: Starlette) -> AsyncGenerator[None, None]:
         yield
         shop.close()
 
@@ -173,7 +173,9 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for these
     message = f"{error.detail}: {request.method} {request.url.path[:200]}"
-    return _json(dumps(Refusal(error.status_code, message, code="unknown_url").body), error.status_code)
+    return _json(
+        dumps(Refusal(error.status_code, message, code="unknown_url").body), error.status_code
+    )
 
 
 async def _failed(_: Request, error: Exception) -> Response:

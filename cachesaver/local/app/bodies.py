@@ -40,7 +40,7 @@ field that nobody knows."""
 
 
 class Body(BaseModel):
-    """A JSON object of which every field is known; `null` is as good as absent where `None` is the default."""
+    """A JSON object of which every field is known; `null` is as good as absent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -92,7 +92,8 @@ def read(kind: type[Asked], body: bytes) -> Asked:
     except ValidationError as error:
         # The innermost error of a union's members says most.
         first: Any = max(
-            error.errors(include_url=False, include_context=False), key=lambda each: len(each["loc"])
+            error.errors(include_url=False, include_context=False),
+            key=lambda each: len(each["loc"]),
         )
         raise _refusal(first["type"], first["loc"], first["msg"]) from error
 
@@ -129,6 +130,6 @@ def _path(where: tuple[str | int, ...]) -> str:
 
 
 def _is_member(name: str, before: tuple[str | int, ...]) -> bool:
-    """Tell whether *name* is that of a member of a union, and no field: a type, or what tells members apart."""
+    """Tell whether *name* is no field but a member of a union: a type, or what tells them apart."""
     is_role = bool(before) and name in {"system", "developer", "user", "assistant", "tool"}
     return not name.isidentifier() or name in {"str", "int"} or is_role or (name,) == before[-1:]

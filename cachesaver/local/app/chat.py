@@ -11,8 +11,8 @@ from typing import Any
 from cachesaver.local.app.chat_ask import ChatAsk
 from cachesaver.local.app.chat_order import Manner
 from cachesaver.local.app.jobs import Job, News
-from cachesaver.local.app.replies import dumps
 from cachesaver.local.app.refusals import Refusal
+from cachesaver.local.app.replies import dumps
 from cachesaver.local.app.reports import chat_report
 from cachesaver.local.app.served import Served
 

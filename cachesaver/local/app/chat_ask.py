@@ -34,7 +34,9 @@ class Part(Body):
     @model_validator(mode="after")
     def _is_text(self) -> Part:
         if self.type != "text" or self.text is None:
-            raise ValueError(f"a part of type {self.type!r} is not supported: a local model reads text")
+            raise ValueError(
+                f"a part of type {self.type!r} is not supported: a local model reads text"
+            )
         return self
 
 
@@ -240,7 +242,9 @@ class ChatAsk(Drawing):
     @field_validator("chat_template_kwargs")
     @classmethod
     def _leaves_ours_alone(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
-        if taken := {"tokenize", "return_dict", "tools", "conversation", "chat_template"} & set(given or ()):
+        if taken := {"tokenize", "return_dict", "tools", "conversation", "chat_template"} & set(
+            given or ()
+        ):
             raise ValueError(f"{min(taken)} cannot be set here")
         return given
 
@@ -255,8 +259,13 @@ class ChatAsk(Drawing):
             raise ValueError("two tools have the same name")
         if self.tool_choice not in (None, "none") and not names:
             raise ValueError("tool_choice is only allowed when tools are given")
-        if isinstance(self.tool_choice, NamedFunction) and self.tool_choice.function.name not in names:
-            raise ValueError(f"tool_choice names {self.tool_choice.function.name!r}, which is no tool")
+        if (
+            isinstance(self.tool_choice, NamedFunction)
+            and self.tool_choice.function.name not in names
+        ):
+            raise ValueError(
+                f"tool_choice names {self.tool_choice.function.name!r}, which is no tool"
+            )
         return self
 
     @property

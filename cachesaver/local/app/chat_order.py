@@ -49,7 +49,9 @@ class Manner:
     shown: frozenset[int] = frozenset()
 
 
-def order_chat(served: Served, ask: ChatAsk, first_index: int, pool: Executor) -> tuple[Job, Manner]:
+def order_chat(
+    served: Served, ask: ChatAsk, first_index: int, pool: Executor
+) -> tuple[Job, Manner]:
     """Have *ask* drawn.
 
     Raises:
@@ -62,11 +64,7 @@ def order_chat(served: Served, ask: ChatAsk, first_index: int, pool: Executor) -
     params = params_of(
         ask,
         max_tokens=ask.limit,
-        seed=ask.seed,
         logprobs=(ask.top_logprobs or 0) if ask.logprobs else None,
-        biases=ask.logit_bias,
-        penalties=(ask.presence_penalty, ask.frequency_penalty),
-        ignore_end=bool(ask.ignore_eos),
     )
     order = Order(
         # A template writes all special tokens itself.
@@ -182,4 +180,3 @@ def _as_object(arguments: str) -> Any:
     except ValueError:
         return arguments
     return read if isinstance(read, dict) else arguments
-

@@ -40,11 +40,7 @@ def order_completions(
     params = params_of(
         ask,
         max_tokens=ask.max_tokens or _DEFAULT_TOKENS,
-        seed=ask.seed,
         logprobs=ask.logprobs,
-        biases=ask.logit_bias,
-        penalties=(ask.presence_penalty, ask.frequency_penalty),
-        ignore_end=bool(ask.ignore_eos),
     )
     order = Order(
         prompts=prompts,

@@ -24,9 +24,7 @@ class Detokeniser:
         before: What the first token continues, such as the end of a prompt; empty where it begins a text.
     """
 
-    def __init__(
-        self, decode: Callable[[Sequence[int]], str], before: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, decode: Callable[[Sequence[int]], str], before: Sequence[int] = ()) -> None:
         self._decode = decode
         self._given = list(before)
         self._new: list[int] = []

@@ -61,7 +61,9 @@ def _check_key(key: str, said: str) -> None:
 
 def _check_sender(headers: Mapping[str, str]) -> None:
     if "origin" in headers:
-        message = "without a key this server answers programs, not web pages: start it with --api-key"
+        message = (
+            "without a key this server answers programs, not web pages: start it with --api-key"
+        )
         raise Refusal(403, message, code="web_page")
     if "host" in headers and not is_loopback(_host(headers["host"])):
         message = (

@@ -34,10 +34,15 @@ def texts_of(served: Served, ask: EmbeddingAsk) -> tuple[Encoder, list[list[int]
 
 def _check(encoder: Encoder, at: int, text: list[int]) -> None:
     if len(text) > encoder.context:
-        message = f"this model's maximum context length is {encoder.context} tokens, and input {at} has {len(text)}"
+        message = (
+            f"this model's maximum context length is {encoder.context} tokens, and input {at} has "
+            f"{len(text)}"
+        )
         raise Refusal(400, message, param="input", code="context_length_exceeded")
     if not text or max(text) >= encoder.vocabulary:
-        message = f"input {at} is empty, or has ids of no token: they are below {encoder.vocabulary}"
+        message = (
+            f"input {at} is empty, or has ids of no token: they are below {encoder.vocabulary}"
+        )
         raise Refusal(400, message, param="input", code="invalid_value")
 
 

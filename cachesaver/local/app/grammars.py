@@ -26,7 +26,8 @@ _MISSING = (
 )
 
 _OPTIONS = {"x-guidance": {"whitespace_flexible": False}}
-"""https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md#whitespace-handling. A model that likes blanks could write nothing else for ever."""
+"""https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md#whitespace-handling.
+A model that likes blanks could write nothing else for ever."""
 
 
 class Grammars:
@@ -60,13 +61,14 @@ class Grammars:
 
         Args:
             calls: The schema of the arguments of each name.
+            param: The field of the body that asks for it.
 
         Raises:
             Refusal: As of `guide`.
         """
         rules = [f"start: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
         for at, (name, schema) in enumerate(calls.items()):
-            head = json.dumps('{"name": "%s", "arguments": ' % name)
+            head = json.dumps(f'{{"name": "{name}", "arguments": ')
             rules.append(f'call{at}: {head} arguments{at} "}}"')
             rules.append(f"arguments{at}: %json {_json(schema)}")
         return self._guides("\n".join(rules), param)
@@ -99,7 +101,8 @@ class Grammars:
             return self._words
 
     def _size(self) -> int:
-        return max(self._vocabulary, self._tokenizer.backend_tokenizer.get_vocab_size())
+        known: int = self._tokenizer.backend_tokenizer.get_vocab_size()
+        return max(self._vocabulary, known)
 
 
 def _json(schema: Mapping[str, Any]) -> str:

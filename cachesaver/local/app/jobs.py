@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -72,7 +72,7 @@ class Job:
         self._pool = pool
         self._left = set(range(len(self.streams)))
 
-    async def news(self) -> AsyncIterator[list[News]]:
+    async def news(self) -> AsyncGenerator[list[News], None]:
         """Iterate the news of all samples, in the order in which they come, until the last has ended.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from cachesaver.local.app.bodies import Sampling
+from cachesaver.local.app.chat_ask import Drawing
 from cachesaver.local.app.jobs import Job
 from cachesaver.local.app.narrating import Narrator
 from cachesaver.local.app.refusals import Refusal, refusal_of
@@ -92,40 +92,31 @@ def _refusal(error: EngineError, param: str) -> Refusal:
     return refusal
 
 
-def params_of(
-    ask: Sampling,
-    *,
-    max_tokens: int | None,
-    seed: int | None = None,
-    logprobs: int | None = None,
-    biases: Mapping[str, float] | None = None,
-    penalties: tuple[float | None, float | None] = (None, None),
-    ignore_end: bool = False,
-) -> Params:
+def params_of(ask: Drawing, *, max_tokens: int | None, logprobs: int | None) -> Params:
     """Return the parameters that *ask* gives, with OpenAI's defaults; a seed is drawn if it has none.
 
     Args:
-        penalties: Of presence and of frequency.
+        ask: Whose two other fields have a name or a meaning of their own at each endpoint.
+        max_tokens: See `Params`.
+        logprobs: See `Params`.
 
     Raises:
         Refusal: The engine does not take one.
     """
-    presence, frequency = penalties
-    top_p = 1.0 if ask.top_p is None else max(ask.top_p, _LEAST_TOP_P)
     try:
         return Params(
             max_tokens=max_tokens,
             temperature=1.0 if ask.temperature is None else ask.temperature,
             top_k=max(ask.top_k or 0, 0),  # -1 is how vLLM says all
-            top_p=top_p,
+            top_p=1.0 if ask.top_p is None else max(ask.top_p, _LEAST_TOP_P),
             min_p=ask.min_p or 0.0,
-            presence_penalty=presence or 0.0,
-            frequency_penalty=frequency or 0.0,
+            presence_penalty=ask.presence_penalty or 0.0,
+            frequency_penalty=ask.frequency_penalty or 0.0,
             repetition_penalty=ask.repetition_penalty or 1.0,
-            logit_bias={int(token): bias for token, bias in (biases or {}).items()},
-            seed=secrets.randbits(_LARGEST_SEED) if seed is None else seed,
+            logit_bias={int(token): bias for token, bias in (ask.logit_bias or {}).items()},
+            seed=secrets.randbits(_LARGEST_SEED) if ask.seed is None else ask.seed,
             logprobs=logprobs,
-            ignore_end=ignore_end,
+            ignore_end=bool(ask.ignore_eos),
         )
     except EngineError as error:
         raise refusal_of(error) from error

@@ -13,9 +13,12 @@ __all__ = ["CompletionAsk", "EmbeddingAsk"]
 
 Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Ids = Annotated[list[Id], Field(min_length=1)]
-Texts = str | Ids | Annotated[list[str], Field(min_length=1, max_length=2048)] | Annotated[
-    list[Ids], Field(min_length=1, max_length=2048)
-]
+Texts = (
+    str
+    | Ids
+    | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    | Annotated[list[Ids], Field(min_length=1, max_length=2048)]
+)
 
 
 def _separate(given: str | list[int] | list[str] | list[list[int]]) -> list[str | list[int]]:

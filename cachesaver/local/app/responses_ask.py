@@ -34,7 +34,9 @@ class _Part(Body):
     @model_validator(mode="after")
     def _is_text(self) -> _Part:
         if self.type not in _TEXTS or self.text is None:
-            raise ValueError(f"a part of type {self.type!r} is not supported: a local model reads text")
+            raise ValueError(
+                f"a part of type {self.type!r} is not supported: a local model reads text"
+            )
         return self
 
 

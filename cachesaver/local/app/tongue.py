@@ -29,7 +29,7 @@ class Tongue:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self._rust = getattr(tokenizer, "backend_tokenizer", None)
+        self._rust: Any = getattr(tokenizer, "backend_tokenizer", None)
         if self._rust is None:
             raise UnsupportedModelError(
                 f"the tokenizer {type(tokenizer).__name__} is none of the library tokenizers: "
@@ -40,7 +40,7 @@ class Tongue:
         self._rust.no_padding()
         added = self._rust.get_added_tokens_decoder()
         self.hidden = frozenset(at for at, token in added.items() if token.special)
-        self._added = {at: token.content for at, token in added.items()}
+        self._added: dict[int, str] = {at: token.content for at, token in added.items()}
         self._is_of_bytes = self._rust.decoder is not None and b"ByteLevel" in bytes(
             self._rust.decoder.__getstate__()
         )
@@ -81,9 +81,7 @@ class Tongue:
         """
         prompt = self._apply(messages, tools, extras)
         if tools and prompt == self._apply(messages, (), extras):
-            raise Refusal(
-                400, "the chat template of this model does not take tools", param="tools"
-            )
+            raise Refusal(400, "the chat template of this model does not take tools", param="tools")
         return prompt
 
     def _apply(self, messages: Messages, tools: Sequence[Any], extras: Mapping[str, Any]) -> str:

@@ -23,12 +23,12 @@ def refused(kind: type[Body], body: Any) -> Refusal:
 
 
 def test_null_is_as_good_as_absent() -> None:
-    assert read(Sampling, b'{"model": "m", "temperature": null}') == read(Sampling, b'{"model": "m"}')
+    assert read(Sampling, b'{"model": "m", "temperature": null}') == read(
+        Sampling, b'{"model": "m"}'
+    )
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff", b'{"model": "\\ud800"}', b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"model": "\\ud800"}', b"[" * 100_000])
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     assert "JSON" in str(refused(Sampling, body))
 

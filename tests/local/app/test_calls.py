@@ -15,8 +15,10 @@ SUM = ("add", {"a": 1, "b": [2.5]})
 FORMS: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     # https://huggingface.co/NousResearch/Hermes-3-Llama-3.1-8B#prompt-format-for-function-calling
     "hermes": (
-        '<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>\n'
-        '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": [2.5]}}\n</tool_call>',
+        (
+            '<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>\n'
+            '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": [2.5]}}\n</tool_call>'
+        ),
         [PARIS, SUM],
     ),
     "hermes, its end token as the end": (
@@ -41,8 +43,10 @@ FORMS: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     # https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1
     "llama": ('{"name": "weather", "parameters": {"city": "Paris"}}', [PARIS]),
     "llama, tagged": (
-        '<|python_tag|>{"name": "weather", "parameters": {"city": "Paris"}}; '
-        '{"name": "add", "parameters": {"a": 1, "b": [2.5]}}',
+        (
+            '<|python_tag|>{"name": "weather", "parameters": {"city": "Paris"}}; '
+            '{"name": "add", "parameters": {"a": 1, "b": [2.5]}}'
+        ),
         [PARIS, SUM],
     ),
     "a list": (

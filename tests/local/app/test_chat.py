@@ -33,9 +33,8 @@ needs_llguidance = pytest.mark.skipif(
 
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
-    return client.chat.completions.create(
-        **{"model": "tiny", "messages": USER, "max_tokens": 12, **fields}
-    )
+    given: dict[str, Any] = {"model": "tiny", "messages": USER, "max_tokens": 12, **fields}
+    return client.chat.completions.create(**given)
 
 
 def said(answer: Any) -> list[str]:
@@ -64,7 +63,7 @@ def test_a_stream_says_what_the_whole_says(client: openai.OpenAI, n: int) -> Non
 
     chunks = [*ask(client, **fields, stream=True, stream_options={"include_usage": True})]
 
-    streamed = {at: "" for at in range(n)}
+    streamed = dict.fromkeys(range(n), "")
     reports: dict[int, list[Any]] = {at: [] for at in range(n)}
     finishes = {}
     for chunk in chunks[:-1]:
@@ -176,7 +175,9 @@ def test_a_parsed_answer_fits_its_model(client: openai.OpenAI) -> None:
 
 @needs_llguidance
 def test_any_object(client: openai.OpenAI) -> None:
-    answer = ask(client, response_format={"type": "json_object"}, max_tokens=200, logit_bias={97: 5})
+    answer = ask(
+        client, response_format={"type": "json_object"}, max_tokens=200, logit_bias={97: 5}
+    )
 
     if answer.choices[0].finish_reason == "stop":
         assert isinstance(json.loads(said(answer)[0]), dict)
@@ -186,7 +187,7 @@ def test_any_object(client: openai.OpenAI) -> None:
 @needs_llguidance
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_function_that_is_named_is_called(client: openai.OpenAI, stream: bool) -> None:  # noqa: FBT001
-    choice = {"type": "function", "function": {"name": "stay"}}
+    choice: Any = {"type": "function", "function": {"name": "stay"}}
 
     if stream:
         with client.chat.completions.stream(

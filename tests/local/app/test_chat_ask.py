@@ -103,9 +103,10 @@ def test_a_refusal_of_before_is_its_text() -> None:
         ("tools[0].type", {"tools": [{"type": "custom", "function": {"name": "f"}}]}),
         ("tools[0].function.name", {"tools": [{"type": "function", "function": {"name": "a b"}}]}),
         ("chat_template_kwargs", {"chat_template_kwargs": {"tokenize": True}}),
-        ("stream_options.include_obfuscation", {
-            "stream": True, "stream_options": {"include_obfuscation": True}
-        }),
+        (
+            "stream_options.include_obfuscation",
+            {"stream": True, "stream_options": {"include_obfuscation": True}},
+        ),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(param: str, fields: dict[str, Any]) -> None:
@@ -116,7 +117,9 @@ def test_five_stops_are_too_many() -> None:
     assert "stop" in str(refused(stop=["a"] * 5).param)
 
 
-@pytest.mark.parametrize("part", [{"type": "image_url", "image_url": {"url": "u"}}, {"type": "text"}])
+@pytest.mark.parametrize(
+    "part", [{"type": "image_url", "image_url": {"url": "u"}}, {"type": "text"}]
+)
 def test_parts_of_another_kind_are_refused(part: dict[str, Any]) -> None:
     refusal = refused(messages=[{"role": "user", "content": [part]}])
 
@@ -131,9 +134,10 @@ def test_parts_of_another_kind_are_refused(part: dict[str, Any]) -> None:
         ("cannot both be set", {"max_tokens": 5, "max_completion_tokens": 6}),
         ("same name", {"tools": [TOOL, TOOL]}),
         ("tools are given", {"tool_choice": "auto"}),
-        ("which is no tool", {
-            "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}
-        }),
+        (
+            "which is no tool",
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
+        ),
         ("stream is true", {"stream_options": {}}),
     ],
 )

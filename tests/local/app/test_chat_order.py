@@ -65,7 +65,11 @@ def test_the_template_takes_variables() -> None:
 
 
 def test_without_tools_it_is_text() -> None:
-    for fields in ({}, {"response_format": {"type": "text"}}, {"tools": tools(), "tool_choice": "none"}):
+    for fields in (
+        {},
+        {"response_format": {"type": "text"}},
+        {"tools": tools(), "tool_choice": "none"},
+    ):
         manner = manner_of(served(), ask(**fields))
 
         assert (manner.tools, manner.guide) == ((), None)

@@ -13,7 +13,8 @@ PROMPT = "the quick brown fox"
 
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
-    return client.completions.create(**{"model": "tiny", "prompt": PROMPT, "seed": 4, **fields})
+    given: dict[str, Any] = {"model": "tiny", "prompt": PROMPT, "seed": 4, **fields}
+    return client.completions.create(**given)
 
 
 def texts(answer: Any) -> list[str]:

@@ -14,7 +14,8 @@ TEXTS = ["the", "the quick brown fox", "jumps"]
 
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
-    return client.embeddings.create(**{"model": "tiny-bert", "input": TEXTS, **fields})
+    given: dict[str, Any] = {"model": "tiny-bert", "input": TEXTS, **fields}
+    return client.embeddings.create(**given)
 
 
 def vectors(answer: Any) -> list[list[float]]:

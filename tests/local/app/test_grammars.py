@@ -31,7 +31,9 @@ def test_without_llguidance_it_is_a_refusal(
 ) -> None:
     monkeypatch.setitem(sys.modules, "llguidance", None)
 
-    with pytest.raises(Refusal, match=r"^response_format needs .*cachesaver\[structured\]") as raised:
+    with pytest.raises(
+        Refusal, match=r"^response_format needs .*cachesaver\[structured\]"
+    ) as raised:
         served.grammars.guide({}, "response_format")
 
     assert (raised.value.status, raised.value.param) == (400, "response_format")

@@ -21,7 +21,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def job(pool: ThreadPoolExecutor, n: int, *, stops: tuple[str, ...] = ()) -> tuple[Job, local_words.Script]:
+def job(
+    pool: ThreadPoolExecutor, n: int, *, stops: tuple[str, ...] = ()
+) -> tuple[Job, local_words.Script]:
     engine = local_words.Script()
     streams = engine.submit([1], n, Params(seed=1))
     narrators = [Narrator(local_words.tongue(), stops=stops) for _ in streams]

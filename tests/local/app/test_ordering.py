@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import local_words
-from cachesaver.local.app.bodies import Sampling
+from cachesaver.local.app.chat_ask import Drawing
 from cachesaver.local.app.ordering import FIRST_INDEX, Order, first_index_of, params_of, place
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.served import Served
@@ -16,25 +16,32 @@ from cachesaver.local.params import Params
 POOL = ThreadPoolExecutor(1)
 
 
-def ask(**fields: Any) -> Sampling:
-    return Sampling(model="m", **fields)
+def ask(**fields: Any) -> Drawing:
+    return Drawing(model="m", **fields)
 
 
 def test_what_is_not_said_is_openais_default() -> None:
-    params = params_of(ask(), max_tokens=None, seed=1)
+    params = params_of(ask(seed=1), max_tokens=None, logprobs=None)
 
     assert params == Params(seed=1)
 
 
 def test_everything_said_is_handed_on() -> None:
     params = params_of(
-        ask(temperature=0.0, top_p=0.5, top_k=-1, min_p=0.1, repetition_penalty=1.5),
+        ask(
+            temperature=0.0,
+            top_p=0.5,
+            top_k=-1,
+            min_p=0.1,
+            repetition_penalty=1.5,
+            seed=3,
+            logit_bias={"5": -1.0},
+            presence_penalty=0.5,
+            frequency_penalty=-0.5,
+            ignore_eos=True,
+        ),
         max_tokens=7,
-        seed=3,
         logprobs=2,
-        biases={"5": -1.0},
-        penalties=(0.5, -0.5),
-        ignore_end=True,
     )
 
     assert params == Params(
@@ -53,11 +60,11 @@ def test_everything_said_is_handed_on() -> None:
 
 
 def test_top_p_of_nothing_is_the_likeliest() -> None:
-    assert 0 < params_of(ask(top_p=0.0), max_tokens=None).top_p < 1e-6
+    assert 0 < params_of(ask(top_p=0.0), max_tokens=None, logprobs=None).top_p < 1e-6
 
 
 def test_seeds_are_drawn_and_small_enough_for_any_reader() -> None:
-    seeds = {params_of(ask(), max_tokens=None).seed for _ in range(20)}
+    seeds = {params_of(ask(), max_tokens=None, logprobs=None).seed for _ in range(20)}
 
     assert len(seeds) == 20
     assert all(seed is not None and 0 <= seed < 2**53 for seed in seeds)

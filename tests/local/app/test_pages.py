@@ -33,7 +33,9 @@ def test_health(server: Any) -> None:
 def test_metrics_can_be_read_by_prometheus(server: Any, client: openai.OpenAI) -> None:
     def drawn() -> int:
         lines = get(server, "/metrics").text.splitlines()
-        (line,) = (each for each in lines if each.startswith("cachesaver_local_answer_tokens_total{"))
+        (line,) = (
+            each for each in lines if each.startswith("cachesaver_local_answer_tokens_total{")
+        )
         assert line.startswith('cachesaver_local_answer_tokens_total{model="tiny"} ')
         return int(line.rpartition(" ")[2])
 

@@ -29,9 +29,13 @@ needs_llguidance = pytest.mark.skipif(
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
     fields.setdefault("extra_body", {"seed": 6})
-    return client.responses.create(
-        **{"model": "tiny", "input": "the quick", "max_output_tokens": 12, **fields}
-    )
+    given: dict[str, Any] = {
+        "model": "tiny",
+        "input": "the quick",
+        "max_output_tokens": 12,
+        **fields,
+    }
+    return client.responses.create(**given)
 
 
 def test_a_whole_response(client: openai.OpenAI) -> None:
@@ -100,7 +104,8 @@ def test_a_parsed_response_fits_its_model(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"previous_response_id": "r"}, {"store": True}, {"model": "other"}, {"tools": [TOOL]}]
+    "fields",
+    [{"previous_response_id": "r"}, {"store": True}, {"model": "other"}, {"tools": [TOOL]}],
 )
 def test_what_it_cannot_do_is_refused(client: openai.OpenAI, fields: dict[str, Any]) -> None:
     with pytest.raises(openai.APIStatusError) as raised:

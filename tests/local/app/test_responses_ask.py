@@ -29,7 +29,11 @@ def test_a_conversation_with_calls() -> None:
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
         {"type": "function_call", "call_id": "2", "name": "f", "arguments": "{}", "id": "fc"},
         {"type": "function_call_output", "call_id": "1", "output": "x"},
-        {"type": "function_call_output", "call_id": "2", "output": [{"type": "input_text", "text": "y"}]},
+        {
+            "type": "function_call_output",
+            "call_id": "2",
+            "output": [{"type": "input_text", "text": "y"}],
+        },
         {
             "type": "message",
             "role": "assistant",
@@ -60,9 +64,14 @@ def test_tools_choices_and_forms() -> None:
 
     assert named.tools is not None
     assert named.tools[0].function.strict
-    assert named.tool_choice == chat(tools=[TOOL], tool_choice={"type": "function", "name": "f"}).tool_choice
+    assert (
+        named.tool_choice
+        == chat(tools=[TOOL], tool_choice={"type": "function", "name": "f"}).tool_choice
+    )
     assert formed.response_format is not None
-    assert formed.response_format.model_dump(by_alias=True)["json_schema"]["schema"] == {"type": "object"}
+    assert formed.response_format.model_dump(by_alias=True)["json_schema"]["schema"] == {
+        "type": "object"
+    }
     assert (formed.limit, formed.seed) == (7, 3)
     assert chat(text={"format": {"type": "json_object"}}).response_format is not None
     assert chat(text={}, tool_choice="auto").response_format is None

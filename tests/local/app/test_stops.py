@@ -52,7 +52,13 @@ def test_it_is_cut_where_the_whole_text_would_be(stops: list[str], pieces: list[
 
 @pytest.mark.parametrize(
     ("text", "wanted", "count"),
-    [("", ["ab"], 0), ("xa", ["ab"], 1), ("xab", ["abc", "b1"], 2), ("ab", ["ab"], 0), ("a", [], 0)],
+    [
+        ("", ["ab"], 0),
+        ("xa", ["ab"], 1),
+        ("xab", ["abc", "b1"], 2),
+        ("ab", ["ab"], 0),
+        ("a", [], 0),
+    ],
 )
 def test_what_may_begin_one_is_held_back(text: str, wanted: list[str], count: int) -> None:
     assert held_back(text, wanted) == count

@@ -64,7 +64,7 @@ def test_threads_share_it() -> None:
 
 
 def test_a_tokenizer_of_another_kind_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match="tokenizer.json"):
+    with pytest.raises(UnsupportedModelError, match=r"tokenizer\.json"):
         Tongue(object())
 
 
