@@ -89,6 +89,15 @@ def test_the_oldest_use_is_forgotten_first(decoder: Decoder) -> None:
     assert [prefixes.open((first, 0)).cached for first in (5, 7, 9, 3)] == [1, 0, 1, 1]
 
 
+def test_a_beginning_that_was_of_use_is_kept_longer(decoder: Decoder) -> None:
+    prefixes = kept(decoder, 4, (5, 6), (7, 8))
+    prefixes.open((5, 1))
+
+    prefixes.keep(read(Prefill((3, 3)), decoder))
+
+    assert [prefixes.open((first, 0)).cached for first in (5, 7)] == [1, 0]
+
+
 def test_what_is_longer_than_all_room_is_not_kept(decoder: Decoder) -> None:
     prefixes = kept(decoder, 2, (5, 6), (7, 8, 9))
 

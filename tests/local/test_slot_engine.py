@@ -132,6 +132,20 @@ def test_a_sample_that_loses_its_place_goes_on_where_it_was() -> None:
     assert max(each.cached for each in streams) <= 23
 
 
+def test_the_youngest_loses_its_place_and_is_the_next_to_be_read() -> None:
+    """Given three that grow, one that was read and one that was not, then the third is before the last."""
+    engine = llama(cells=150, rows=3, kept=0)
+    wanted = Params(seed=3, max_tokens=100, ignore_end=True)
+    streams = [engine.submit(prompt(15, at), 1, wanted)[0] for at in range(5)]
+
+    while not engine.stats().set_back:
+        tick(engine)
+
+    assert [row.stream for row in engine.running] == streams[:2]
+    assert [row.stream for row in engine.current.rows] == [streams[3]]
+    assert [row.stream for row in engine.queue] == [streams[2], streams[4]]
+
+
 def test_no_more_cells_are_used_than_there_are() -> None:
     engine = llama(cells=260)
     engine.submit(prompt(), 9, Params(seed=3, max_tokens=100, ignore_end=True))

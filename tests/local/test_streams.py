@@ -81,11 +81,15 @@ def test_a_token_for_a_reader_that_gave_up_is_kept() -> None:
         ours = stream()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ours.aread(), 0.01)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: mistakes.append(context))
         ours.put(Token(1))
         await asyncio.sleep(0.01)
         return await ours.aread()
 
+    mistakes: list[dict[str, object]] = []
     assert asyncio.run(main()) == (Token(1),)
+    assert mistakes == []
 
 
 def test_a_loop_that_is_gone_does_not_hinder_the_engine() -> None:

@@ -266,6 +266,17 @@ class EngineContract:
         assert [each.finish for each in streams] == ["cancelled"] * 3
         assert still.stats().prompt_tokens == 0
 
+    def test_those_left_over_of_a_prompt_can_be_cancelled(self, still: Any) -> None:
+        """Given more samples than places, when those without one are cancelled, then they end at once."""
+        streams = still.submit(prompt(), 6, LONG)
+        tick(still)
+
+        still.cancel(streams[4:])
+        tick(still)
+
+        assert [each.finish for each in streams] == [None] * 4 + ["cancelled"] * 2
+        assert (still.stats().running, still.stats().waiting) == (4, 0)
+
     def test_a_model_that_raises_ends_its_samples_and_the_engine_lives_on(
         self, still: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
