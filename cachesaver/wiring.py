@@ -19,10 +19,11 @@ from typing import Any
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
-from cachesaver.errors import StoreError
+from cachesaver.errors import ConfigurationError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
+from cachesaver.mounts import MOUNTS, Mount, mount_of
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Send, Store, Transport
@@ -32,7 +33,7 @@ from cachesaver.settings import Match, Mode
 from cachesaver.stores.processes import here
 from cachesaver.tasks import LOOPS
 
-__all__ = ["TRANSPORTS", "current_session", "install", "uninstall"]
+__all__ = ["TRANSPORTS", "current_session", "install", "mount", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -63,6 +64,8 @@ class _Door:
         return bool(self.sessions) and self.sessions[-1].through_mocks
 
     def wants(self, method: str, host: str, path: str) -> bool:
+        if host in MOUNTS:
+            return True
         sessions = self.sessions
         return bool(sessions) and sessions[-1].wants(method, host, path)
 
@@ -71,9 +74,13 @@ class _Door:
             self.sessions[-1].passed(summary, reason)
 
     def answer(self, request: Request, send: Send) -> Reply:
+        if (mounted := mount_of(request)) is not None:
+            send = mounted.send
         return self.sessions[-1].answer(request, send) if self.sessions else send(request)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
+        if (mounted := mount_of(request)) is not None:
+            send = mounted.asend
         if not self.sessions:
             return await send(request)
         return await self.sessions[-1].aanswer(request, send)
@@ -184,7 +191,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         _DOOR.sessions.append(session)
         _guard()
         _tell_children()
-        if len(_DOOR.sessions) == 1:
+        if len(_DOOR.sessions) == 1 and not MOUNTS:
             _hook_all()
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
@@ -200,6 +207,35 @@ def uninstall() -> None:
             _DOOR.sessions[-1].uninstall()
 
 
+def mount(host: str, mounted: Mount) -> Callable[[], None]:
+    """Let *mounted* answer for *host*, whatever client asks; return what undoes it.
+
+    Its calls go through the innermost session like any provider's, or through none.
+
+    Args:
+        host: In lower case, without port.
+        mounted: Who answers.
+
+    Raises:
+        ConfigurationError: Something is mounted there.
+    """
+    with _lock:
+        if host in MOUNTS:
+            raise ConfigurationError(f"something is mounted at {host!r}: take another name")
+        if not MOUNTS and not _DOOR.sessions:
+            _hook_all()
+        MOUNTS[host] = mounted
+
+    def unmount() -> None:
+        with _lock:
+            if MOUNTS.get(host) is mounted:
+                del MOUNTS[host]
+                if not MOUNTS and not _DOOR.sessions:
+                    _unhook_all()
+
+    return unmount
+
+
 def current_session() -> Session | None:
     """Return the innermost session that is installed, or None."""
     return _DOOR.sessions[-1] if _DOOR.sessions else None
@@ -212,7 +248,7 @@ def _leave(session: Session) -> None:
         _DOOR.sessions.remove(session)
         _guard()
         _tell_children()
-        if not _DOOR.sessions:
+        if not _DOOR.sessions and not MOUNTS:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")

@@ -16,6 +16,7 @@ if not MISSING:
 
 
 ALWAYS = {
+    "test_bridge.py",
     "test_engine_values.py",
     "test_errors.py",
     "test_opening.py",
