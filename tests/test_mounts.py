@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 
 import aiohttp
@@ -53,7 +53,7 @@ URL = "http://local/v1/chat/completions"
 
 
 @contextmanager
-def mounted(host: str = "local") -> Iterator[Counting]:
+def mounted(host: str = "local") -> Generator[Counting]:
     answering = Counting()
     undo = mount(host, Mount(send=answering.send, asend=answering.asend))
     try:

@@ -133,7 +133,7 @@ def test_an_application_without_an_answer_raises(
     with pytest.raises(kind):
         bridge.send(ask(path))
     with pytest.raises(kind):
-        asyncio.run(bridge.asend(ask(path)))  # type: ignore[arg-type]
+        asyncio.run(bridge.asend(ask(path)))
 
 
 def test_an_answer_that_breaks_off_raises(bridge: Bridge) -> None:
