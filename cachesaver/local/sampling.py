@@ -24,6 +24,9 @@ from cachesaver.local.streams import Token
 
 __all__ = ["Draw", "Sampler"]
 
+_COLDEST = 1e-6
+"""Temperatures below it would divide logits beyond what a float holds; noise is nothing here already."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
@@ -49,9 +52,11 @@ class Sampler:
         params = [each.params for each in draws]
         self._keys = torch.tensor([each.key for each in draws], dtype=torch.long, device=device)
         self._positions = torch.tensor([len(each.answer) for each in draws], device=device)
-        heat = torch.tensor([each.temperature for each in params], device=device)[:, None]
-        self._is_drawn = heat > 0
-        self._heat = torch.where(self._is_drawn, heat, 1.0)
+        heat = [1.0 if each.is_greedy else max(each.temperature, _COLDEST) for each in params]
+        self._heat = torch.tensor(heat, dtype=torch.float32, device=device)[:, None]
+        self._is_drawn = torch.tensor([not each.is_greedy for each in params], device=device)[
+            :, None
+        ]
         self._is_greedy = all(each.is_greedy for each in params)
         self._filters = Filters(params, device)
         self._bias = Bias(params, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import secrets
 import threading
@@ -115,6 +116,7 @@ class Worker(ABC):
 
     def close(self) -> None:
         """See `Engine.close`."""
+        atexit.unregister(self.close)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -142,6 +144,8 @@ class Worker(ABC):
             if self._is_closed:
                 raise EngineClosedError("the engine was closed: open another one")
             if self._thread.ident is None:
+                # Python does not wait for the thread, and it would not survive Python inside torch.
+                atexit.register(self.close)
                 self._thread.start()
             self._arrived.extend(rows)
             self._changed.notify_all()

@@ -198,6 +198,15 @@ def test_the_logits_are_left_as_they_were() -> None:
     assert torch.equal(logits, before)
 
 
+@pytest.mark.parametrize("heat", [1e-3, 1e-40, 5e-324])
+def test_next_to_no_temperature_takes_the_likeliest(heat: float) -> None:
+    logits = logits_for(1) * 1000
+
+    tokens = ids(drawn([draw(Params(temperature=heat))], logits))
+
+    assert tokens == logits.argmax(dim=-1).tolist()
+
+
 @pytest.mark.parametrize("heat", [0.0, 1.0])
 def test_a_row_without_numbers_gets_no_token(heat: float) -> None:
     logits = logits_for(2)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -91,6 +94,26 @@ def test_a_thread_that_is_ended_leaves_nobody_waiting(monkeypatch: pytest.Monkey
     engine.close()
     with pytest.raises(EngineClosedError):
         engine.submit(prompt(), 1, LONG)
+
+
+def test_a_program_may_end_without_closing() -> None:
+    """Given an answer under way, when the program ends, then the engine is closed before Python is."""
+    program = """
+import atexit, tiny
+from cachesaver.local import Params, open_engine
+atexit.register(lambda: print(stream.has_ended))  # runs after what is registered later
+stream, = open_engine(tiny.model()).submit([5, 6], 1, Params(ignore_end=True))
+stream.read()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def test_closing_from_its_own_thread_does_not_wait_for_itself() -> None:
