@@ -114,20 +114,27 @@ def _with_tools(served: Served, ask: ChatAsk, tools: Sequence[Function]) -> Mann
         calls = {tool.name: _arguments(tool) for tool in tools}
         guide = served.grammars.guide_to_call(calls, "tool_choice")
         return Manner(tools=shown, guide=guide, speech=AnyCall)
-    if any(tool.strict for tool in tools):
-        raise unsupported(
-            "tools",
-            'strict functions are supported with tool_choice "required" or a function\'s name only: '
-            "say one of these, or leave strict out",
-        )
+    guide = _strictly(served, tools) if any(tool.strict for tool in tools) else None
     most = 1 if ask.parallel_tool_calls is False else None
     marks = frozenset(at for mark in MARKS if (at := served.tongue.id_of(mark)) is not None)
     return Manner(
         tools=shown,
-        guide=None,
+        guide=guide,
         speech=lambda origin: Choosing(origin, names, most=most),
         shown=marks | _inner_marks(served),
     )
+
+
+def _strictly(served: Served, tools: Sequence[Function]) -> Guides:
+    """Return what holds the model to the schemas of *tools* where it calls one."""
+    if not served.tongue.calls_like_hermes:
+        raise unsupported(
+            "tools",
+            "with this model, strict functions are supported if tool_choice is "
+            '"required" or names one: say so, or leave strict out',
+        )
+    calls = {tool.name: _arguments(tool) for tool in tools}
+    return served.grammars.guide_in_calls(calls, served.tongue.decode, "tools")
 
 
 def _inner_marks(served: Served) -> frozenset[int]:

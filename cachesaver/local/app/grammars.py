@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cachesaver.local.app.refusals import Refusal
+from cachesaver.local.app.watching import Watching
 from cachesaver.local.guides import Guide
 
 if TYPE_CHECKING:
@@ -66,12 +67,38 @@ class Grammars:
         Raises:
             Refusal: As of `guide`.
         """
-        rules = [f"start: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
-        for at, (name, schema) in enumerate(calls.items()):
-            head = json.dumps(f'{{"name": "{name}", "arguments": ')
-            rules.append(f'call{at}: {head} arguments{at} "}}"')
-            rules.append(f"arguments{at}: %json {_json(schema)}")
-        return self._guides("\n".join(rules), param)
+        return self._guides("\n".join(("start: call", *_rules(calls))), param)
+
+    def guide_in_calls(
+        self,
+        calls: Mapping[str, Mapping[str, Any]],
+        decode: Callable[[Sequence[int]], str],
+        param: str,
+    ) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that say what they like, but call as *calls* allow.
+
+        Only models of the family of Hermes: a call stands between `<tool_call>` and `</tool_call>`.
+
+        Args:
+            calls: The schema of the arguments of each name.
+            decode: Gives the text of token ids.
+            param: The field of the body that asks for it.
+
+        Raises:
+            Refusal: As of `guide`.
+        """
+        # Blanks as their templates write them, and not for ever.
+        start = r'start: /[ \n]{0,2}/ call /[ \n]{0,2}/ "</tool_call>"'
+        matcher = self._matcher("\n".join((start, *_rules(calls))), param)
+        words = self._ready()
+
+        def begin(said: str) -> Guide:
+            guide = _Guided(matcher.deep_copy(), self._vocabulary)
+            for token in words.tokenize_str(said):
+                guide.accept(token)
+            return guide
+
+        return lambda _: Watching("<tool_call>", decode, begin)
 
     def _guides(self, rules: str, param: str) -> Callable[[int], Guide]:
         matcher = self._matcher(rules, param)
@@ -103,6 +130,16 @@ class Grammars:
     def _size(self) -> int:
         known: int = self._tokenizer.backend_tokenizer.get_vocab_size()
         return max(self._vocabulary, known)
+
+
+def _rules(calls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the rule `call`: JSON with `name` and `arguments`. Each schema keeps its own `$defs`."""
+    rules = [f"call: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
+    for at, (name, schema) in enumerate(calls.items()):
+        head = json.dumps(f'{{"name": "{name}", "arguments": ')
+        rules.append(f'call{at}: {head} arguments{at} "}}"')
+        rules.append(f"arguments{at}: %json {_json(schema)}")
+    return rules
 
 
 def _json(schema: Mapping[str, Any]) -> str:

@@ -73,6 +73,12 @@ class Tongue:
         found: int | None = self._rust.token_to_id(text)
         return found
 
+    @property
+    def calls_like_hermes(self) -> bool:
+        """Whether calls are JSON between `<tool_call>` and `</tool_call>`, as the template shows them."""
+        template = str(self.tokenizer.chat_template)
+        return "<tool_call>" in template and "<function=" not in template
+
     def render(self, messages: Messages, tools: Sequence[Any], extras: Mapping[str, Any]) -> str:
         """Return the prompt that the model's chat template makes of *messages*.
 

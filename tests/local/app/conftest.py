@@ -26,6 +26,7 @@ ALWAYS = {
     "test_responses_ask.py",
     "test_speeches.py",
     "test_stops.py",
+    "test_watching.py",
 }
 """They test what can be imported without."""
 

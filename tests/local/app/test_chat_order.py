@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from cachesaver.local.app.served import Served
 from cachesaver.local.app.speeches import Choosing, Plain
 from cachesaver.local.app.tongue import Tongue
 
+needs_llguidance = pytest.mark.skipif(
+    find_spec("llguidance") is None, reason="needs cachesaver[structured]"
+)
 POOL = ThreadPoolExecutor(1)
 FUNCTION = {"name": "f", "parameters": {"type": "object"}}
 
@@ -95,7 +99,6 @@ def test_the_marks_of_calls_are_shown() -> None:
     ("words", "fields"),
     [
         ("together with tools", {"tools": tools(), "response_format": {"type": "json_object"}}),
-        ("strict functions", {"tools": tools(strict=True)}),
     ],
 )
 def test_what_cannot_be_promised_is_refused(words: str, fields: dict[str, Any]) -> None:
@@ -103,6 +106,25 @@ def test_what_cannot_be_promised_is_refused(words: str, fields: dict[str, Any]) 
         manner_of(served(), ask(**fields))
 
     assert raised.value.code == "unsupported_parameter"
+
+
+@pytest.mark.parametrize("template", ["{{ tools }}", "{{ tools }}<tool_call><function=", None])
+def test_strict_calls_need_a_model_whose_calls_are_known(template: str | None) -> None:
+    tongue = Tongue(local_app.tokenizer(template))
+    model = Served(name="m", tongue=tongue, engine=local_words.Script())
+
+    with pytest.raises(Refusal, match="strict functions") as raised:
+        manner_of(model, ask(tools=tools(strict=True)))
+
+    assert (raised.value.param, raised.value.code) == ("tools", "unsupported_parameter")
+
+
+@needs_llguidance
+def test_strict_calls_are_guided() -> None:
+    manner = manner_of(served(), ask(tools=tools(strict=True)))
+
+    assert manner.guide is not None
+    assert manner_of(served(), ask(tools=tools())).guide is None
 
 
 def test_messages_are_as_templates_take_them() -> None:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 
 import local_app
 from cachesaver.local import Params
@@ -107,3 +108,48 @@ def test_llguidances_tokenizer_is_made_once(served: Served) -> None:
     made.guide({"type": "object"}, "a")
 
     assert made._words is first
+
+
+class Led:
+    """Says *text* first, and then what *guide* allows."""
+
+    def __init__(self, guide: Any, ids: list[int], vocabulary: int) -> None:
+        self.guide = guide
+        self.left = list(ids)
+        self.vocabulary = vocabulary
+
+    def allowed(self) -> torch.Tensor | None:
+        if not self.left:
+            return self.guide.allowed()  # type: ignore[no-any-return]
+        mask = torch.zeros(self.vocabulary, dtype=torch.bool)
+        mask[self.left[0]] = True
+        return mask
+
+    def accept(self, token: int) -> bool:
+        self.left = self.left[1:]
+        return bool(self.guide.accept(token))
+
+
+@needs_llguidance
+@pytest.mark.parametrize("said", ["I go. <tool_call>", "<tool_call>\n", '<tool_call>{"na'])
+def test_calls_fit_and_what_stands_around_them_is_free(served: Served, said: str) -> None:
+    """Given a model that begins to call, then the call fits, whatever the model likes; then it is free."""
+    schema = {
+        "type": "object",
+        "properties": {"to": {"enum": ["x", "y"]}},
+        "required": ["to"],
+        "additionalProperties": False,
+    }
+    make = served.grammars.guide_in_calls({"go": schema}, served.tongue.decode, "tools")
+    ids = served.tongue.encode(said, special=False)
+    params = Params(seed=3, max_tokens=len(ids) + 90, ignore_end=True)
+
+    (stream,) = served.writer.submit(
+        [5], 1, params, guide=lambda at: Led(make(at), ids, served.writer.vocabulary)
+    )
+    answer = served.tongue.decode([token.id for token in stream])
+
+    call, end, after = answer.partition("<tool_call>")[2].partition("</tool_call>")
+    assert end
+    assert json.loads(call)["arguments"]["to"] in ("x", "y")
+    assert len(after) > 5

@@ -105,7 +105,7 @@ def test_a_parsed_response_fits_its_model(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"previous_response_id": "r"}, {"store": True}, {"model": "other"}, {"tools": [TOOL]}],
+    [{"previous_response_id": "r"}, {"store": True}, {"model": "other"}, {"background": True}],
 )
 def test_what_it_cannot_do_is_refused(client: openai.OpenAI, fields: dict[str, Any]) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
