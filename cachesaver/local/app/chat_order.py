@@ -114,12 +114,12 @@ def _with_tools(served: Served, ask: ChatAsk, tools: Sequence[Function]) -> Mann
         calls = {tool.name: _arguments(tool) for tool in tools}
         guide = served.grammars.guide_to_call(calls, "tool_choice")
         return Manner(tools=shown, guide=guide, speech=AnyCall)
-    guide = _strictly(served, tools) if any(tool.strict for tool in tools) else None
+    strictly = _strictly(served, tools) if any(tool.strict for tool in tools) else None
     most = 1 if ask.parallel_tool_calls is False else None
     marks = frozenset(at for mark in MARKS if (at := served.tongue.id_of(mark)) is not None)
     return Manner(
         tools=shown,
-        guide=guide,
+        guide=strictly,
         speech=lambda origin: Choosing(origin, names, most=most),
         shown=marks | _inner_marks(served),
     )

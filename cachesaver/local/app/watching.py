@@ -30,7 +30,8 @@ class Watching:
         self._decode = decode
         self._begin = begin
         self._guide: Guide | None = None
-        self._listen()
+        self._words = Detokeniser(decode)
+        self._said = ""
 
     def allowed(self) -> Tensor | None:
         """Return what the other guide allows, where there is one."""
@@ -42,7 +43,7 @@ class Watching:
             self._watch(token)
         elif self._guide.accept(token):
             self._guide = None
-            self._listen()
+            self._words, self._said = Detokeniser(self._decode), ""
         return False
 
     def _watch(self, token: int) -> None:
@@ -51,7 +52,3 @@ class Watching:
         if mark:
             self._guide = self._begin(behind)
         self._said = self._said[-len(self._mark) :]
-
-    def _listen(self) -> None:
-        self._said = ""
-        self._words = Detokeniser(self._decode)

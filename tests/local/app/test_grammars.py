@@ -120,7 +120,8 @@ class Led:
 
     def allowed(self) -> torch.Tensor | None:
         if not self.left:
-            return self.guide.allowed()  # type: ignore[no-any-return]
+            allowed: torch.Tensor | None = self.guide.allowed()
+            return allowed
         mask = torch.zeros(self.vocabulary, dtype=torch.bool)
         mask[self.left[0]] = True
         return mask
