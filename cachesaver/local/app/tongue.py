@@ -47,7 +47,9 @@ class Tongue:
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Return the token ids of *text*; *special*: with what the tokenizer puts around a text."""
-        ids: list[int] = self._rust.encode(text, add_special_tokens=special).ids
+        # `encode` would keep all threads waiting, for seconds where a text is long: it holds the GIL.
+        (encoded,) = self._rust.encode_batch_fast([text], add_special_tokens=special)
+        ids: list[int] = encoded.ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
