@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
-from cachesaver.errors import StoreError
+from cachesaver.errors import ConfigurationError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
+from cachesaver.mounts import MOUNTS, Mount, mount_of
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
@@ -36,7 +37,7 @@ from cachesaver.tasks import LOOPS
 if TYPE_CHECKING:
     from cachesaver.tripwire import Replaying
 
-__all__ = ["TRANSPORTS", "current_session", "guest", "install", "replaying", "uninstall"]
+__all__ = ["TRANSPORTS", "current_session", "guest", "install", "mount", "replaying", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -70,6 +71,7 @@ class _Door:
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self.guests: list[Gate] = []
+        self._asked: _Wants = _wants_nothing
         self.wants: _Wants = _wants_nothing
         """The last gate's own: every call of the process comes past here."""
 
@@ -78,10 +80,19 @@ class _Door:
         """Guests, or else sessions; the last one answers."""
         return self.guests or self.sessions
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody is to be asked, so that clients have to be hooked."""
+        return bool(self.guests or self.sessions or MOUNTS)
+
     def turn(self) -> None:
         """Lead to whoever is the last gate now."""
         gates = self.gates
-        self.wants = gates[-1].wants if gates else _wants_nothing
+        self._asked = gates[-1].wants if gates else _wants_nothing
+        self.wants = self._wants_mounted if MOUNTS else self._asked
+
+    def _wants_mounted(self, method: str, host: str, path: str) -> bool:
+        return host in MOUNTS or self._asked(method, host, path)
 
     @property
     def through_mocks(self) -> bool:
@@ -98,10 +109,14 @@ class _Door:
             gates[-1].passed(summary, reason)
 
     def answer(self, request: Request, send: Send) -> Reply:
+        if (mounted := mount_of(request)) is not None:
+            send = mounted.send
         gates = self.gates
         return gates[-1].answer(request, send) if gates else send(request)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
+        if (mounted := mount_of(request)) is not None:
+            send = mounted.asend
         gates = self.gates
         return await gates[-1].aanswer(request, send) if gates else await send(request)
 
@@ -208,7 +223,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         pace=pace,
     )
     with _lock:
-        is_first = not _DOOR.gates
+        is_first = not _DOOR.is_open
         _DOOR.sessions.append(session)
         _DOOR.turn()
         _guard()
@@ -229,6 +244,37 @@ def uninstall() -> None:
             _DOOR.sessions[-1].uninstall()
 
 
+def mount(host: str, mounted: Mount) -> Callable[[], None]:
+    """Let *mounted* answer for *host*, whatever client asks; return what undoes it.
+
+    Its calls go through the innermost session like any provider's, or through none.
+
+    Args:
+        host: In lower case, without port.
+        mounted: Who answers.
+
+    Raises:
+        ConfigurationError: Something is mounted there.
+    """
+    with _lock:
+        if host in MOUNTS:
+            raise ConfigurationError(f"something is mounted at {host!r}: take another name")
+        if not _DOOR.is_open:
+            _hook_all()
+        MOUNTS[host] = mounted
+        _DOOR.turn()
+
+    def unmount() -> None:
+        with _lock:
+            if MOUNTS.get(host) is mounted:
+                del MOUNTS[host]
+                _DOOR.turn()
+                if not _DOOR.is_open:
+                    _unhook_all()
+
+    return unmount
+
+
 def current_session() -> Session | None:
     """Return the innermost session that is installed, or None."""
     return _DOOR.sessions[-1] if _DOOR.sessions else None
@@ -238,7 +284,7 @@ def current_session() -> Session | None:
 def guest(gate: Gate) -> Generator[None]:
     """Let *gate* answer every request of the process while the block lasts, before any session."""
     with _lock:
-        if not _DOOR.gates:
+        if not _DOOR.is_open:
             _hook_all()
         _DOOR.guests.append(gate)
         _DOOR.turn()
@@ -248,7 +294,7 @@ def guest(gate: Gate) -> Generator[None]:
         with _lock:
             _DOOR.guests.remove(gate)
             _DOOR.turn()
-            if not _DOOR.gates:
+            if not _DOOR.is_open:
                 _unhook_all()
 
 
@@ -260,7 +306,7 @@ def _leave(session: Session) -> None:
         _DOOR.turn()
         _guard()
         _tell_children()
-        if not _DOOR.gates:
+        if not _DOOR.is_open:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")

@@ -24,6 +24,7 @@ OUTER_ROOMS = {
         "candour",
         "importing",
         "jobs",
+        "mounts",
         "nearest",
         "relaying",
         "replies",

@@ -1,4 +1,6 @@
-"""The command line: `cachesaver run|gateway|stats|explain|store|cassette|doctor|rehearse`. One module each.
+"""The command line: `cachesaver run|gateway|stats|explain|store|cassette|doctor|rehearse|local`.
+
+One module each.
 
 A command module has a docstring (the help is all below its first line), `HELP`, `add_arguments` and `run`.
 """
@@ -14,7 +16,17 @@ from typing import Any
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("run", "gateway", "stats", "explain", "store", "cassette", "doctor", "rehearse")
+COMMANDS = (
+    "run",
+    "gateway",
+    "stats",
+    "explain",
+    "store",
+    "cassette",
+    "doctor",
+    "rehearse",
+    "local",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

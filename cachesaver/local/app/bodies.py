@@ -1,0 +1,135 @@
+"""What bodies of requests are made of, and what is said of those that are not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from cachesaver.local.app.refusals import Refusal
+
+__all__ = ["UNSUPPORTED", "Body", "Metadata", "Sampling", "Seed", "StreamOptions", "read"]
+
+UNSUPPORTED = frozenset(
+    {
+        # https://platform.openai.com/docs/api-reference/chat/create
+        "audio",
+        "function_call",
+        "functions",
+        "moderation",
+        "prediction",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "verbosity",
+        "web_search_options",
+        # https://platform.openai.com/docs/api-reference/completions/create
+        "suffix",
+        # https://platform.openai.com/docs/api-reference/responses/create
+        "background",
+        "context_management",
+        "conversation",
+        "include",
+        "max_tool_calls",
+        "previous_response_id",
+        "prompt",
+        "reasoning",
+    }
+)
+"""What OpenAI's APIs take and a local model has nothing for: refused by another sentence than a
+field that nobody knows."""
+
+
+class Body(BaseModel):
+    """A JSON object of which every field is known; `null` is as good as absent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class StreamOptions(Body):
+    """https://platform.openai.com/docs/api-reference/chat/create#stream_options."""
+
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+def _few(pairs: dict[str, str]) -> dict[str, str]:
+    if len(pairs) > 16 or any(len(k) > 64 or len(v) > 512 for k, v in pairs.items()):  # noqa: PLR2004
+        raise ValueError("at most 16 pairs, of keys up to 64 characters and values up to 512")
+    return pairs
+
+
+Metadata = Annotated[dict[str, str], AfterValidator(_few)]
+"""https://platform.openai.com/docs/api-reference/metadata."""
+
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+
+
+class Sampling(Body):
+    """What all endpoints that draw samples take; the last line is what transformers and vLLM add."""
+
+    model: str
+    stream: bool | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    user: str | None = None
+
+    top_k: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
+
+
+Asked = TypeVar("Asked", bound=Body)
+
+
+def read(kind: type[Asked], body: bytes) -> Asked:
+    """Return *body* as a *kind*.
+
+    Raises:
+        Refusal: 400, and why.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        # The innermost error of a union's members says most.
+        first: Any = max(
+            error.errors(include_url=False, include_context=False),
+            key=lambda each: len(each["loc"]),
+        )
+        raise _refusal(first["type"], first["loc"], first["msg"]) from error
+
+
+def _refusal(kind: str, where: tuple[str | int, ...], message: str) -> Refusal:
+    if kind == "json_invalid":
+        return Refusal(400, f"the body is no JSON: {message.removeprefix('Invalid JSON: ')}")
+    param = _path(where)
+    if kind == "extra_forbidden":
+        return _unknown(param)
+    if kind == "missing":
+        return Refusal(400, f"{param} is missing", param=param, code="missing_required_parameter")
+    said = message.removeprefix("Value error, ")
+    return Refusal(400, f"{param or 'the body'}: {said}", param=param or None, code="invalid_value")
+
+
+def _unknown(param: str) -> Refusal:
+    if param in UNSUPPORTED:
+        message = f"{param} is not supported by a local model"
+        return Refusal(400, message, param=param, code="unsupported_parameter")
+    message = f"unrecognized request argument: {param}"
+    return Refusal(400, message, param=param, code="unknown_parameter")
+
+
+def _path(where: tuple[str | int, ...]) -> str:
+    """Return *where* as OpenAI writes it: `messages[0].content`."""
+    path = ""
+    for at, each in enumerate(where):
+        if isinstance(each, int):
+            path += f"[{each}]"
+        elif not _is_member(each, where[:at]):
+            path += f".{each}"
+    return path.strip(".")
+
+
+def _is_member(name: str, before: tuple[str | int, ...]) -> bool:
+    """Tell whether *name* is no field but a member of a union: a type, or what tells them apart."""
+    is_role = bool(before) and name in {"system", "developer", "user", "assistant", "tool"}
+    return not name.isidentifier() or name in {"str", "int"} or is_role or (name,) == before[-1:]

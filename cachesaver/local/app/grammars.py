@@ -1,0 +1,175 @@
+"""Answers that fit a JSON Schema: each token is chosen among those that a grammar allows.
+
+By llguidance, which is an extra: https://github.com/guidance-ai/llguidance.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cachesaver.local.app.refusals import Refusal
+from cachesaver.local.app.watching import Watching
+from cachesaver.local.guides import Guide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ANY_OBJECT", "Grammars"]
+
+ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+
+_MISSING = (
+    "needs constrained decoding, and llguidance is not installed where the server runs. Install it with: "
+    "pip install 'cachesaver[structured]'"
+)
+
+_OPTIONS = {"x-guidance": {"whitespace_flexible": False}}
+"""https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md#whitespace-handling.
+A model that likes blanks could write nothing else for ever."""
+
+
+class Grammars:
+    """Guides for one tokenizer.
+
+    Args:
+        tokenizer: Of transformers.
+        vocabulary: Tokens that the model chooses among, which may be more than the tokenizer knows.
+        ends: Ids of the tokens that end an answer.
+    """
+
+    def __init__(self, tokenizer: Any, vocabulary: int, ends: frozenset[int]) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._ends = ends
+        self._lock = threading.Lock()
+        self._words: Any = None
+
+    def guide(self, schema: Mapping[str, Any], param: str) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that fit *schema*.
+
+        Raises:
+            Refusal: llguidance is not there, or does not know what the schema asks for.
+        """
+        return self._guides(f"start: %json {_json(schema)}", param)
+
+    def guide_to_call(
+        self, calls: Mapping[str, Mapping[str, Any]], param: str
+    ) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that are JSON with `name` and `arguments`.
+
+        Args:
+            calls: The schema of the arguments of each name.
+            param: The field of the body that asks for it.
+
+        Raises:
+            Refusal: As of `guide`.
+        """
+        return self._guides("\n".join(("start: call", *_rules(calls))), param)
+
+    def guide_in_calls(
+        self,
+        calls: Mapping[str, Mapping[str, Any]],
+        decode: Callable[[Sequence[int]], str],
+        param: str,
+    ) -> Callable[[int], Guide]:
+        """Return what makes the guides of samples that say what they like, but call as *calls* allow.
+
+        Only models of the family of Hermes: a call stands between `<tool_call>` and `</tool_call>`.
+
+        Args:
+            calls: The schema of the arguments of each name.
+            decode: Gives the text of token ids.
+            param: The field of the body that asks for it.
+
+        Raises:
+            Refusal: As of `guide`.
+        """
+        # Blanks as their templates write them, and not for ever.
+        start = r'start: /[ \n]{0,2}/ call /[ \n]{0,2}/ "</tool_call>"'
+        matcher = self._matcher("\n".join((start, *_rules(calls))), param)
+        words = self._ready()
+
+        def begin(said: str) -> Guide:
+            guide = _Guided(matcher.deep_copy(), self._vocabulary)
+            for token in words.tokenize_str(said):
+                guide.accept(token)
+            return guide
+
+        return lambda _: Watching("<tool_call>", decode, begin)
+
+    def _guides(self, rules: str, param: str) -> Callable[[int], Guide]:
+        matcher = self._matcher(rules, param)
+        return lambda _: _Guided(matcher.deep_copy(), self._vocabulary)
+
+    def _matcher(self, rules: str, param: str) -> Any:
+        try:
+            from llguidance import LLMatcher
+        except ModuleNotFoundError as error:
+            raise Refusal(
+                400, f"{param} {_MISSING}", param=param, code="unsupported_parameter"
+            ) from error
+        grammar = LLMatcher.grammar_from_lark(rules)
+        if said := LLMatcher.validate_grammar(grammar, self._ready()):
+            raise _refused(param, said)
+        return LLMatcher(self._ready(), grammar)
+
+    def _ready(self) -> Any:
+        """Return llguidance's own tokenizer, which takes a second to make."""
+        from llguidance.hf import from_tokenizer
+
+        with self._lock:
+            if self._words is None:
+                self._words = from_tokenizer(
+                    self._tokenizer, n_vocab=self._size(), eos_token=sorted(self._ends) or None
+                )
+            return self._words
+
+    def _size(self) -> int:
+        known: int = self._tokenizer.backend_tokenizer.get_vocab_size()
+        return max(self._vocabulary, known)
+
+
+def _rules(calls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the rule `call`: JSON with `name` and `arguments`. Each schema keeps its own `$defs`."""
+    rules = [f"call: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
+    for at, (name, schema) in enumerate(calls.items()):
+        head = json.dumps(f'{{"name": "{name}", "arguments": ')
+        rules.append(f'call{at}: {head} arguments{at} "}}"')
+        rules.append(f"arguments{at}: %json {_json(schema)}")
+    return rules
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return json.dumps({**schema, **_OPTIONS})
+
+
+def _refused(param: str, said: str) -> Refusal:
+    message = f"{param}: a grammar cannot be made of this schema: {said.splitlines()[0][:500]}"
+    return Refusal(400, message, param=param, code="invalid_json_schema")
+
+
+class _Guided:
+    """A guide of llguidance."""
+
+    def __init__(self, matcher: Any, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._vocabulary = vocabulary
+
+    def allowed(self) -> Tensor | None:
+        import torch
+
+        mask = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
+        self._check()
+        return mask[: self._vocabulary] > 0
+
+    def accept(self, token: int) -> bool:
+        self._matcher.consume_token(token)
+        self._check()
+        return bool(self._matcher.is_stopped())
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise RuntimeError(self._matcher.get_error())

@@ -1,0 +1,146 @@
+"""One request under way: its samples are read from the engine together, and told piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cachesaver.local.app.narrating import Narrator, Piece
+from cachesaver.local.app.refusals import Refusal, refusal_of
+from cachesaver.local.engine import Engine
+from cachesaver.local.errors import EngineError
+from cachesaver.local.streams import Stream, Token
+
+__all__ = ["Job", "News", "Usage"]
+
+
+class News(NamedTuple):
+    """What there is to tell of a sample.
+
+    Attributes:
+        place: Of the sample in the answer, from 0.
+        finish: "stop" or "length" with the last news of it.
+    """
+
+    place: int
+    piece: Piece
+    finish: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens: of the prompts, of those what was not computed anew, and of the answers."""
+
+    prompt: int
+    cached: int
+    answer: int
+
+
+class _Heard(NamedTuple):
+    place: int
+    tokens: tuple[Token, ...]
+    error: EngineError | None = None
+
+
+class Job:
+    """Some samples, each with its narrator.
+
+    Attributes:
+        streams: Of each prompt in turn, as many as were asked for.
+
+    Args:
+        lengths: Tokens of each prompt.
+        pool: Where tokens become text: off the event loop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        streams: Sequence[Stream],
+        narrators: Sequence[Narrator],
+        *,
+        lengths: Sequence[int],
+        pool: Executor,
+    ) -> None:
+        self.streams = tuple(streams)
+        self._engine = engine
+        self._narrators = tuple(narrators)
+        self._lengths = tuple(lengths)
+        self._pool = pool
+        self._left = set(range(len(self.streams)))
+
+    async def news(self) -> AsyncGenerator[list[News], None]:
+        """Iterate the news of all samples, in the order in which they come, until the last has ended.
+
+        Raises:
+            Refusal: The engine failed.
+        """
+        heard: asyncio.Queue[_Heard] = asyncio.Queue()
+        readers = [
+            asyncio.create_task(_read(place, stream, heard))
+            for place, stream in enumerate(self.streams)
+        ]
+        loop = asyncio.get_running_loop()
+        try:
+            while self._left:
+                batch = [await heard.get()]
+                while not heard.empty():
+                    batch.append(heard.get_nowait())
+                yield await loop.run_in_executor(self._pool, self._tell, batch)
+        finally:
+            for each in readers:
+                each.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+
+    def close(self) -> None:
+        """Want no more: what has not ended frees its place within a step."""
+        self._engine.cancel(self.streams)
+
+    @property
+    def usage(self) -> Usage:
+        """What it took; whole when the news have ended."""
+        n = len(self.streams) // len(self._lengths)
+        prompts = [self.streams[at : at + n] for at in range(0, len(self.streams), n)]
+        return Usage(
+            prompt=sum(self._lengths),
+            cached=sum(min(stream.cached for stream in each) for each in prompts),
+            answer=sum(narrator.count for narrator in self._narrators),
+        )
+
+    def _tell(self, batch: Sequence[_Heard]) -> list[News]:
+        return [self._news(each) for each in batch if each.place in self._left]
+
+    def _news(self, heard: _Heard) -> News:
+        if heard.error is not None:
+            raise refusal_of(heard.error) from heard.error
+        stream, narrator = self.streams[heard.place], self._narrators[heard.place]
+        piece = narrator.tell(heard.tokens)
+        if narrator.is_stopped:
+            self._engine.cancel((stream,))
+            return self._last(heard.place, piece, "stop")
+        if heard.tokens:
+            return News(heard.place, piece, None)
+        if stream.finish == "cancelled":
+            raise Refusal(500, "the sample was cancelled", code="cancelled")
+        return self._last(heard.place, narrator.close(), narrator_finish(stream, narrator))
+
+    def _last(self, place: int, piece: Piece, finish: str) -> News:
+        self._left.discard(place)
+        return News(place, piece, finish)
+
+
+def narrator_finish(stream: Stream, narrator: Narrator) -> str:
+    """Return why a sample ended: a stop string may have been completed by what was held back."""
+    return "stop" if narrator.is_stopped else str(stream.finish)
+
+
+async def _read(place: int, stream: Stream, heard: asyncio.Queue[_Heard]) -> None:
+    try:
+        while tokens := await stream.aread():
+            heard.put_nowait(_Heard(place, tokens))
+        heard.put_nowait(_Heard(place, ()))
+    except EngineError as error:
+        heard.put_nowait(_Heard(place, (), error))

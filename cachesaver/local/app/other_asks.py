@@ -1,0 +1,66 @@
+"""The bodies of requests for completions and embeddings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cachesaver.local.app.bodies import Body
+from cachesaver.local.app.chat_ask import Drawing
+
+__all__ = ["CompletionAsk", "EmbeddingAsk"]
+
+Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Ids = Annotated[list[Id], Field(min_length=1)]
+Texts = (
+    str
+    | Ids
+    | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    | Annotated[list[Ids], Field(min_length=1, max_length=2048)]
+)
+
+
+def _separate(given: str | list[int] | list[str] | list[list[int]]) -> list[str | list[int]]:
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given[0], int):
+        return [[each for each in given if isinstance(each, int)]]
+    return [each for each in given if not isinstance(each, int)]
+
+
+class CompletionAsk(Drawing):
+    """https://platform.openai.com/docs/api-reference/completions/create."""
+
+    prompt: Texts
+    best_of: int | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    @model_validator(mode="after")
+    def _is_supported(self) -> CompletionAsk:
+        if self.best_of is not None and self.best_of != (self.n or 1):
+            raise ValueError("best_of other than n is not supported by a local model")
+        if self.echo and self.logprobs is not None:
+            raise ValueError("logprobs of an echoed prompt are not supported by a local model")
+        return self
+
+    @property
+    def prompts(self) -> list[str | list[int]]:
+        """Each a text, or token ids."""
+        return _separate(self.prompt)
+
+
+class EmbeddingAsk(Body):
+    """https://platform.openai.com/docs/api-reference/embeddings/create."""
+
+    model: str
+    input: Texts
+    dimensions: Annotated[int, Field(ge=1)] | None = None
+    encoding_format: Literal["float", "base64"] | None = None
+    user: str | None = None
+
+    @property
+    def inputs(self) -> list[str | list[int]]:
+        """Each a text, or token ids."""
+        return _separate(self.input)

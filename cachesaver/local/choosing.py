@@ -1,0 +1,101 @@
+"""Which engine runs a model: slots where every layer keeps the whole text, a group otherwise."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from cachesaver.local.decoder import Decoder
+from cachesaver.local.engine import Engine, Kind, Sizes
+from cachesaver.local.errors import UnsupportedModelError
+from cachesaver.local.group_engine import GroupEngine
+from cachesaver.local.slot_engine import SlotEngine
+from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
+
+__all__ = ["affordable_cells", "choose_engine", "why_not_slots"]
+
+_ATTENTIONS = ("sdpa", "eager")
+"""Those that take a mask per row; https://huggingface.co/docs/transformers/attention_interface."""
+
+_CELLS = 1 << 18
+"""Where there is no telling how much memory is free."""
+
+_SHARE = 0.6
+"""Of the free memory of a GPU, for slots; the rest is for prompts, logits and the model's own work."""
+
+_KEPT_SHARE = 8
+"""Prompts kept for later take one part in so many of what the slots take, besides."""
+
+
+def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
+    """Do what `open_engine` says."""
+    with torch.inference_mode():
+        decoder = Decoder(model, context=sizes.context)
+        reason = "a group was asked for" if kind == "group" else why_not_slots(decoder)
+        if reason is None:
+            return _with_slots(decoder, sizes)
+        if kind == "slot":
+            raise UnsupportedModelError(f"the slot engine cannot run this model: {reason}")
+        if why := _try(group_agrees, decoder):
+            raise UnsupportedModelError(
+                f"no engine can run {type(model).__name__}: going on from its cache, {why}. "
+                "Serve it with another server, and point the client's base_url there"
+            )
+        return GroupEngine(decoder, rows=sizes.rows, cells=sizes.cells or _CELLS)
+
+
+def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
+    cells = sizes.cells or affordable_cells(decoder)
+    return SlotEngine(
+        decoder,
+        layers=len(_layers(decoder)),
+        rows=sizes.rows,
+        cells=cells,
+        kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
+        chunk=sizes.chunk,
+    )
+
+
+def why_not_slots(decoder: Decoder) -> str | None:
+    """Return what keeps a model from being run in slots, or `None` if nothing does."""
+    kinds = {type(layer).__name__ for layer in _layers(decoder) if type(layer) is not DynamicLayer}
+    if kinds:
+        return f"its layers keep other things than the whole text ({', '.join(sorted(kinds))})"
+    if not decoder.takes_positions:
+        return "it takes no position_ids"
+    attention = decoder.config._attn_implementation  # noqa: SLF001  # there is no public name
+    if attention not in _ATTENTIONS:
+        return f"its attention, {attention}, takes no mask per row: load it with attn_implementation='sdpa'"
+    return _try(functools.partial(slots_agree, layers=len(_layers(decoder))), decoder)
+
+
+def _try(agrees: Callable[[Decoder], bool], decoder: Decoder) -> str | None:
+    """Return how the trial *agrees* failed, or `None`."""
+    try:
+        if agrees(decoder):
+            return None
+    except Exception as error:  # noqa: BLE001  # whatever a model raises when it cannot be run so
+        return f"a short text made it raise {type(error).__name__}"
+    return "a short text got other logits than read at once"
+
+
+def _layers(decoder: Decoder) -> list[object]:
+    try:
+        return list(DynamicCache(config=decoder.config).layers)
+    except KeyError as error:
+        raise UnsupportedModelError(
+            f"transformers has no cache for layers of the kind {error}: no engine can run this model"
+        ) from error
+
+
+def affordable_cells(decoder: Decoder) -> int:
+    """Return how many tokens the memory of the device has room for."""
+    if decoder.device.type != "cuda":
+        return _CELLS
+    free, _ = torch.cuda.mem_get_info(decoder.device)
+    return max(decoder.context, int(_SHARE * free / count_bytes(decoder)))

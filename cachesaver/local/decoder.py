@@ -1,0 +1,96 @@
+"""A model of transformers, asked for logits: what its `forward` calls things, and what it holds."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cachesaver.local.errors import UnsupportedModelError
+
+__all__ = ["Decoder"]
+
+_CACHE_NAMES = ("cache", "past_key_values")
+"""What the argument is called from transformers 5.24 on, and before."""
+
+_FAR = 1 << 17
+"""Tokens of context of a model that names no limit."""
+
+
+class Decoder:
+    """Calls *model* in evaluation mode.
+
+    Attributes:
+        vocabulary: How many logits it gives.
+        context: Its greatest length in tokens.
+        ends: Its own end tokens.
+
+    Raises:
+        UnsupportedModelError: It is no decoder, or keeps no cache.
+    """
+
+    def __init__(self, model: Any, *, context: int | None = None) -> None:
+        self.model = model.eval()
+        self.device: torch.device = model.device
+        self.config = model.config.get_text_config(decoder=True)
+        self.vocabulary = int(self.config.vocab_size)
+        self.context = context or int(getattr(self.config, "max_position_embeddings", None) or _FAR)
+        self.ends = _end_tokens(model)
+        takes = inspect.signature(model.forward).parameters
+        if model.config.is_encoder_decoder or not any(name in takes for name in _CACHE_NAMES):
+            raise UnsupportedModelError(
+                f"{type(model).__name__} is not a decoder with a cache: only models that continue a text "
+                "can be served, such as those of AutoModelForCausalLM"
+            )
+        self._cache_name = next(name for name in _CACHE_NAMES if name in takes)
+        self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self.takes_positions = "position_ids" in takes
+
+    def __call__(
+        self,
+        tokens: Tensor,
+        cache: Any,
+        *,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Read *tokens* (rows, some) after what *cache* holds.
+
+        Args:
+            tokens: Ids.
+            cache: Of transformers; it gets *tokens* too.
+            positions: Of the tokens in their texts, of their shape; `None`: right after the cache.
+            mask: What each may look at: bool, (rows, 1, some, length); `None`: all before it.
+
+        Returns:
+            Logits after the last token, (rows, vocabulary).
+        """
+        named: dict[str, Any] = {self._cache_name: cache, **self._keep}
+        if positions is not None:
+            named["position_ids"] = positions
+        if mask is not None:
+            named["attention_mask"] = self._in_its_form(mask)
+        logits: Tensor = self.model(input_ids=tokens, use_cache=True, **named).logits
+        return logits[:, -1, : self.vocabulary]  # some pad their output layer
+
+    def tensor(self, values: object) -> Tensor:
+        """Return whole numbers on the model's device."""
+        return torch.tensor(values, dtype=torch.long, device=self.device)
+
+    def _in_its_form(self, mask: Tensor) -> Tensor:
+        """Return *mask* for this attention: `eager` adds it, `sdpa` takes it as it is."""
+        if self.config._attn_implementation != "eager":  # noqa: SLF001  # there is no public name
+            return mask
+        dtype = self.model.dtype
+        never = torch.finfo(dtype).min
+        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, never)
+
+
+def _end_tokens(model: Any) -> frozenset[int]:
+    settings = getattr(model, "generation_config", None) or model.config
+    ends = getattr(settings, "eos_token_id", None)
+    if ends is None:
+        return frozenset()
+    return frozenset([ends] if isinstance(ends, int) else ends)

@@ -1,0 +1,147 @@
+"""What an app sees of an engine: prompts go in, streams of tokens come out.
+
+Used like::
+
+    engine = open_engine(model)
+    streams = engine.submit(token_ids, 4, Params(temperature=0.7, seed=1))
+    for token in streams[0]: ...
+
+Texts, chat templates and stop strings are the app's: an engine knows tokens only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, Protocol, TypeAlias
+
+from cachesaver.local.errors import ParameterError
+from cachesaver.local.guides import Guide
+from cachesaver.local.params import Params
+from cachesaver.local.streams import Stream
+
+__all__ = ["Engine", "Kind", "Sizes", "Stats"]
+
+Kind: TypeAlias = Literal["auto", "slot", "group"]
+"""Which engine: slots where every layer of the model keeps the whole text, a group of one prompt's
+samples otherwise, or what fits the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much an engine may hold.
+
+    Attributes:
+        context: Tokens that prompt and answer may have together; `None`: what the model says.
+        rows: Samples that take their steps together, at most.
+        cells: Tokens in memory for them, samples times the longest; `None`: what there is room for.
+        kept: Tokens of prompts to keep for later prompts that begin alike; `None`: an eighth of *cells*.
+        chunk: Tokens of a prompt that are read between two steps of the others.
+
+    Raises:
+        ParameterError: One is below 1, or *kept* below 0.
+    """
+
+    context: int | None = None
+    rows: int = 64
+    cells: int | None = None
+    kept: int | None = None
+    chunk: int = 512
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, least = getattr(self, each.name), 0 if each.name == "kept" else 1
+            if value is not None and value < least:
+                raise ParameterError(each.name, f"{each.name} must be {least} or more, not {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What an engine has done since it was opened, and what it is doing.
+
+    Attributes:
+        engine: "slot" or "group".
+        running: Samples in the batch now.
+        waiting: Samples that wait for a place in it, or for their prompt to be read.
+        steps: Times the model was asked for the next token of the whole batch.
+        prompt_tokens: Tokens of prompts that were computed.
+        reused_tokens: Tokens of prompts that were taken from a prompt before.
+        answer_tokens: Tokens drawn.
+        finished: Samples that came to their end.
+        cancelled: Samples that somebody wanted no longer.
+        failed: Samples that ended with an error.
+        set_back: Times a sample lost its place for want of memory, to go on later.
+        cells: Tokens that the batch may hold, rows times the longest of them.
+        cells_used: Those it holds now.
+    """
+
+    engine: str
+    running: int
+    waiting: int
+    steps: int
+    prompt_tokens: int
+    reused_tokens: int
+    answer_tokens: int
+    finished: int
+    cancelled: int
+    failed: int
+    set_back: int
+    cells: int
+    cells_used: int
+
+
+class Engine(Protocol):
+    """Draws samples from one model, on a thread of its own; all methods may be called by any thread.
+
+    What a sample is depends on model, prompt, parameters, seed and index alone: not on *n*, on what
+    else runs, or on the kind of engine, but for the rounding of sums in another order.
+    """
+
+    @property
+    def context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """Token ids are from 0 to below this."""
+        ...
+
+    def submit(
+        self,
+        token_ids: Sequence[int],
+        n: int,
+        params: Params,
+        *,
+        first_index: int = 0,
+        guide: Callable[[int], Guide] | None = None,
+    ) -> tuple[Stream, ...]:
+        """Ask for the samples *first_index* to *first_index* + *n* - 1 after the prompt *token_ids*.
+
+        Four samples are the same as one sample four times, with `first_index` 0 to 3. Returns at once.
+
+        Args:
+            token_ids: At least one.
+            n: 1 to 65,536.
+            params: Without a *seed*, one is drawn for all *n*.
+            first_index: 0 to 2**62.
+            guide: Makes the guide of a sample, from its index; called before `submit` returns.
+
+        Raises:
+            ParameterError: An argument or a parameter is out of bounds.
+            PromptTooLongError: Prompt and *max_tokens* do not fit.
+            EngineClosedError: It was closed.
+        """
+        ...
+
+    def cancel(self, streams: Sequence[Stream]) -> None:
+        """Ask for no more of *streams*: their slots are free within a step."""
+        ...
+
+    def stats(self) -> Stats:
+        """Return counts and sizes, for a health page or a metric."""
+        ...
+
+    def close(self) -> None:
+        """End all streams with `EngineClosedError` and wait for the thread. May be called twice."""
+        ...

@@ -1,0 +1,107 @@
+"""Models from a folder or a hub, as an application serves them. Needs torch and transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from cachesaver.errors import ConfigurationError
+from cachesaver.local.app.served import Served
+from cachesaver.local.app.tongue import Tongue
+from cachesaver.local.encoding import TextEncoder
+from cachesaver.local.engine import Kind, Sizes
+from cachesaver.local.opening import open_engine
+
+__all__ = ["load", "serve"]
+
+
+def load(
+    model: str,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    kind: Kind = "auto",
+    sizes: Sizes | None = None,
+) -> Served:
+    """Load *model* for serving.
+
+    Args:
+        model: A folder, or the id of a model on the hub, such as `Qwen/Qwen3-0.6B`.
+        name: That requests say; by default the id, or the folder's name.
+        device: As torch has it, such as `cuda:1`; "auto": a GPU where there is one.
+        dtype: As torch has it, such as `bfloat16`; "auto": as the model was saved.
+        kind: Of the engine.
+        sizes: Of the engine.
+
+    Raises:
+        ConfigurationError: There is no such model, device or dtype.
+        UnsupportedModelError: No engine can run it.
+    """
+    kind_of_numbers = _dtype(dtype)
+    try:
+        where = torch.device(_device() if device == "auto" else device)
+        config = AutoConfig.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        maker = AutoModelForCausalLM if _writes(config) else AutoModel
+        made = maker.from_pretrained(model, dtype=kind_of_numbers).to(where).eval()
+    except (OSError, ValueError, RuntimeError) as error:  # torch's own is the last
+        raise ConfigurationError(f"the model {model!r} cannot be loaded: {error}") from error
+    called = name or (Path(model).name if Path(model).exists() else model)
+    if not _writes(config):
+        # Models such as RoBERTa count positions from 2: their tokenizers say what fits.
+        encoder = TextEncoder.of(made, Path(model), context=tokenizer.model_max_length)
+        return Served(name=called, tongue=Tongue(tokenizer), encoder=encoder)
+    return serve(made, tokenizer, name=called, kind=kind, sizes=sizes)
+
+
+def serve(
+    model: Any,
+    tokenizer: Any,
+    *,
+    name: str,
+    kind: Kind = "auto",
+    sizes: Sizes | None = None,
+) -> Served:
+    """Return *model*, which writes text, and its *tokenizer*, both of transformers, for serving.
+
+    Raises:
+        UnsupportedModelError: No engine can run it.
+    """
+    engine = open_engine(model, kind=kind, sizes=sizes or Sizes())
+    return Served(name=name, tongue=Tongue(tokenizer), engine=engine, ends=_ends(model))
+
+
+def _ends(model: Any) -> frozenset[int]:
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = model.config.eos_token_id
+    given: Sequence[int] = [ends] if isinstance(ends, int) else (ends or ())
+    return frozenset(given)
+
+
+def _writes(config: Any) -> bool:
+    architectures = getattr(config, "architectures", None) or ()
+    return any(
+        each.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
+        for each in architectures
+    )
+
+
+def _dtype(name: str) -> Any:
+    if name == "auto":
+        return name
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype):
+        raise ConfigurationError(f"{name!r} is no dtype: say float32, bfloat16 or float16")
+    return dtype
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

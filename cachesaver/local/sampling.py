@@ -1,0 +1,121 @@
+"""Draw the next token of each of several rows, each by its own parameters and its own randomness.
+
+    token = argmax(logits / temperature + gumbel(seed, sample index, position in the answer, token))
+
+What a row gets depends on nothing but itself: not on its neighbours, its place among them, or when
+it arrived. And noise on the logits that is small beside the Gumbel noise seldom changes a token.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cachesaver.local.filters import Filters
+from cachesaver.local.guides import Guide
+from cachesaver.local.noise import gumbel
+from cachesaver.local.params import Params
+from cachesaver.local.penalties import Bias, Penalties
+from cachesaver.local.streams import Token
+
+__all__ = ["Draw", "Sampler"]
+
+_COLDEST = 1e-6
+"""Temperatures below it would divide logits beyond what a float holds; noise is nothing here already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What a row's next token is drawn by.
+
+    Attributes:
+        key: `noise.sample_key` of its seed and sample index.
+        prompt: Token ids.
+        answer: Those drawn so far.
+    """
+
+    params: Params
+    key: int
+    prompt: Sequence[int]
+    answer: Sequence[int]
+    guide: Guide | None = None
+
+
+class Sampler:
+    """Draws for a fixed set of rows, step after step; made anew when the set changes."""
+
+    def __init__(self, draws: Sequence[Draw], *, vocabulary: int, device: torch.device) -> None:
+        params = [each.params for each in draws]
+        self._keys = torch.tensor([each.key for each in draws], dtype=torch.long, device=device)
+        self._positions = torch.tensor([len(each.answer) for each in draws], device=device)
+        heat = [1.0 if each.is_greedy else max(each.temperature, _COLDEST) for each in params]
+        self._heat = torch.tensor(heat, dtype=torch.float32, device=device)[:, None]
+        self._is_drawn = torch.tensor([not each.is_greedy for each in params], device=device)[
+            :, None
+        ]
+        self._is_greedy = all(each.is_greedy for each in params)
+        self._filters = Filters(params, device)
+        self._bias = Bias(params, device)
+        self._guides = [(row, each.guide) for row, each in enumerate(draws) if each.guide]
+        self._penalties = Penalties(
+            params,
+            [each.prompt for each in draws],
+            [each.answer for each in draws],
+            vocabulary=vocabulary,
+            device=device,
+        )
+        self._tops = [each.logprobs for each in params]
+        self._widest = max((top for top in self._tops if top is not None), default=None)
+
+    def draw(self, logits: Tensor) -> list[Token | None]:
+        """Return the next token of each row; `None` where the model gave no numbers.
+
+        Args:
+            logits: (rows, vocabulary), of any float type; not changed.
+        """
+        raw = logits.to(torch.float32)
+        scores = self._scores(raw.clone())
+        best, tokens = scores.max(dim=-1)
+        self._penalties.count(tokens)
+        self._positions += 1
+        rows = torch.stack((tokens, torch.isfinite(best).long()), dim=1).tolist()
+        reports = self._reports(raw, tokens)
+        return [
+            Token(id=token, logprob=chance, top=top) if is_number else None
+            for (token, is_number), (chance, top) in zip(rows, reports, strict=True)
+        ]
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        self._penalties.apply(logits)
+        self._bias.apply(logits)
+        for row, guide in self._guides:
+            if (allowed := guide.allowed()) is not None:
+                logits[row].masked_fill_(~allowed.to(logits.device), -math.inf)
+        logits /= self._heat
+        self._filters.apply(logits)
+        if not self._is_greedy:
+            noise = gumbel(self._keys, self._positions, logits.shape[1])
+            logits += torch.where(self._is_drawn, noise, 0.0)
+        return logits
+
+    def _reports(self, raw: Tensor, tokens: Tensor) -> list[_Report]:
+        """Return the log-probabilities that were asked for, per row."""
+        if self._widest is None:
+            return [(None, ())] * len(self._tops)
+        chances = raw.log_softmax(dim=-1)
+        own = chances.gather(1, tokens[:, None])[:, 0].tolist()
+        values, ids = chances.topk(min(self._widest, raw.shape[1]), dim=-1)
+        tops = [
+            list(zip(*row, strict=True)) for row in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
+        return [
+            (None, ()) if wanted is None else (chance, tuple(top[:wanted]))
+            for wanted, chance, top in zip(self._tops, own, tops, strict=True)
+        ]
+
+
+_Report = tuple[float | None, tuple[tuple[int, float], ...]]

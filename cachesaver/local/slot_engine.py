@@ -1,0 +1,159 @@
+"""The engine for models whose layers all look at the whole text: each sample has a slot of its own.
+
+A prompt is read once, however many samples are drawn after it; all samples take their steps together,
+and new ones join between two steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cachesaver.local.decoder import Decoder
+from cachesaver.local.prefill import Prefill, Prefixes
+from cachesaver.local.rows import Prompt, Row
+from cachesaver.local.sampling import Sampler
+from cachesaver.local.slots import Slots
+from cachesaver.local.worker import Worker
+
+__all__ = ["SlotEngine"]
+
+_HEADROOM = 32
+"""Tokens that a sample must be able to grow by when it joins, or it would soon be set back."""
+
+
+class SlotEngine(Worker):
+    """See `cachesaver.local.engine.Engine`.
+
+    Args:
+        decoder: Of which every layer keeps keys and values of the whole text.
+        layers: How many keep them.
+        rows: Samples in the batch at most.
+        cells: Tokens in the batch at most: samples times the longest of them.
+        kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
+        chunk: Tokens of a prompt that are read between two steps of the batch.
+    """
+
+    kind = "slot"
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        layers: int,
+        rows: int = 64,
+        cells: int = 1 << 18,
+        kept: int = 1 << 16,
+        chunk: int = 512,
+    ) -> None:
+        super().__init__(decoder, cells=cells)
+        self._rows = rows
+        self._chunk = chunk
+        self._slots = Slots(layers=layers, cells=cells, device=decoder.device)
+        self._prefixes = Prefixes(kept)
+        self._prefill: Prefill | None = None
+        self._sampler: Sampler | None = None
+
+    def turn(self) -> None:
+        """Seat who can be, read a chunk of the next prompt, take one step."""
+        self._read()
+        while self._seat():
+            pass
+        self._make_room()
+        if self.running:
+            with self.blaming(self.running):
+                self._step()
+
+    def leave(self, rows: Sequence[Row]) -> None:
+        """Free the slots of *rows*."""
+        for slot in sorted((self.running.index(row) for row in rows), reverse=True):
+            self._slots.remove(slot)
+            self.running[slot] = self.running[-1]
+            self.running.pop()
+        if rows:
+            self._sampler = None
+
+    def count_cells(self) -> int:
+        """Return how many tokens the batch holds."""
+        return self._slots.used
+
+    # Reading prompts.
+
+    def _read(self) -> None:
+        """Read one chunk of the prompt whose turn it is."""
+        prompt = self._next_prompt()
+        if prompt is None or self._prefill is None or self._prefill.logits is not None:
+            return
+        with self.blaming(prompt.rows):
+            self.counts["prompt_tokens"] += self._prefill.advance(self.decoder, self._chunk)
+            if self._prefill.logits is not None:
+                self._prefixes.keep(self._prefill)
+
+    def _next_prompt(self) -> Prompt | None:
+        """Return the prompt being read, or the next one."""
+        if self.current is None or not self.current.rows:
+            self.current, self._prefill = self.queue.pop(), None
+            if self.current is not None:
+                self._prefill = self._prefixes.open(self.current.tokens)
+                self.counts["reused_tokens"] += self._prefill.cached
+        return self.current
+
+    # Joining the batch.
+
+    def _seat(self) -> bool:
+        """Let samples of the prompt that was read join; tell whether another prompt may do so now."""
+        prompt, prefill = self._next_prompt(), self._prefill
+        if prompt is None or prefill is None or prefill.logits is None:
+            return False
+        joining = [
+            prompt.rows.popleft() for _ in range(self._count_free(len(prefill.tokens), prompt))
+        ]
+        with self.blaming(joining):
+            self._join(joining, prefill)
+        return bool(joining) and not prompt.rows
+
+    def _count_free(self, length: int, prompt: Prompt) -> int:
+        """Return how many samples of *prompt* may join."""
+        most = min(len(prompt.rows), self._rows - len(self.running))
+        if not self.running and not self._slots.has_room(1, length + _HEADROOM):
+            return min(1, most)  # alone, it fits: `submit` saw to that
+        while most > 0 and not self._slots.has_room(most, length + _HEADROOM):
+            most -= 1
+        return max(0, most)
+
+    def _join(self, rows: Sequence[Row], prefill: Prefill) -> None:
+        """Draw the first token of *rows*, and seat those that are not over with it."""
+        if not rows or prefill.logits is None:
+            return
+        for row in rows:
+            row.stream.cached = row.stream.cached if row.answer else prefill.cached
+        logits = prefill.logits.expand(len(rows), -1)
+        over = self.deliver(rows, self._sampler_of(rows).draw(logits))
+        staying = [row for row in rows if row not in over]
+        if staying:
+            self._slots.seat(prefill.states, len(staying))
+            self.running += staying
+            self._sampler = None
+
+    def _sampler_of(self, rows: Sequence[Row]) -> Sampler:
+        draws = [row.draw for row in rows]
+        return Sampler(draws, vocabulary=self.decoder.vocabulary, device=self.decoder.device)
+
+    # Taking a step.
+
+    def _make_room(self) -> None:
+        """Set the youngest samples back until all others can grow by a token."""
+        while len(self.running) > 1 and not self._slots.has_room(0, max(self._slots.lengths) + 1):
+            youngest = max(self.running, key=lambda row: row.serial)
+            self.leave([youngest])
+            self.queue.put_back(youngest)
+            self.counts["set_back"] += 1
+
+    def _step(self) -> None:
+        """Draw the next token of every sample."""
+        self._sampler = self._sampler or self._sampler_of(self.running)
+        positions, mask = self._slots.open_step()
+        tokens = self.decoder.tensor([row.answer[-1:] for row in self.running])
+        logits = self.decoder(tokens, self._slots.cache, positions=positions, mask=mask)
+        self._slots.close_step()
+        self.counts["steps"] += 1
+        self.leave(self.deliver(self.running, self._sampler.draw(logits)))

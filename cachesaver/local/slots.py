@@ -1,0 +1,184 @@
+"""The batch's memory: one slot per sample, all slots of one length, used from the first without gaps.
+
+It is a cache of transformers: a layer writes the new key and value of each row where that row's text
+ends, and gives back the slots in use; the mask hides what lies behind each row's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache
+from transformers.cache_utils import CacheLayerMixin
+
+from cachesaver.local.prefill import States
+
+__all__ = ["Slots", "plan"]
+
+_GRAIN = 8
+"""Lengths are multiples of it: the kernels of CUDA want masks so aligned."""
+
+_STRIDE = 64
+"""Tokens by which slots grow, so that they are not copied at each step."""
+
+
+def plan(rows: int, length: int, *, now: tuple[int, int], cells: int) -> tuple[int, int]:
+    """Return how many slots of what length to have, at least *rows* and *length*.
+
+    There is *now* so much of both. Rows times length may not be more than *cells*, and *rows* x
+    *length* is not.
+    """
+    if rows <= now[0] and length <= now[1]:
+        return now
+    generous = (1 << (rows - 1).bit_length(), _up(length, _STRIDE))
+    both = (max(now[0], generous[0]), max(now[1], generous[1]))
+    choices = (both, generous, (rows, generous[1]), (rows, _up(length, _GRAIN)))
+    return next((each for each in choices if each[0] * each[1] <= cells), (rows, length))
+
+
+class Slots:
+    """Keys and values of the rows in the batch.
+
+    Attributes:
+        lengths: Tokens of each row in use.
+        cache: To be handed to the model, after `open_step`.
+    """
+
+    def __init__(self, *, layers: int, cells: int, device: torch.device) -> None:
+        self.lengths: list[int] = []
+        self._cells = cells
+        self._device = device
+        self._shape = (0, 0)
+        self._layers = [_SlotLayer() for _ in range(layers)]
+        self.cache: Any = Cache(layers=list(self._layers))
+
+    @property
+    def used(self) -> int:
+        """Cells that the rows take up, the longest giving the length of all."""
+        return len(self.lengths) * max(self.lengths, default=0)
+
+    def has_room(self, rows: int, length: int) -> bool:
+        """Tell whether so many rows more, of that length, would fit."""
+        return (len(self.lengths) + rows) * max(length, *self.lengths, 0) <= self._cells
+
+    def seat(self, states: States, rows: int) -> None:
+        """Give the next *rows* slots what was read; there is room."""
+        first, length = len(self.lengths), states[0][0].shape[2]
+        self._fit(first + rows, max(length, *self.lengths, 0), states)
+        for layer, (keys, values) in zip(self._layers, states, strict=True):
+            layer.fill(slice(first, first + rows), keys, values)
+        self.lengths += [length] * rows
+
+    def open_step(self) -> tuple[Tensor, Tensor]:
+        """Make room for one more token in each row.
+
+        Returns:
+            Positions, (rows, 1), and what may be looked at, (rows, 1, 1, length).
+        """
+        rows, length = len(self.lengths), max(self.lengths) + 1
+        self._fit(rows, length, [(layer.own_keys, layer.own_values) for layer in self._layers])
+        ends = torch.tensor(self.lengths, device=self._device)
+        visible = min(_up(length, _GRAIN), self._shape[1])
+        mask = torch.arange(visible, device=self._device)[None, :] <= ends[:, None]
+        for layer in self._layers:
+            layer.aim(ends, visible)
+        return ends[:, None], mask[:, None, None, :]
+
+    def close_step(self) -> None:
+        """Take note that each row has one more token."""
+        self.lengths = [length + 1 for length in self.lengths]
+
+    def remove(self, slot: int) -> None:
+        """Free *slot*: the last one in use moves there."""
+        last = len(self.lengths) - 1
+        for layer in self._layers:
+            layer.move(last, slot, self.lengths[last])
+        self.lengths[slot] = self.lengths[last]
+        self.lengths.pop()
+
+    def _fit(self, rows: int, length: int, like: States) -> None:
+        shape = plan(rows, length, now=self._shape, cells=self._cells)
+        if shape == self._shape:
+            return
+        kept, longest = len(self.lengths), max(self.lengths, default=0)
+        for layer, (keys, values) in zip(self._layers, like, strict=True):
+            layer.resize(shape, kept, longest, keys=keys, values=values)
+        self._shape = shape
+
+
+class _SlotLayer(CacheLayerMixin):
+    """One layer of the slots."""
+
+    is_sliding = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own_keys = self.own_values = torch.zeros(0)
+        self._is_empty = True
+        self._rows = self._ends = torch.zeros(0)
+        self._visible = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Nothing: `resize` did it."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor]:
+        """Write one token per row; return all that may be looked at."""
+        rows = len(key_states)
+        self.own_keys[self._rows, :, self._ends] = key_states[:, :, 0]
+        self.own_values[self._rows, :, self._ends] = value_states[:, :, 0]
+        return self.own_keys[:rows, :, : self._visible], self.own_values[:rows, :, : self._visible]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return how much may be looked at, and from where on."""
+        return self._visible, 0
+
+    def get_seq_length(self) -> int:
+        """Return the length of the longest row."""
+        return max(0, self._visible - 1)
+
+    def get_max_length(self) -> int:
+        """Return that there is no limit: it is the engine's."""
+        return -1
+
+    def get_max_cache_shape(self) -> int:
+        """Do as `get_max_length` does, which earlier releases of transformers call so."""
+        return -1
+
+    def aim(self, ends: Tensor, visible: int) -> None:
+        self._rows = torch.arange(len(ends), device=ends.device)
+        self._ends, self._visible = ends, visible
+
+    def fill(self, slots: slice, keys: Tensor, values: Tensor) -> None:
+        self.own_keys[slots, :, : keys.shape[2]] = keys
+        self.own_values[slots, :, : values.shape[2]] = values
+
+    def move(self, old: int, new: int, length: int) -> None:
+        if old != new:
+            self.own_keys[new, :, :length] = self.own_keys[old, :, :length]
+            self.own_values[new, :, :length] = self.own_values[old, :, :length]
+
+    def resize(
+        self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
+    ) -> None:
+        """Have *shape* slots of heads and widths like *keys* and *values*; keep what is in use.
+
+        Zeros, for what the mask hides is still multiplied by 0, and no number is not a number then.
+        """
+        old = (keys, values) if self._is_empty else (self.own_keys, self.own_values)
+        self.own_keys = _resized(old[0], shape, rows, length)
+        self.own_values = _resized(old[1], shape, rows, length)
+        self._is_empty, self.is_initialized = False, True
+
+
+def _resized(old: Tensor, shape: tuple[int, int], rows: int, length: int) -> Tensor:
+    new = old.new_zeros((shape[0], old.shape[1], shape[1], old.shape[3]))
+    new[:rows, :, :length] = old[:rows, :, :length]
+    return new
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

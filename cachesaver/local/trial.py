@@ -1,0 +1,74 @@
+"""Whether an engine's way to run a model gives what the model gives when it reads the text at once.
+
+A model may ignore a mask, a position or a cache without a word. So each is tried on two short texts
+before it is trusted: a wrong answer would be worse than none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from cachesaver.local.decoder import Decoder
+from cachesaver.local.prefill import Prefill
+from cachesaver.local.slots import Slots
+
+__all__ = ["count_bytes", "group_agrees", "slots_agree"]
+
+_LENGTHS = (5, 11)
+_PRIME = 7919
+"""Spreads the ids of a text over the vocabulary."""
+
+_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
+_ROUGH = 0.1
+"""Of half-precision types, relative to the largest logit: a mistake is of the order of the logits."""
+
+
+def slots_agree(decoder: Decoder, *, layers: int) -> bool:
+    """Tell whether rows of different lengths can take a step together, in slots."""
+    slots = Slots(layers=layers, cells=1 << 10, device=decoder.device)
+    texts = [_text(length, decoder.vocabulary) for length in _LENGTHS]
+    for text in texts:
+        prefill = Prefill(text[:-1])
+        prefill.advance(decoder, 3)
+        prefill.advance(decoder, len(text))
+        slots.seat(prefill.states, 1)
+    positions, mask = slots.open_step()
+    last = decoder.tensor([text[-1:] for text in texts])
+    found = decoder(last, slots.cache, positions=positions, mask=mask)
+    return _is_close(found, torch.cat([_at_once(decoder, text) for text in texts]))
+
+
+def group_agrees(decoder: Decoder) -> bool:
+    """Tell whether a text can be read once and gone on from in several rows, of which one leaves."""
+    text = _text(max(_LENGTHS), decoder.vocabulary)
+    cache: Any = DynamicCache(config=decoder.config)
+    decoder(decoder.tensor([text[:-2]]), cache)
+    cache.reorder_cache(decoder.tensor([0, 0, 0]))
+    decoder(decoder.tensor([text[-2:-1]] * 3), cache)
+    cache.reorder_cache(decoder.tensor([0, 2]))
+    found = decoder(decoder.tensor([text[-1:]] * 2), cache)
+    return _is_close(found, _at_once(decoder, text).expand(2, -1))
+
+
+def count_bytes(decoder: Decoder) -> int:
+    """Return how much memory a token takes in slots."""
+    prefill = Prefill(_text(1, decoder.vocabulary))
+    prefill.advance(decoder, 1)
+    return sum(each.nbytes for layer in prefill.states for each in layer)
+
+
+def _text(length: int, vocabulary: int) -> tuple[int, ...]:
+    return tuple((at + 1) * _PRIME % vocabulary for at in range(length))
+
+
+def _at_once(decoder: Decoder, text: tuple[int, ...]) -> Tensor:
+    return decoder(decoder.tensor([text]), DynamicCache(config=decoder.config))
+
+
+def _is_close(found: Tensor, wanted: Tensor) -> bool:
+    most = _TOLERANCE.get(found.dtype, _ROUGH) * wanted.abs().max()
+    return bool(((found - wanted).abs() <= most).all())

@@ -1,0 +1,93 @@
+"""`cachesaver local serve` on the command line; what it serves is tested in tests/local."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cachesaver.cli import main
+from cachesaver.cli.local import KEY
+
+has_models = all(find_spec(name) for name in ("torch", "transformers"))
+needs_models = pytest.mark.skipif(not has_models, reason="needs cachesaver[local]")
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the one sentence that *arguments* end in."""
+    assert main(["local", "serve", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("cachesaver: ")
+    return error
+
+
+def test_without_the_extra_it_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "cachesaver.local.loading", raising=False)
+
+    assert "pip install 'cachesaver[local]'" in said(capsys, "--model", "m")
+
+
+def test_a_name_is_for_one_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--name" in said(capsys, "--model", "a", "--model", "b", "--name", "c")
+
+
+@needs_models
+def test_elsewhere_than_on_loopback_it_needs_a_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an address that others reach, then it is refused before the model is loaded."""
+    monkeypatch.delenv(KEY, raising=False)
+
+    assert "--api-key" in said(capsys, "--model", "no-such-model", "--host", "0.0.0.0")
+
+
+@needs_models
+def test_a_model_that_is_not_there_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "cannot be loaded" in said(capsys, "--model", str(tmp_path))
+
+
+@needs_models
+def test_it_serves_until_interrupted(tmp_path: Path) -> None:
+    import local_app
+
+    folder = tmp_path / "little-bert"
+    local_app.bert().save_pretrained(folder)
+    local_app.tokenizer().save_pretrained(folder)
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "cachesaver",
+            "local",
+            "serve",
+            "--model",
+            str(folder),
+            "--port",
+            "0",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, KEY: "secret"},
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split(" at ")[1].split()[0]
+        directions = process.stdout.readline()
+
+        headers = {"authorization": "Bearer secret"}
+        models = httpx.get(f"{url}/models", headers=headers).json()["data"]
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert [each["id"] for each in models] == ["little-bert"]
+    assert "secret" not in directions

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import local_app
+from cachesaver.local.encoding import TextEncoder
+
+TEXTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14]]
+
+
+def alone(text: list[int]) -> Any:
+    """Return the last hidden states of *text*, by the model itself, without padding."""
+    with torch.inference_mode():
+        return local_app.bert()(input_ids=torch.tensor([text])).last_hidden_state[0]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_padding_changes_nothing(pooling: Any) -> None:
+    vectors = TextEncoder(local_app.bert(), pooling=pooling, is_unit=False).embed(TEXTS)
+
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        hidden = alone(text)
+        expected = hidden.mean(dim=0) if pooling == "mean" else hidden[0]
+        assert vector == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_more_than_a_batch_keeps_its_order() -> None:
+    encoder = TextEncoder(local_app.bert())
+    texts = [[5 + at % 7] * (1 + at * 13 % 40) for at in range(70)]
+
+    many = encoder.embed(texts)
+
+    assert many[41] == pytest.approx(encoder.embed([texts[41]])[0], abs=1e-5)
+    assert many[69] == pytest.approx(encoder.embed([texts[69]])[0], abs=1e-5)
+
+
+def test_vectors_have_length_one() -> None:
+    (vector,) = TextEncoder(local_app.bert()).embed(TEXTS[:1])
+
+    assert sum(each * each for each in vector) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "kinds", "expected"),
+    [
+        ({"pooling_mode_cls_token": True}, ["Transformer", "Pooling", "Normalize"], ("cls", True)),
+        ({"pooling_mode_mean_tokens": True}, ["Transformer", "Pooling"], ("mean", False)),
+        (None, None, ("mean", True)),
+    ],
+)
+def test_it_pools_as_the_models_folder_says(
+    tmp_path: Path, pooling: Any, kinds: list[str] | None, expected: tuple[str, bool]
+) -> None:
+    if kinds is not None:
+        modules = [{"type": f"sentence_transformers.models.{kind}"} for kind in kinds]
+        (tmp_path / "modules.json").write_text(json.dumps(modules))
+        (tmp_path / "1_Pooling").mkdir()
+        (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+
+    encoder = TextEncoder.of(local_app.bert(), tmp_path, context=10**30)
+
+    assert (encoder._pooling, encoder._is_unit) == expected
+    assert encoder.context == 64
+
+
+def test_what_the_tokenizer_says_fits_counts() -> None:
+    assert TextEncoder(local_app.bert(), context=62).context == 62

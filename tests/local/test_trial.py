@@ -1,0 +1,76 @@
+"""A trial finds the model that ignores what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import tiny
+from cachesaver.local.decoder import Decoder
+from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+class Deaf:
+    """A model that leaves one argument out."""
+
+    def __init__(self, argument: str) -> None:
+        self.model = tiny.model()
+        self.argument = argument
+
+    def __call__(self, **given: Any) -> Any:
+        given.pop(self.argument, None)
+        return self.model(**given)
+
+
+def deaf(argument: str) -> Decoder:
+    decoder = Decoder(tiny.model())
+    decoder.model = Deaf(argument)
+    return decoder
+
+
+def test_a_model_that_hears_passes_both() -> None:
+    decoder = Decoder(tiny.model())
+
+    assert slots_agree(decoder, layers=2)
+    assert group_agrees(decoder)
+
+
+@pytest.mark.parametrize("argument", ["position_ids", "attention_mask"])
+def test_a_model_that_is_deaf_fails_in_slots(argument: str) -> None:
+    assert not slots_agree(deaf(argument), layers=2)
+
+
+def test_a_model_that_keeps_no_cache_fails_in_a_group() -> None:
+    decoder = Decoder(tiny.model())
+
+    class Forgetful:
+        model = decoder.model
+
+        def __call__(self, *, cache: Any = None, past_key_values: Any = None, **given: Any) -> Any:
+            answer = self.model(**{**given, "use_cache": False})
+            (cache or past_key_values).update(*torch.zeros(2, len(given["input_ids"]), 1, 1, 1), 0)
+            return answer
+
+    decoder.model = Forgetful()
+
+    assert not group_agrees(decoder)
+
+
+def test_half_precision_passes() -> None:
+    decoder = Decoder(tiny.model().to(torch.bfloat16))
+
+    assert slots_agree(decoder, layers=2)
+    assert group_agrees(decoder)
+
+
+def test_a_token_takes_keys_and_values_of_all_layers() -> None:
+    assert count_bytes(Decoder(tiny.model())) == 2 * 2 * 2 * 8 * 4
