@@ -69,7 +69,8 @@ def use_cassette(
         @cachesaver.use_cassette("greeting.cassette", record_mode="none")
         async def test_greeting(): ...
 
-        async with cachesaver.use_cassette("greeting.cassette"): ...    # on an event loop
+        async def greet():                       # on an event loop
+            async with cachesaver.use_cassette("greeting.cassette"): ...
 
     Args:
         path: Of the file.

@@ -14,7 +14,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 @contextlib.contextmanager
-def _provider() -> Iterator[str]:
+def _provider() -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 18_127), Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/v1/chat/completions"
