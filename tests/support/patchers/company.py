@@ -16,6 +16,7 @@ from patchers.tracers import (
     OpenTelemetry,
     Proxies,
     Seams,
+    Sentry,
 )
 
 __all__ = ["PATCHERS", "Other", "Patcher"]
@@ -88,6 +89,7 @@ PATCHERS: Mapping[str, Patcher] = MappingProxyType(
         "Logfire": Patcher(
             packages=("logfire[httpx,requests,aiohttp-client]",), make=lambda _: Logfire()
         ),
+        "Sentry": Patcher(packages=("sentry-sdk",), make=lambda _: Sentry()),
         "Datadog": Patcher(packages=("ddtrace",), make=lambda _: Datadog(_DATADOG)),
         "functions on our own methods": Patcher(
             packages=(),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Datadog", "Logfire", "OpenTelemetry", "Proxies", "Seams"]
+__all__ = ["Datadog", "Logfire", "OpenTelemetry", "Proxies", "Seams", "Sentry"]
 
 
 @dataclass(slots=True)
@@ -86,6 +86,37 @@ class Logfire(OpenTelemetry):
         logfire.instrument_requests()
         logfire.instrument_aiohttp_client()
         self._there.extend(_instrumentor(name) for name in self.names)
+
+
+@dataclass(slots=True)
+class Sentry:
+    """The SDK with what it enables by itself. Its patches stay; without a client they do nothing."""
+
+    _client: Any = None
+
+    def come(self) -> None:
+        sdk: Any = importlib.import_module("sentry_sdk")
+
+        def drop(_: object, envelope: object) -> None:
+            """Send *envelope* nowhere."""
+
+        transport: Any = importlib.import_module("sentry_sdk.transport").Transport
+        nowhere = type("Nowhere", (transport,), {"capture_envelope": drop})
+        sdk.init(dsn="http://key@127.0.0.1:1/1", traces_sample_rate=1.0, transport=nowhere)
+
+    def leave(self) -> None:
+        sdk: Any = importlib.import_module("sentry_sdk")
+        sdk.init()
+
+    @contextmanager
+    def watch(self) -> Generator[list[str]]:
+        sdk: Any = importlib.import_module("sentry_sdk")
+        seen = list[str]()
+        with sdk.start_transaction(name="probe") as transaction:
+            yield seen
+            recorder: Any = getattr(transaction, "_span_recorder", None)  # gone when it ends
+            for span in recorder.spans if recorder else ():
+                seen.append(_line(span.op, {**span._data, "status": span.status}))
 
 
 @dataclass(slots=True)
