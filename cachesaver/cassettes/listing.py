@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
+from typing import Any, cast
 
 from cachesaver.cassettes.answers import answer_of
 from cachesaver.cassettes.imports import Answer
@@ -155,8 +156,12 @@ def _answers(one: Entry, other: Entry, names: tuple[str, str]) -> str:
 
 
 def _lines(samples: Sequence[Sample]) -> list[str]:
-    told = [
-        {name: value for name, value in answer_of(each).items() if name not in _OF_THE_CALL}
-        for each in samples
-    ]
-    return json.dumps(told, indent=1, ensure_ascii=False).split("\n")
+    return json.dumps([*map(_told, samples)], indent=1, ensure_ascii=False).split("\n")
+
+
+def _told(sample: Sample) -> dict[str, Any]:
+    """Return what *sample* is, its headers by name: exports of others have them in another order."""
+    told = {name: value for name, value in answer_of(sample).items() if name not in _OF_THE_CALL}
+    if isinstance(headers := told.get("headers"), dict):
+        told["headers"] = dict(sorted(cast("dict[str, Any]", headers).items()))
+    return told

@@ -100,3 +100,16 @@ def test_the_same_answers_at_another_time_are_no_difference() -> None:
     later = replace(one, samples=tuple(replace(s, created=9.0, draw="e") for s in one.samples))
 
     assert list(differences(by_print(one), by_print(later), ("A", "B"))) == []
+
+
+def test_the_same_headers_in_another_order_are_no_difference() -> None:
+    one = entry("a", "x")
+    headers = (("date", "now"), ("content-type", "text/plain"))
+
+    def sent(order: tuple[tuple[str, str], ...]) -> Entry:
+        samples = [replace(s, response=replace(s.response, headers=order)) for s in one.samples]
+        return replace(one, samples=tuple(samples))
+
+    told = differences(by_print(sent(headers)), by_print(sent(headers[::-1])), ("A", "B"))
+
+    assert list(told) == []
