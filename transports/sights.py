@@ -27,8 +27,14 @@ _LET_THROUGH: ContextVar[tuple[_Sight, ...]] = ContextVar("cachesaver_let_throug
 
 def is_unseen(method: str, gate: Gate) -> bool:
     """Tell whether *gate* is not asked about *method* (in any case): no message is exchanged, or a head."""
+    if method in _SEEN:
+        return False
     named = method.upper()
     return named in {"CONNECT", "TRACE"} or (named == "HEAD" and not gate.heads)
+
+
+_SEEN: Final = frozenset({"GET", "POST"})
+"""As nearly every call spells them."""
 
 
 @contextlib.contextmanager
