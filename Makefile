@@ -13,6 +13,7 @@
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")
 #     make examples  the cassettes of cassettes_examples/, recorded anew
+#     make compare   cassettes beside those of vcrpy and its kin; writes docs/reference/cassettes-compared.md
 #     make exports   what is exported for vcrpy, replayed by every vcrpy (network)
 #     make clean     back to a fresh checkout
 #
@@ -22,7 +23,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports vcr-suites patchers clean
+.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports compare vcr-suites patchers clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -78,6 +79,9 @@ suites: .venv/ready-test
 
 examples: .venv/ready-test
 	$(BIN)/python tests/cassettes_examples/record.py
+
+compare: .venv/ready-test
+	$(BIN)/python tests/cassettes/peers/run.py
 
 exports: .venv/ready-test
 	$(BIN)/python tests/cassettes/exports/run.py $(ARGS)

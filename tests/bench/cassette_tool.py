@@ -1,13 +1,12 @@
 """One tool that records and replays, measured in a process of its own: `cassette_tool.py TOOL FOLDER`.
 
-Runs in the environment of the tool, so it imports nothing but httpx and the tool; prints JSON, seconds of
-processor time but for `first`, which is on the clock.
+Runs in the environment of the tool, so it imports nothing but httpx, the tool and `peers` (PYTHONPATH:
+tests/support); prints JSON, seconds of processor time but for `first`, which is on the clock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import random
 import statistics
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from peers.tools import TOOLS
 
 QUESTIONS = 2_000
 TEXT = "Because. " * 220
@@ -65,50 +66,9 @@ class Provider(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _nobody(path: Path, mode: str) -> Any:
-    return contextlib.nullcontext()
-
-
-def _cachesaver(path: Path, mode: str) -> Any:
-    tool = importlib.import_module("cachesaver")
-    return tool.use_cassette(path, record_mode=mode)
-
-
-def _vcrpy(path: Path, mode: str) -> Any:
-    tool = importlib.import_module("vcr")
-    match_on = ["method", "scheme", "host", "port", "path", "query", "body"]
-    return tool.VCR(match_on=match_on).use_cassette(str(path), record_mode=mode)
-
-
-def _cassetter(path: Path, mode: str) -> Any:
-    tool = importlib.import_module("cassetter")
-    return tool.use_cassette(path, record_mode=mode, match_on=["method", "uri", "json_body"])
-
-
-def _promptecho(path: Path, mode: str) -> Any:
-    tool = importlib.import_module("promptecho")
-    return tool.use_cassette(str(path), mode=mode)
-
-
-def _cachy(path: Path, mode: str) -> Any:
-    tool = importlib.import_module("cachy")
-    return tool.cachy(cfp=str(path), doms=("127.0.0.1",))
-
-
-TOOLS: dict[str, tuple[str, Callable[[Path, str], Any]]] = {
-    "nobody": ("", _nobody),
-    "cachesaver": (".cassette", _cachesaver),
-    "vcrpy": (".yaml", _vcrpy),
-    "cassetter": (".yaml", _cassetter),
-    "promptecho": (".yaml", _promptecho),
-    "pycachy": (".jsonl", _cachy),
-}
-"""The ending of its files, and how it is entered with a path and a mode."""
-
-
 def main(name: str, folder: Path) -> dict[str, float]:
     """Return `first`, and but for nobody `record`, `load`, `request` and `miss`."""
-    ending, entered = TOOLS[name]
+    ending, entered = TOOLS[name].ending, TOOLS[name].entered
     with _provider() as url, httpx.Client(trust_env=False) as client:
         firsts = [_first(client, url, entered(folder / f"{n}{ending}", "all")) for n in range(6)]
         found = {"first": statistics.median(firsts[1:])}

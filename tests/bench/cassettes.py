@@ -1,6 +1,6 @@
 """Cassettes beside those of others, in one run: 2,000 questions, each 2 kB asked and 2 kB answered.
 
-Each tool runs in a process and an environment of its own, made in `.cache/bench` from the registry.
+Each tool runs in a process of its own, the others in an environment made from the registry.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["PEERS", "measured"]
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from peers.environments import environment, paths  # found from here on
+
+__all__ = ["measured"]
 
 ROOT = Path(__file__).parents[2]
-PEERS = ("vcrpy==9.4.2", "cassetter==0.16.1", "promptecho==0.1.3", "pycachy==0.0.22")
-"""What there was on PyPI on 2026-11-26; vcrpy matches by the body too, cassetter by `json_body`."""
+PEERS = ("vcrpy, matching bodies", "cassetter, matching bodies", "promptecho", "pycachy")
 
 Measured = Iterator[tuple[str, str, str, str, bool]]
 Seconds = Mapping[str, float]
@@ -25,10 +28,10 @@ Seconds = Mapping[str, float]
 
 def measured() -> Measured:
     """Yield a row for each figure, and one for each peer."""
-    python = _environment()
+    python = environment()
     found = {name: _run(sys.executable, name) for name in ("nobody", "cachesaver")}
-    found |= {name: _run(python, name) for name, _, _ in (peer.partition("==") for peer in PEERS)}
-    ours, vcrpy = found["cachesaver"], found["vcrpy"]
+    found |= {name: _run(python, name) for name in PEERS}
+    ours, vcrpy = found["cachesaver"], found[PEERS[0]]
     more = ours["first"] - found["nobody"]["first"]
     name = "the first word of a stream that is recorded"
     yield name, "the stream without us", f"{more * 1e3:+.1f} ms", "≤ +2 ms", more <= 0.002
@@ -53,19 +56,7 @@ _WHAT = {
     "request": "a request that is in it",
     "miss": "a request that is not in it, with the report",
 }
-_WANTED = {("load", "vcrpy"): 10}
-
-
-def _environment() -> Path:
-    """Return the interpreter of an environment that has the peers."""
-    folder = ROOT / ".cache" / "bench" / "cassettes"
-    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    uv: list[str | Path] = [sys.executable, "-m", "uv"]
-    if not python.exists():
-        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    install = [*uv, "pip", "install", "--quiet", "--python", python]
-    subprocess.run([*install, "httpx", "requests", *PEERS], check=True)
-    return python
+_WANTED = {("load", PEERS[0]): 10}
 
 
 def _run(python: str | Path, tool: str) -> Seconds:
@@ -75,7 +66,7 @@ def _run(python: str | Path, tool: str) -> Seconds:
             [python, script, tool, folder],
             stdout=subprocess.PIPE,
             check=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT) if tool == "cachesaver" else ""},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths(tool))},
         )
     found: Seconds = json.loads(ran.stdout)
     return found
