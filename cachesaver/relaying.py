@@ -6,20 +6,17 @@ call goes to the gateway, and takes along what it is to be called and where it i
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
 from cachesaver.buying import SUCCESS
 from cachesaver.contexts import inside
-from cachesaver.exchange import AsyncReply, Reply, Request, Response
+from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.lineage import Drawn
 from cachesaver.ports import AsyncSend, Run, Send
-from cachesaver.tee import AsyncTee, Recording, Tee
+from cachesaver.tee import Recording
 
 __all__ = ["DRAWS", "MOST", "PARTS", "Named", "Relay", "told"]
 
@@ -47,14 +44,12 @@ class Named:
         drawn: Its draws; none where it has no names.
         streams: Whether it asks for a stream.
         finished: See `ports.Dialect.finished`.
-        all_but_finished: See `ports.Dialect.all_but_finished`.
     """
 
     request: Request
     drawn: Drawn = field(default_factory=Drawn)
     streams: bool = False
     finished: Callable[[bytes], bool] = _never
-    all_but_finished: Callable[[bytes], bool] = _never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +65,6 @@ class Relay:
     url: str
     name: Callable[[Request], Named]
     upstreams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    _lost: SimpleQueue[Drawn] = field(default_factory=SimpleQueue[Drawn], repr=False)
-    """Draws of streams that the garbage collector found: it may take no lock."""
 
     def covers(self, request: Request) -> bool:
         """Tell whether *request* is for the gateway."""
@@ -88,10 +81,7 @@ class Relay:
             raise
         if not self._is_read_on(reply, named):
             return reply
-        heard = Recording(reply, named.finished, named.all_but_finished)
-        give_back, lose = named.drawn.give_back, partial(self._lost.put, named.drawn)
-        tee = Tee(reply, heard, _kept, give_back, lose)
-        return replace(reply, chunks=tee, close=tee.close)
+        return replace(reply, chunks=_Relayed(reply, named))
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         """Have *request* answered by the gateway."""
@@ -104,25 +94,19 @@ class Relay:
             raise
         if not self._is_read_on(reply, named):
             return reply
-        heard = Recording(reply, named.finished, named.all_but_finished)
-        give_back, lose = named.drawn.give_back, partial(self._lost.put, named.drawn)
-        tee = AsyncTee(reply, heard, _akept, give_back, lose)
-        return replace(reply, chunks=tee, close=tee.close)
+        return replace(reply, chunks=_AsyncRelayed(reply, named))
 
     def _named(self, request: Request) -> Named:
         """Return what *request* is called at the address it is for: what a direct call is called."""
-        with contextlib.suppress(Empty):
-            while True:
-                self._lost.get_nowait().give_back()
         there = self._upstream(request.url.removeprefix(self.url))
         return self.name(replace(request, url=there))
 
     @staticmethod
     def _is_read_on(reply: Reply | AsyncReply, named: Named) -> bool:
-        """Tell whether the end of *reply* decides what becomes of its draws; give them back if none will.
+        """Tell whether *reply* may yet break off; give its draws back if it is an error.
 
-        What brings no sample gives them back, so that a retry is the same draw: an error, or a stream
-        that is left before its end, of which the gateway keeps nothing.
+        What brings no sample gives them back, so that a retry is the same draw. A stream that the
+        program leaves does not: the gateway reads ahead, and may have stored what was seen of it.
         """
         if reply.status not in SUCCESS:
             named.drawn.give_back()
@@ -165,9 +149,56 @@ def told(request: Request, run: Run, drawn: Drawn) -> Request:
     return replace(request, headers=(*kept, *said))
 
 
-def _kept(response: Response) -> None:
-    """The gateway has it."""
+class _Relayed(Iterator[bytes]):
+    """The chunks of a stream, which gives its draws back where it breaks off."""
+
+    def __init__(self, reply: Reply, named: Named) -> None:
+        self._chunks = reply.chunks
+        self._end = _End(reply, named)
+
+    def __next__(self) -> bytes:
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            raise
+        except Exception:
+            self._end.missed()
+            raise
+        self._end.heard(chunk)
+        return chunk
 
 
-async def _akept(response: Response) -> None:
-    """The gateway has it."""
+class _AsyncRelayed(AsyncIterator[bytes]):
+    """The same, asynchronously."""
+
+    def __init__(self, reply: AsyncReply, named: Named) -> None:
+        self._chunks = reply.chunks
+        self._end = _End(reply, named)
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except Exception:  # no cancellation: that is leaving
+            self._end.missed()
+            raise
+        self._end.heard(chunk)
+        return chunk
+
+
+class _End:
+    """Whether a stream has said its last word: then the gateway has it."""
+
+    def __init__(self, reply: Reply | AsyncReply, named: Named) -> None:
+        self._recording = Recording(reply, named.finished, _never)
+        self._drawn = named.drawn
+        self._is_over = False
+
+    def heard(self, chunk: bytes) -> None:
+        self._is_over = self._is_over or self._recording.add(chunk)
+
+    def missed(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._drawn.give_back()

@@ -353,7 +353,6 @@ class Session:
                 drawn=drawn,
                 streams=question.wants_stream,
                 finished=dialect.finished,
-                all_but_finished=dialect.all_but_finished,
             )
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
             self._judge(error, None)

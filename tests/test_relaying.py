@@ -238,25 +238,44 @@ EVENTS = (
 )
 
 
+class _Events(Iterator[bytes]):
+    """All of them, or as many as come before the connection breaks for good."""
+
+    def __init__(self, breaks_after: int | None) -> None:
+        self._left = iter(EVENTS[:breaks_after])
+        self._breaks = breaks_after is not None
+
+    def __next__(self) -> bytes:
+        for event in self._left:
+            return event
+        if self._breaks:
+            raise ConnectionError("broke")
+        raise StopIteration
+
+
 class Streaming(Line):
     """The same, with a stream for an answer; remembers how often it was closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaks_after: int | None = None) -> None:
         super().__init__()
+        self.breaks_after = breaks_after
         self.closed = 0
+
+    def events(self) -> Iterator[bytes]:
+        return _Events(self.breaks_after)
 
     def send(self, request: Request) -> Reply:
         def close() -> None:
             self.closed += 1
 
-        return replace(super().send(request), chunks=iter(EVENTS), close=close)
+        return replace(super().send(request), chunks=self.events(), close=close)
 
     async def asend(self, request: Request) -> AsyncReply:
         async def close() -> None:
             self.closed += 1
 
         async def events() -> AsyncIterator[bytes]:
-            for event in EVENTS:
+            for event in self.events():
                 yield event
 
         return replace(await super().asend(request), chunks=events(), close=close)
@@ -268,7 +287,8 @@ STREAMED = replace(chat(), body=BODY.replace(b"{", b'{"stream": true, ', 1))
 def left_after(session: Session, line: Streaming, events: int, *, closes: bool = True) -> None:
     """Ask for a stream, and leave it after *events* of its events."""
     reply = session.answer(STREAMED, line.send)
-    assert [next(reply.chunks) for _ in range(events)] == list(EVENTS[:events])
+    for event in range(events):
+        assert next(reply.chunks) == EVENTS[event]
     if closes:
         reply.close()
 
@@ -278,7 +298,8 @@ def aleft_after(session: Session, line: Streaming, events: int, *, closes: bool 
 
     async def ask() -> None:
         reply = await session.aanswer(STREAMED, line.asend)
-        assert [await anext(reply.chunks) for _ in range(events)] == list(EVENTS[:events])
+        for event in range(events):
+            assert await anext(reply.chunks) == EVENTS[event]
         if closes:
             await reply.close()
 
@@ -288,16 +309,11 @@ def aleft_after(session: Session, line: Streaming, events: int, *, closes: bool 
 
 @pytest.mark.parametrize("leave", [left_after, aleft_after])
 @pytest.mark.parametrize("closes", [True, False])
-@pytest.mark.parametrize(("events", "is_same"), [(0, True), (1, True), (2, True), (3, False)])
-def test_a_stream_that_is_left_early_gives_its_draw_back(
-    session: Session,
-    leave: Callable[..., None],
-    events: int,
-    *,
-    is_same: bool,
-    closes: bool,
+@pytest.mark.parametrize("events", [0, 1, 2, 3])
+def test_a_stream_that_is_left_is_drawn(
+    session: Session, leave: Callable[..., None], events: int, *, closes: bool
 ) -> None:
-    """Given a stream of which the gateway keeps nothing, then the next try is the same draw."""
+    """Given a stream that the gateway may have read to its end, then the next draw is another."""
     line = Streaming()
 
     leave(session, line, events, closes=closes)
@@ -305,8 +321,50 @@ def test_a_stream_that_is_left_early_gives_its_draw_back(
     leave(session, line, 3)
 
     first, second = line.ids()
-    assert (first == second) is is_same
+    assert first != second
     assert line.closed == 1 + closes
+
+
+@pytest.mark.parametrize("leave", [left_after, aleft_after])
+@pytest.mark.parametrize(("events", "is_same"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_stream_that_breaks_off_gives_its_draw_back(
+    session: Session, leave: Callable[..., None], events: int, *, is_same: bool
+) -> None:
+    """Given a stream of which the gateway keeps nothing, then the next try is the same draw."""
+    line = Streaming(breaks_after=events)
+
+    with pytest.raises(ConnectionError, match="broke"):
+        leave(session, line, events + 1)
+    line.breaks_after = None
+    leave(session, line, 3)
+
+    first, second = line.ids()
+    assert (first == second) is is_same
+
+
+def test_a_stream_gives_its_draw_back_once(session: Session) -> None:
+    line = Streaming(breaks_after=0)
+    reply = session.answer(STREAMED, line.send)
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="broke"):
+            next(reply.chunks)
+        session.answer(STREAMED, line.send)
+
+    first, second, third = line.ids()
+    assert first == second
+    assert second != third
+
+
+@pytest.mark.parametrize("leave", [left_after, aleft_after])
+def test_a_stream_ends_where_it_ends(session: Session, leave: Callable[..., None]) -> None:
+    line = Streaming()
+
+    with pytest.raises((StopIteration, StopAsyncIteration)):
+        leave(session, line, 4)
+    leave(session, line, 3)
+
+    first, second = line.ids()
+    assert first != second
 
 
 def test_what_is_no_provider_call_goes_as_it_is(session: Session) -> None:
