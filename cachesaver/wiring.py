@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from cachesaver.budget import Budget, Number
 from cachesaver.contexts import epoch
@@ -25,6 +26,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
 from cachesaver.mounts import MOUNTS, Mount, mount_of
+from cachesaver.pipeline import without_ours
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
@@ -94,6 +96,12 @@ class _Door:
     def _wants_mounted(self, method: str, host: str, path: str) -> bool:
         return host in MOUNTS or self._asked(method, host, path)
 
+    def _asks_for(self, request: Request) -> bool:
+        """Tell whether the last gate wants *request*, which is here because its host is mounted."""
+        parts = urlsplit(request.url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        return self._asked(request.method, parts.hostname or "", target)
+
     @property
     def through_mocks(self) -> bool:
         gates = self.gates
@@ -111,12 +119,16 @@ class _Door:
     def answer(self, request: Request, send: Send) -> Reply:
         if (mounted := mount_of(request)) is not None:
             send = mounted.send
+            if not self._asks_for(request):
+                return send(without_ours(request))
         gates = self.gates
         return gates[-1].answer(request, send) if gates else send(request)
 
     async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
         if (mounted := mount_of(request)) is not None:
             send = mounted.asend
+            if not self._asks_for(request):
+                return await send(without_ours(request))
         gates = self.gates
         return await gates[-1].aanswer(request, send) if gates else await send(request)
 

@@ -12,9 +12,11 @@ import pytest
 import requests
 
 import cachesaver
+from cachesaver.contexts import inside
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.mounts import MOUNTS, Mount, mount_of
+from cachesaver.stores.memory import MemoryStore
 from cachesaver.wiring import mount
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -105,6 +107,47 @@ def test_what_is_no_provider_call_reaches_it_too() -> None:
         httpx.get("http://local/v1/models")
 
     assert [each.method for each in answering.asked] == ["GET"]
+
+
+OURS = {"x-cachesaver-request-id": "a"}
+
+
+async def by_async_httpx_named() -> str:
+    async with httpx.AsyncClient() as client:
+        return said(await client.post(f"{URL}?a=b", json=ASK, headers=OURS))
+
+
+def by_httpx_named() -> str:
+    return said(httpx.post(f"{URL}?a=b", json=ASK, headers=OURS))
+
+
+def asked() -> list[str]:
+    """Return what is said in four namespaces, to one question; its samples are shared."""
+    heard = list[str]()
+    for number in range(4):
+        with cachesaver.namespace(str(number)):
+            heard.append(asyncio.run(by_async_httpx_named()) if number % 2 else by_httpx_named())
+    return heard
+
+
+def test_what_the_session_does_not_want_goes_straight_there() -> None:
+    """Given no session that would answer elsewhere, then each call is made, without our headers."""
+    store = MemoryStore()
+    with mounted() as answering, cachesaver.install(store=store, quiet=True) as session:
+        kept = asked()
+        with inside():
+            from_inside = asked()
+        with cachesaver.install(store=store, mode="live", quiet=True):
+            live = asked()
+        session.close()
+        closed = asked()
+
+    assert kept == ["1"] * 4
+    assert from_inside == ["2", "3", "4", "5"]
+    assert live == ["6", "7", "8", "9"]
+    assert closed == ["10", "11", "12", "13"]
+    assert {each.url for each in answering.asked} == {f"{URL}?a=b"}
+    assert {each.header("x-cachesaver-request-id") for each in answering.asked} == {None}
 
 
 def test_other_hosts_are_as_before() -> None:
