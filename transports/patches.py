@@ -6,6 +6,7 @@ Shared by the adapters that have to patch. Knows no client; decides nothing abou
 from __future__ import annotations
 
 import functools
+import os
 import socket
 import sys
 import threading
@@ -291,3 +292,13 @@ def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
 def network_is_mocked() -> bool:
     """Tell whether a mock has taken the place of `socket.socket`."""
     return socket.socket.__module__.partition(".")[0] in MOCKS
+
+
+def _in_child() -> None:
+    """After a fork: the parent's lock may be held by a thread that is not here."""
+    global _lock  # noqa: PLW0603  # cannot be given back by anybody
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

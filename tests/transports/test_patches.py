@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 from unittest import mock
@@ -262,3 +265,37 @@ def test_a_layer_that_is_wanted_twice_goes_with_the_last() -> None:
 
     assert (both, one) == ("ours(live)", "ours(live)")
     assert vars(Acme)["send"] is original
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_waits_for_nobody_of_its_parents() -> None:
+    """Given a fork while another thread patches, then the child can patch."""
+    program = """if True:
+        import http.client, os, signal, threading
+        from cachesaver.transports import patches
+        held = threading.Event()
+        def hold():
+            with patches._lock:
+                held.set()
+                threading.Event().wait()
+        threading.Thread(target=hold, daemon=True).start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(5)
+            patches.patch(http.client.HTTPConnection, "connect", lambda beneath, active: beneath)()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+        os._exit(0)
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout == "0\n"
