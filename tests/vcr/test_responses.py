@@ -95,3 +95,20 @@ def test_what_cannot_be_decoded_is_kept_as_it_came() -> None:
 
     assert to_recorded(sent)["body"]["string"] == b"cynva"
     assert to_recorded(sent)["headers"] == {"Content-Encoding": ["rot13"]}
+
+
+def test_what_has_no_body_is_kept_as_it_came() -> None:
+    """Given the answer to a HEAD, then what it says of a GET's answer stays."""
+    sent = Response(status=200, headers=(("content-encoding", "gzip"), ("content-length", "500")))
+
+    recorded = to_recorded(sent)
+
+    assert recorded["headers"] == {"content-encoding": ["gzip"], "content-length": ["500"]}
+    assert recorded["body"] == {"string": b""}
+
+
+def test_a_compressed_nothing_is_recorded_as_nothing() -> None:
+    headers = (("content-encoding", "gzip"), ("content-length", "20"))
+    sent = Response(status=200, headers=headers, chunks=(gzip.compress(b""),))
+
+    assert to_recorded(sent)["headers"] == {"content-length": ["0"]}
