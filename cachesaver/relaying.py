@@ -118,7 +118,10 @@ class Relay:
         ours = urlsplit(self.url)
         if host != ours.hostname or not path.startswith(f"{ours.path}/"):
             return host, path
-        there = urlsplit(self._upstream(path.removeprefix(ours.path)))
+        try:
+            there = urlsplit(self._upstream(path.removeprefix(ours.path)))
+        except ValueError:  # no address: `/http/[x/y`
+            return host, path
         return there.hostname or "", there.path
 
     def _upstream(self, path: str) -> str:

@@ -146,6 +146,22 @@ def test_a_path_of_the_gateway_is_read_as_it_reads_it(path: str, url: str) -> No
     assert relay.behind("other.test", f"/key/k{path}") == ("other.test", f"/key/k{path}")
 
 
+def test_a_path_that_leads_nowhere_is_as_it_is() -> None:
+    relay = Relay(url=GATEWAY, name=lambda request: Named(request=request))
+
+    assert relay.behind("127.0.0.1", "/http/[x/y") == ("127.0.0.1", "/http/[x/y")
+
+
+def test_a_call_to_nowhere_goes_as_it_is(session: Session) -> None:
+    line = Line()
+    ask = replace(chat(), url=f"{GATEWAY}/http/[x/v1/chat/completions")
+
+    assert not session.wants("POST", "127.0.0.1", "/http/[x/y")
+    session.answer(ask, line.send)
+
+    assert line.sent == [ask]
+
+
 def test_a_call_that_only_its_host_tells_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CACHESAVER_GATEWAY", GATEWAY)
     with Session.open("a", store="memory://", hosts=["llm.acme.test"], quiet=True) as session:
