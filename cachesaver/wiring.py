@@ -271,10 +271,11 @@ def mount(host: str, mounted: Mount) -> Callable[[], None]:
     with _lock:
         if host in MOUNTS:
             raise ConfigurationError(f"something is mounted at {host!r}: take another name")
-        if not _DOOR.is_open:
-            _hook_all()
+        is_first = not _DOOR.is_open
         MOUNTS[host] = mounted
         _DOOR.turn()
+        if is_first:
+            _hook_all()
 
     def unmount() -> None:
         with _lock:
@@ -296,10 +297,11 @@ def current_session() -> Session | None:
 def guest(gate: Gate) -> Generator[None]:
     """Let *gate* answer every request of the process while the block lasts, before any session."""
     with _lock:
-        if not _DOOR.is_open:
-            _hook_all()
+        is_first = not _DOOR.is_open
         _DOOR.guests.append(gate)
         _DOOR.turn()
+        if is_first:
+            _hook_all()
     try:
         yield
     finally:
@@ -416,7 +418,10 @@ def _hooking(where: str) -> Callable[[ModuleType], None]:
             )
             return
         with _lock:
-            _HOOKS[client.__name__] = undo
+            if _DOOR.is_open and client.__name__ not in _HOOKS:
+                _HOOKS[client.__name__] = undo
+            else:  # the last one left while this client was being imported; others may have come
+                undo()
 
     return hook
 

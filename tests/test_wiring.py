@@ -17,7 +17,7 @@ import pytest
 import cachesaver
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.rehearsal import Rehearsal
-from cachesaver.wiring import TRANSPORTS
+from cachesaver.wiring import TRANSPORTS, _hooking
 
 ASK: dict[str, Any] = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -143,6 +143,26 @@ def test_a_client_imported_later_is_hooked(rehearsal: Rehearsal) -> None:
 
     assert (ran.stdout, ran.returncode) == ("1\n", 0), ran.stderr
     assert ran.stderr == "cachesaver: namespace 'a': 0 hits, 1 fetched, 0 tokens saved\n"
+
+
+def test_a_client_whose_import_ends_when_nobody_is_left_is_let_go() -> None:
+    before = httpx.Client._send_single_request
+    hook = _hooking("cachesaver.transports.httpx")
+
+    hook(httpx)
+
+    assert httpx.Client._send_single_request is before
+
+
+def test_a_client_that_is_hooked_twice_is_let_go_with_the_last_session() -> None:
+    before = httpx.Client._send_single_request
+    hook = _hooking("cachesaver.transports.httpx")
+
+    with cachesaver.install("a", store="memory://", quiet=True):
+        hook(httpx)
+        assert httpx.Client._send_single_request is not before
+
+    assert httpx.Client._send_single_request is before
 
 
 def test_importing_us_imports_no_client_and_no_store() -> None:
