@@ -140,9 +140,9 @@ def _of_path(
 
 
 def _spellings(path: str) -> tuple[str, ...]:
-    """Return *path*, and as a server may read it: what is percent-encoded is no other path there."""
+    """Return *path*, and as a server may read it: percent-encoding and slashes at its end say nothing."""
     read = unquote(path)
-    return (path,) if read == path else (path, read)
+    return tuple(dict.fromkeys((path, read, path.rstrip("/"), read.rstrip("/"))))
 
 
 def _path(url: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from cachesaver.dialects import DIALECTS
@@ -153,19 +155,24 @@ def test_where_others_have_the_path_too_the_body_tells(path: str) -> None:
         ("POST", "/v1/chat%2fcompletions?x=%2F"),
         ("POST", "/v1/%63hat/completion%73"),
         ("GET", "/v1/responses/%72esp_1"),
+        ("POST", "/v1/chat/completions/"),
+        ("POST", "/v1/chat/completions//?x=/"),
+        ("POST", "/v1/chat/completions%2F"),
+        ("POST", "/v1/messages/"),
+        ("POST", "/v1/embeddings/"),
+        ("GET", "/v1/responses/resp_1/"),
     ],
 )
-def test_an_encoded_path_is_no_way_out(method: str, path: str) -> None:
+def test_another_spelling_of_a_path_is_no_way_out(method: str, path: str) -> None:
     """Given a path that a server reads as a provider's, however it is written, then it tells."""
     assert may_be_asked(method, "h.test", path)
     assert of_request(method, f"http://h.test{path}", names=frozenset({"model", "messages"}))
 
 
-def test_what_is_encoded_and_nobodys_tells_nothing() -> None:
-    path = "/v1/files/a%2Fb%20c"
-
-    assert not may_be_asked("POST", "h.test", path)
-    assert of_request("POST", f"http://h.test{path}", names=frozenset({"model"})) == ""
+def test_what_is_spelled_in_another_way_and_nobodys_tells_nothing() -> None:
+    for path, method in product(("/v1/files/a%2Fb%20c", "/v1/files/", "/"), ("GET", "POST", "PUT")):
+        assert not may_be_asked(method, "h.test", path)
+        assert of_request(method, f"http://127.0.0.1:6333{path}", names=None) == ""
 
 
 @pytest.mark.parametrize("authority", ["h.test:99999", "h.test:x", "[::1", "", "a@b:c@h:0x1"])
