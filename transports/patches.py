@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ TRACERS: Final = frozenset(
 class _Layer:
     """One layer of ours: what it lies on, and how many still want it (empty: none; see `_alike`)."""
 
-    ours: object
+    ours: weakref.ref[Any]
     original: object
     owner: type | ModuleType
     name: str
@@ -70,7 +71,7 @@ class _Layer:
 
 
 _layers: dict[int, _Layer] = {}
-"""Layers of ours by the id of the function, which they keep; also those that others lie on."""
+"""Layers of ours by the id of the function; also those that others lie on, as long as they hold it."""
 
 _lock = threading.RLock()
 
@@ -124,8 +125,9 @@ def _put(owner: type | ModuleType, name: str, layer: Callable[[Any, Any], Any]) 
                 _lock.release()
         return bool(holds)
 
-    made = _Layer(
-        ours=layer(original, active),
+    ours = layer(original, active)
+    _layers[id(ours)] = made = _Layer(
+        ours=_held(ours, _layers),
         original=original,
         owner=owner,
         name=name,
@@ -133,9 +135,19 @@ def _put(owner: type | ModuleType, name: str, layer: Callable[[Any, Any], Any]) 
         holds=holds,
         made_by=layer,  # whose parts `sign` tells by their ids
     )
-    _layers[id(made.ours)] = made
-    _set(owner, name, top, made.ours)
+    _set(owner, name, top, ours)
     return made
+
+
+def _held(ours: object, layers: dict[int, _Layer]) -> weakref.ref[Any]:
+    """Return a reference to *ours* that takes it out of *layers* when nobody can put it back."""
+    key = id(ours)
+    return weakref.ref(ours, lambda _: layers.pop(key, None))
+
+
+def _known(layer: object) -> _Layer | None:
+    made = _layers.get(id(layer))
+    return made if made is not None and made.ours() is layer else None
 
 
 def _alike(owner: type | ModuleType, name: str, sign: object) -> list[bool]:
@@ -143,7 +155,7 @@ def _alike(owner: type | ModuleType, name: str, sign: object) -> list[bool]:
 
     A mock that puts back what it found may bring an older one to light, and bury the newer.
     """
-    for each in _layers.values():
+    for each in tuple(_layers.values()):  # the garbage collector may take some meanwhile
         if (each.owner, each.name, each.sign) == (owner, name, sign):
             return each.holds
     return []
@@ -153,7 +165,7 @@ def _found(owner: type | ModuleType, name: str, sign: object) -> _Layer | None:
     """Return a layer of *sign* that is there already, on top or beneath what names what it wraps."""
     layer: object = vars(owner)[name]
     while layer is not None:
-        made = None if _is_proxy(layer) else _layers.get(id(layer))
+        made = None if _is_proxy(layer) else _known(layer)
         if made is not None and made.sign == sign:
             return made
         layer = getattr(layer, "__wrapped__", None)
@@ -164,7 +176,7 @@ def _tidy(owner: type | ModuleType, name: str) -> None:
     """Take away layers that nobody holds, as far as they lie open or beneath proxies."""
     while name in vars(owner):
         top, layer = _seat(owner, name)
-        made = _layers.get(id(layer))
+        made = _known(layer)
         if made is None or made.holds:
             return
         _set(owner, name, top, made.original)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from unittest import mock
 import pytest
 import wrapt
 
+from cachesaver.transports import patches
 from cachesaver.transports.patches import author, is_mock, network_is_mocked, patch
 
 OWN = frozenset({"acme"})
@@ -264,6 +266,24 @@ def test_a_layer_that_is_wanted_twice_goes_with_the_last() -> None:
     second()
 
     assert (both, one) == ("ours(live)", "ours(live)")
+    assert vars(Acme)["send"] is original
+
+
+def test_what_a_mock_takes_away_for_good_is_not_remembered() -> None:
+    """Given mocks that come before us and leave before us, then nothing of us is left by any."""
+    original, ours = vars(Acme)["send"], functools.partial(layer_of, "ours")
+    before = len(patches._layers)
+    said = list[str]()
+    for _ in range(5):
+        leave = covered("theirs")
+        undo = patch(Acme, "send", ours)
+        said.append(Acme().send())
+        leave()
+        undo()
+        gc.collect()
+
+    assert said == ["ours(theirs(live))"] * 5
+    assert len(patches._layers) == before
     assert vars(Acme)["send"] is original
 
 
