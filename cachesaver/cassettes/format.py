@@ -29,6 +29,7 @@ __all__ = [
     "parse",
     "parted",
     "recorded",
+    "without_answers",
     "written",
 ]
 
@@ -168,6 +169,12 @@ def parted(whole: Document, before: datetime | None) -> tuple[Document | None, D
         else:
             halves.append(None)
     return halves[0], halves[1]
+
+
+def without_answers(whole: Document) -> Document:
+    """Return *whole* with its errors only."""
+    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
+    return document(whole.fingerprint, question, [], whole.errors)
 
 
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:

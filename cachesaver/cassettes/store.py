@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged, parted
+from cachesaver.cassettes.format import Document, document, merged, parted, without_answers
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
@@ -87,6 +87,7 @@ class CassetteStore(MemoryStore):
             self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
+        self._bought = set[str]()
         self._played = set[tuple[str, int]]()
         self._writer: ThreadPoolExecutor | None = None
         self._process = os.getpid()
@@ -180,6 +181,8 @@ class CassetteStore(MemoryStore):
         filled = super().fill(fingerprint, index, token, sample, question=question)
         if filled.result() is not sample:
             return filled
+        with self._lock:
+            self._bought.add(fingerprint)
         members = {"index": index, **answer_of(sample)}
         added = document(fingerprint, question_members(question), [members])
         return self._append(added, sample)
@@ -246,8 +249,7 @@ class CassetteStore(MemoryStore):
         if writer is None:
             return
         writer.shutdown()
-        outdated = {key: each for key, each in self._outdated.items() if key in self._recorded}
-        put_in_order(self.path, self._clients(), outdated)
+        put_in_order(self.path, self._clients(), self._replaced())
 
     def pool(self, fingerprint: str) -> Pool:
         found = self._pools.get(fingerprint)
@@ -256,6 +258,14 @@ class CassetteStore(MemoryStore):
         return found
 
     # --- behind it
+
+    def _replaced(self) -> dict[str, Document]:
+        """Return what was recorded anew; where nothing was bought, its answers stay."""
+        return {
+            key: each if key in self._bought else without_answers(each)
+            for key, each in self._outdated.items()
+            if key in self._recorded
+        }
 
     def _note(self, fingerprint: str, grants: Iterable[Grant]) -> None:
         given = [each.index for each in grants if each.sample and not each.refusal]
