@@ -8,6 +8,7 @@ each. As JSON is YAML, so is the file: a stream of YAML documents. Pure.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,14 +22,17 @@ from cachesaver.errors import CassetteError
 
 __all__ = [
     "NEVER",
+    "TORN_CUT",
     "VERSION",
     "Document",
     "Head",
     "document",
+    "is_whole",
     "merged",
     "parse",
     "parted",
     "recorded",
+    "unix",
     "without_answers",
     "written",
 ]
@@ -39,6 +43,9 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _MARK: Final = "cachesaver cassette"
 _CUT: Final = b"---\n"
+TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
+"""What stands at the end of a file where of what was written next came that much."""
+
 _WIDTH: Final = 100
 
 
@@ -89,7 +96,7 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
     Raises:
         CassetteError: It is no cassette, of a later version, or damaged; the message says where.
     """
-    first, *rest = text.split(b"\n" + _CUT)
+    first, *rest = TORN_CUT.sub(b"\n", unix(text)).split(b"\n" + _CUT)
     head = _head(first, location)
     documents = list[Document]()
     line = first.count(b"\n") + 3
@@ -105,6 +112,23 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
                 ) from error
         line += part.count(b"\n") + 2
     return head, documents
+
+
+def unix(text: bytes) -> bytes:
+    """Return *text* with the line ends that we write, whatever a checkout made of them.
+
+    JSON has no line ends within its strings.
+    """
+    return text.replace(b"\r\n", b"\n")
+
+
+def is_whole(text: bytes) -> bool:
+    """Tell whether the last document of *text*, which lacks its last line end, was written to its end."""
+    try:
+        last = _loads(unix(text).rpartition(b"\n" + _CUT)[2])
+    except ValueError:
+        return False
+    return isinstance(last, dict)
 
 
 def _read(part: bytes) -> Document:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from cachesaver.cassettes.format import Document, Head, document, merged, parse, written
+from cachesaver.cassettes.readers import format_of
 from cachesaver.errors import CassetteError
 
 HEAD = written(Head(), ())
@@ -70,6 +71,17 @@ def test_what_was_cut_off_at_its_end_is_left_out() -> None:
     _, documents = parse(text, location="x")
 
     assert [each.fingerprint for each in documents] == ["f"]
+
+
+def test_a_checkout_may_make_two_characters_of_the_ends_of_lines() -> None:
+    head = Head(clients={f"client-{number}": "3" for number in range(9)})
+    text = written(head, [one("f", {"text": "a\r\nb"}), one("g")])
+    checked_out = text.replace(b"\n", b"\r\n")
+
+    told, documents = parse(checked_out, location="x")
+
+    assert written(told, documents) == text
+    assert format_of(checked_out, location="x") == "cachesaver"
 
 
 def test_answers_are_in_the_order_of_their_indexes_not_of_their_arrival() -> None:
