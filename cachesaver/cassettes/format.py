@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -204,8 +205,9 @@ def without_answers(whole: Document) -> Document:
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
     """Iterate one document a question, by fingerprint, from those that a recording left behind.
 
-    Answers are in the order of the index they were given, then of their arrival; the same one is
-    kept once, and those of *outdated*, which has documents by fingerprint, are gone.
+    Answers are in the order of the index they were given, then of their arrival. The same one is kept
+    as often as the document has it that has it most often, and those of *outdated*, which has
+    documents by fingerprint, are gone.
     """
     found: dict[str, list[Document]] = {}
     for each in documents:
@@ -221,28 +223,42 @@ def _joined(documents: list[Document], outdated: Document | None) -> Document:
         return first
     gone, past = (outdated.answers, outdated.errors) if outdated else ([], [])
     numbered = [
-        (answer.get("index", place), answer)
-        for each in documents
+        (answer.get("index", place), of, answer)
+        for of, each in enumerate(documents)
         for place, answer in enumerate(each.answers)
     ]
-    kept = list[dict[str, Any]]()
-    for _, answer in sorted(numbered, key=lambda each: (each[0], each[1].get("recorded", ""))):
-        plain = {name: value for name, value in answer.items() if name != "index"}
-        if plain not in kept and plain not in gone:
-            kept.append(plain)
+    numbered.sort(key=lambda each: (each[0], each[2].get("recorded", "")))
+    kept = _as_often((of, _plain(answer)) for _, of, answer in numbered)
     question = {k: v for k, v in first.members.items() if k not in _NOT_ASKED}
-    return document(first.fingerprint, question, kept, _errors(documents, past))
+    answers = [each for each in kept if each not in gone]
+    return document(first.fingerprint, question, answers, _errors(documents, past))
+
+
+def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "index"}
+
+
+def _as_often(members: Iterable[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return each of *members* as often as the document has it, named by its number, that has most."""
+    kept, counts = list[dict[str, Any]](), Counter[str]()
+    of_one: dict[int, Counter[str]] = {}
+    for number, member in members:
+        spelled = json.dumps(member, sort_keys=True)
+        own = of_one.setdefault(number, Counter())
+        own[spelled] += 1
+        if own[spelled] > counts[spelled]:
+            counts[spelled] += 1
+            kept.append(member)
+    return kept
 
 
 _NOT_ASKED: Final = ("fingerprint", "answers", "errors")
 
 
 def _errors(documents: list[Document], gone: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the errors of *documents* by arrival, each once, without those that are *gone*."""
-    kept = list[dict[str, Any]]()
-    for error in [error for each in documents for error in each.errors]:
-        if error not in kept and error not in gone:
-            kept.append(error)
+    """Return the errors of *documents* by arrival, without those that are *gone*."""
+    found = ((of, error) for of, each in enumerate(documents) for error in each.errors)
+    kept = [error for error in _as_often(found) if error not in gone]
     return sorted(kept, key=lambda error: str(error.get("recorded", "")))
 
 

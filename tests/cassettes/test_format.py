@@ -102,6 +102,17 @@ def test_the_same_answer_is_kept_once_and_what_is_outdated_not_at_all() -> None:
     assert [each.answers for each in joined] == [[new]]
 
 
+def test_equal_answers_of_one_list_stay_as_many() -> None:
+    """Given an import that has one answer twice, then what is recorded after it comes third."""
+    same, new = {"status": 200}, {"status": 201, "recorded": "2", "index": 2}
+    imported = document("f", {"asks": ["q"]}, [same, same], [same, same])
+
+    (joined,) = merged([imported, imported, one("f", new)], {})
+
+    assert [each["status"] for each in joined.answers] == [200, 200, 201]
+    assert joined.errors == [same, same]
+
+
 def test_what_was_not_recorded_anew_keeps_its_text() -> None:
     by_hand = Document(fingerprint="f", members={"answers": [{}]}, text=b'{ "by": "hand" }\n')
 
