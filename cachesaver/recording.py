@@ -83,8 +83,8 @@ def use_cassette(
             that came after it.
         max_age: How old an answer may be, such as "30d" (s, m, h, d, w). Default: as old as it likes.
         on_expiry: What happens to a cassette that has an older one: "warn" (`CassetteExpiredWarning`),
-            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew;
-            where nothing may be recorded, that warns.
+            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew,
+            in "once" those only; where nothing may be recorded, that warns.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
@@ -212,6 +212,7 @@ class Cassette:
             exhausted=exhausted,
             errors=self._errors,
             anew=self._is_renewed,
+            renews=not records,
             since=self.since,
             clients=_versions,
         )

@@ -32,6 +32,13 @@ def ask(rehearsal: Rehearsal, text: str = "Hi") -> str:
     return str(answer.choices[0].message.content)
 
 
+def embed(rehearsal: Rehearsal, text: str) -> list[float]:
+    with openai.OpenAI(base_url=rehearsal.openai_url, api_key="x") as client:
+        return (
+            client.embeddings.create(model="text-embedding-3-small", input=text).data[0].embedding
+        )
+
+
 async def ask_all(rehearsal: Rehearsal, *texts: str) -> list[str]:
     async with openai.AsyncOpenAI(base_url=rehearsal.openai_url, api_key="x") as client:
 
@@ -308,3 +315,23 @@ class TestAge:
         assert "2001" not in path.read_text()
         with cachesaver.use_cassette(path, max_age="30d"), pytest.raises(NotRecordedError):
             ask(rehearsal, "not recorded")
+
+    def test_once_buys_nothing_beside_what_is_old(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        made_old(path)
+        bought = rehearsal.calls().calls
+
+        with cachesaver.use_cassette(path, max_age="30d", on_expiry="rerecord"):
+            assert ask(rehearsal, "Bye") == said[1]
+            for text in ("Bye", "not recorded"):
+                with pytest.raises(NotRecordedError):
+                    ask(rehearsal, text)
+            with pytest.raises(NotRecordedError):
+                asyncio.run(ask_all(rehearsal, "Bye", "not recorded"))
+            with pytest.raises(NotRecordedError):
+                embed(rehearsal, "not recorded")
+            assert rehearsal.calls().calls == bought
+
+            assert ask(rehearsal) != said[0]
+            assert rehearsal.calls().calls == bought + 1

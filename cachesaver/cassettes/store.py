@@ -43,6 +43,8 @@ class Exhausted(StrEnum):
 
 _NO_ERRORS = statuses(given=False)
 
+_BUYING = frozenset({Policy.RESERVE, Policy.FRESH, Policy.APART})
+
 
 class CassetteStore(MemoryStore):
     """`ports.Store` over the cassette at *path*; nothing is written before something is bought.
@@ -53,6 +55,7 @@ class CassetteStore(MemoryStore):
         errors: Tells by the status which errors of the provider are recorded.
         anew: Tells of which questions nothing that stands there is given, so that what is recorded
             takes its place.
+        renews: Whether nothing but that is bought.
         since: What was recorded after that is given in any case: it is of this very recording, by
             another block or process.
         clients: Tells the versions of what this is recorded with, when it is known.
@@ -61,13 +64,14 @@ class CassetteStore(MemoryStore):
         CassetteError: The cassette cannot be read, or is damaged.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a recording is made with
         self,
         path: Path,
         *,
         exhausted: Exhausted = Exhausted.ERROR,
         errors: Statuses = _NO_ERRORS,
         anew: Callable[[Document], bool] = lambda _: False,
+        renews: bool = False,
         since: datetime | None = None,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
@@ -77,6 +81,7 @@ class CassetteStore(MemoryStore):
         self._keeps = errors
         self._refusals: dict[str, Refusals] = {}
         self._clients = clients
+        self._renews = renews
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
         self._outdated: dict[str, Document] = {}
@@ -150,7 +155,7 @@ class CassetteStore(MemoryStore):
         self, run: Run, fingerprint: str, draws: Sequence[str], owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         repeats = self._repeating(fingerprint, policy)
-        if repeats:
+        if repeats or (policy in _BUYING and not self._is_bought(fingerprint)):
             policy = Policy.READ
         grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
         if repeats:
@@ -161,12 +166,20 @@ class CassetteStore(MemoryStore):
         with self._lock:
             for fingerprint in fingerprints:
                 self.pool(fingerprint)
-        looked = super().look(fingerprints, owner=owner, leads=leads)
+        bought = {each: leads and self._is_bought(each) for each in fingerprints}
+        looked = [
+            super(CassetteStore, self).look((each,), owner=owner, leads=bought[each])[0]
+            for each in fingerprints
+        ]
         pairs = [*zip(fingerprints, looked, strict=True)]
         grants = tuple([self._undrawn(fingerprint, grant) for fingerprint, grant in pairs])
         for fingerprint, grant in zip(fingerprints, grants, strict=True):
             self._note(fingerprint, (grant,))
         return grants
+
+    def _is_bought(self, fingerprint: str) -> bool:
+        """Tell whether anything may be bought of *fingerprint*."""
+        return not self._renews or fingerprint in self._outdated
 
     def _undrawn(self, fingerprint: str, grant: Grant) -> Grant:
         """Return *grant*, of a question that has no draws, with the error that comes before it."""
