@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,31 @@ def test_it_decorates_functions_and_coroutine_functions(rehearsal: Rehearsal, pa
     assert blocking.__name__ == "blocking"
     assert cachesaver.current_session() is None
     assert rehearsal.calls().calls == 1
+
+
+def test_it_decorates_generator_functions_such_as_fixtures(
+    rehearsal: Rehearsal, path: Path
+) -> None:
+    """Given a fixture that yields, then the block lasts as long as the fixture does."""
+
+    @cachesaver.use_cassette(path)
+    def blocking() -> Generator[str, None, str]:
+        yield ask(rehearsal)
+        return "end"
+
+    @cachesaver.use_cassette(path)
+    async def waiting() -> AsyncGenerator[str]:
+        yield (await ask_all(rehearsal, "Hi"))[0]
+
+    async def waited() -> list[str]:
+        return [each async for each in waiting()]
+
+    said = list(blocking())
+
+    assert asyncio.run(waited()) == said
+    assert list(blocking()) == said
+    assert rehearsal.calls().calls == 1
+    assert cachesaver.current_session() is None
 
 
 def test_it_nests_in_a_session_and_lets_it_go_on(
