@@ -314,6 +314,18 @@ class TestAge:
         with used.session:
             assert ask(rehearsal) == said[0]
 
+    def test_a_date_without_a_zone_is_utc(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        """Given a date written by hand, then it is as old as it says, and no error."""
+        path.write_text(re.sub(r'("recorded": "[^"]*)Z"', r'\1"', path.read_text()))
+        with cachesaver.use_cassette(path, max_age="1d", on_expiry="fail"):
+            assert ask(rehearsal) == said[0]
+
+        made_old(path)
+        with pytest.raises(CassetteError, match="2001"):
+            cachesaver.use_cassette(path, max_age="1d", on_expiry="fail").__enter__()
+
     def test_or_not_at_all(self, path: Path, said: list[str]) -> None:
         made_old(path)
 

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 import orjson
 
-from cachesaver.cassettes.answers import question_of
+from cachesaver.cassettes.answers import moment_of, question_of
 from cachesaver.errors import CassetteError
 
 __all__ = [
@@ -175,7 +175,7 @@ def document(
 def recorded(member: Mapping[str, Any]) -> datetime:
     """Return when an answer or error was recorded; the beginning of time, where nobody knows."""
     when = member.get("recorded")
-    return NEVER if when is None else datetime.fromisoformat(when)
+    return NEVER if when is None else moment_of(when)
 
 
 def parted(whole: Document, before: datetime | None) -> tuple[Document | None, Document | None]:
