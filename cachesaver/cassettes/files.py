@@ -198,7 +198,7 @@ def _lock_folder() -> Path:
 def _replace(path: Path, text: bytes) -> None:
     if path.read_bytes() == text:
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # names may be long
     with os.fdopen(handle, "wb") as file:
         file.write(text)
         file.flush()

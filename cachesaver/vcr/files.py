@@ -244,14 +244,15 @@ class FilesystemPersister:
 def _replace(path: Path, content: bytes) -> None:
     """Write *content* beside the file at *path*, which may be a link, and put it in its place."""
     path = path.resolve()
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the name may be as long as names can be
     try:
         beside.write_bytes(content)
         with contextlib.suppress(OSError):  # there is none yet, or no permissions here
             beside.chmod(path.stat().st_mode)
         beside.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise
 
 

@@ -149,6 +149,15 @@ def test_order_that_is_there_already_is_not_written_again(tmp_path: Path) -> Non
     assert [each.name for each in tmp_path.iterdir()] == ["a.cassette"]
 
 
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 246 + ".cassette")
+    append(path, [document(each, {"asks": ["q"]}, []) for each in ("g", "f")])
+
+    put_in_order(path, {})
+
+    assert [each.fingerprint for each in read(path)[1]] == ["f", "g"]
+
+
 def test_permissions_stay_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "a.cassette"
     append(path, [document("g", {"asks": ["q"]}, []), document("f", {"asks": ["q"]}, [])])
