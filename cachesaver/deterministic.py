@@ -42,6 +42,7 @@ class _Batch:
         got: By fingerprint, what is known of it.
         leads: By fingerprint, the token of what is ours to buy and not bought yet.
         refusal: The error that was recorded, and is to be shown first.
+        missing: What is not stored, and may not be bought.
     """
 
     ask: Ask
@@ -49,6 +50,7 @@ class _Batch:
     got: dict[str, Got] = field(default_factory=dict[str, Got])
     leads: dict[str, str] = field(default_factory=dict[str, str])
     refusal: Through | None = None
+    missing: tuple[str, ...] = ()
 
     def note(self, fingerprint: str, grant: Grant, source: Source) -> bool:
         """Note what the store said of *fingerprint*; tell whether it is in flight elsewhere."""
@@ -70,7 +72,7 @@ def look_up(ask: Ask) -> Steps[Outcome]:
     the same every time. `Policy.FRESH` buys all of it, and shows what it bought.
 
     Raises:
-        NotRecordedError: The policy is READ and not every input is stored.
+        NotRecordedError: The policy is READ, or the store's, and not every input is stored.
     """
     first = {each.fingerprint: place for place, each in reversed([*enumerate(ask.inputs)])}
     batch = _Batch(
@@ -93,8 +95,9 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
         yield from _release(batch)
         return batch.refusal
     wanted = list(batch.places if fresh else batch.leads)
-    if ask.policy is Policy.READ and flying:
-        free, missed = len(batch.got), batch.question(flying[0])
+    missing = batch.missing or (flying if ask.policy is Policy.READ else ())
+    if missing:
+        free, missed = len(batch.got), batch.question(missing[0])
         raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
     if wanted and (refusal := (yield from _bought(batch, wanted))):
         return refusal
@@ -114,8 +117,10 @@ def _looked(batch: _Batch) -> Steps[list[str]]:
     leads = batch.ask.policy is not Policy.READ
     grants = yield from Look(run=batch.ask.run, fingerprints=fingerprints, leads=leads)
     batch.refusal = recorded_refusal(grants)
-    given = zip(fingerprints, grants, strict=True)
-    return [each for each, grant in given if batch.note(each, grant, Source.HIT)]
+    given = [*zip(fingerprints, grants, strict=True)]
+    flying = {each: grant for each, grant in given if batch.note(each, grant, Source.HIT)}
+    batch.missing = tuple(each for each, grant in flying.items() if grant.index < 0)
+    return [*flying]
 
 
 def _waited(batch: _Batch, fingerprint: str) -> Steps[bool]:

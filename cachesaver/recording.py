@@ -6,13 +6,14 @@ a file (cachesaver/cassettes).
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.cassettes.verifying import VerifyingStore
 from cachesaver.errors import CassetteDriftError, CassetteError
+from cachesaver.generating import generating
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.sleeping import until_done
@@ -67,7 +69,7 @@ def use_cassette(
         assert cassette.all_played
 
         @cachesaver.use_cassette("greeting.cassette", record_mode="none")
-        async def test_greeting(): ...
+        async def test_greeting(): ...       # or a generator, such as a fixture
 
         async def greet():                       # on an event loop
             async with cachesaver.use_cassette("greeting.cassette"): ...
@@ -83,8 +85,8 @@ def use_cassette(
             that came after it.
         max_age: How old an answer may be, such as "30d" (s, m, h, d, w). Default: as old as it likes.
         on_expiry: What happens to a cassette that has an older one: "warn" (`CassetteExpiredWarning`),
-            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew;
-            where nothing may be recorded, that warns.
+            "fail" (`CassetteError`), or "rerecord": its questions that are too old are recorded anew,
+            in "once" those only; where nothing may be recorded, that warns.
         options: As of `cachesaver.install`: hosts, match, ignore, blank, aliases, through_mocks,
             window, pace ...
 
@@ -212,6 +214,7 @@ class Cassette:
             exhausted=exhausted,
             errors=self._errors,
             anew=self._is_renewed,
+            renews=not records,
             since=self.since,
             clients=_versions,
         )
@@ -236,9 +239,13 @@ class Cassette:
         warnings.warn(message, CassetteExpiredWarning, stacklevel=3)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Wrap *function*, which may be a coroutine function, so that each call is such a block."""
+        """Wrap *function*, coroutine function or generator function, so that each call is such a block."""
+        if inspect.isasyncgenfunction(function):
+            return cast("Callable[_P, _R]", generating(function, self._given_to_nobody))
         if inspect.iscoroutinefunction(function):
             return cast("Callable[_P, _R]", self._around(function))
+        if inspect.isgeneratorfunction(function):
+            return cast("Callable[_P, _R]", self._around_generator(function))
 
         @functools.wraps(function)
         def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -259,6 +266,20 @@ class Cassette:
                 return await function(*args, **kwargs)
 
         return wrapped
+
+    def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                steps: Generator[Any, Any, Any] = function(*args, **kwargs)
+                return (yield from steps)
+
+        return wrapped
+
+    @contextlib.asynccontextmanager
+    async def _given_to_nobody(self) -> AsyncGenerator[tuple[()]]:
+        async with self._again():
+            yield ()
 
     def _again(self) -> Cassette:
         return Cassette(

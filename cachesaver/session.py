@@ -417,8 +417,9 @@ class Session:
             raise error
         if isinstance(error, ReplayError):
             self._misses.append(error)
-        # By replay, nothing may leave the process, whatever has failed.
-        if self.settings.strict or self.settings.mode is Mode.REPLAY:
+        # By replay, nothing may leave the process, whatever has failed; nor what a store does not buy.
+        is_missed = isinstance(error, NotRecordedError) or self.settings.mode is Mode.REPLAY
+        if self.settings.strict or is_missed:
             raise let_through(error) if isinstance(error, CachesaverError) else error
         self._warn(f"going on live, without the store: {error}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def ask(rehearsal: Rehearsal, text: str = "Hi") -> str:
             model="gpt-5-mini", messages=[{"role": "user", "content": text}]
         )
     return str(answer.choices[0].message.content)
+
+
+def embed(rehearsal: Rehearsal, text: str) -> list[float]:
+    with openai.OpenAI(base_url=rehearsal.openai_url, api_key="x") as client:
+        return (
+            client.embeddings.create(model="text-embedding-3-small", input=text).data[0].embedding
+        )
 
 
 async def ask_all(rehearsal: Rehearsal, *texts: str) -> list[str]:
@@ -168,6 +176,31 @@ def test_it_decorates_functions_and_coroutine_functions(rehearsal: Rehearsal, pa
     assert rehearsal.calls().calls == 1
 
 
+def test_it_decorates_generator_functions_such_as_fixtures(
+    rehearsal: Rehearsal, path: Path
+) -> None:
+    """Given a fixture that yields, then the block lasts as long as the fixture does."""
+
+    @cachesaver.use_cassette(path)
+    def blocking() -> Generator[str, None, str]:
+        yield ask(rehearsal)
+        return "end"
+
+    @cachesaver.use_cassette(path)
+    async def waiting() -> AsyncGenerator[str]:
+        yield (await ask_all(rehearsal, "Hi"))[0]
+
+    async def waited() -> list[str]:
+        return [each async for each in waiting()]
+
+    said = list(blocking())
+
+    assert asyncio.run(waited()) == said
+    assert list(blocking()) == said
+    assert rehearsal.calls().calls == 1
+    assert cachesaver.current_session() is None
+
+
 def test_it_nests_in_a_session_and_lets_it_go_on(
     rehearsal: Rehearsal, path: Path, tmp_path: Path
 ) -> None:
@@ -281,6 +314,18 @@ class TestAge:
         with used.session:
             assert ask(rehearsal) == said[0]
 
+    def test_a_date_without_a_zone_is_utc(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        """Given a date written by hand, then it is as old as it says, and no error."""
+        path.write_text(re.sub(r'("recorded": "[^"]*)Z"', r'\1"', path.read_text()))
+        with cachesaver.use_cassette(path, max_age="1d", on_expiry="fail"):
+            assert ask(rehearsal) == said[0]
+
+        made_old(path)
+        with pytest.raises(CassetteError, match="2001"):
+            cachesaver.use_cassette(path, max_age="1d", on_expiry="fail").__enter__()
+
     def test_or_not_at_all(self, path: Path, said: list[str]) -> None:
         made_old(path)
 
@@ -308,3 +353,23 @@ class TestAge:
         assert "2001" not in path.read_text()
         with cachesaver.use_cassette(path, max_age="30d"), pytest.raises(NotRecordedError):
             ask(rehearsal, "not recorded")
+
+    def test_once_buys_nothing_beside_what_is_old(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        made_old(path)
+        bought = rehearsal.calls().calls
+
+        with cachesaver.use_cassette(path, max_age="30d", on_expiry="rerecord"):
+            assert ask(rehearsal, "Bye") == said[1]
+            for text in ("Bye", "not recorded"):
+                with pytest.raises(NotRecordedError):
+                    ask(rehearsal, text)
+            with pytest.raises(NotRecordedError):
+                asyncio.run(ask_all(rehearsal, "Bye", "not recorded"))
+            with pytest.raises(NotRecordedError):
+                embed(rehearsal, "not recorded")
+            assert rehearsal.calls().calls == bought
+
+            assert ask(rehearsal) != said[0]
+            assert rehearsal.calls().calls == bought + 1

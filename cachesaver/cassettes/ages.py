@@ -28,7 +28,7 @@ class OnExpiry(StrEnum):
     FAIL = "fail"
     """It is not used: `cachesaver.errors.CassetteError`."""
     RERECORD = "rerecord"
-    """The questions that are too old are recorded anew, as by `record_mode="new_episodes"`."""
+    """The questions that are too old are recorded anew; others as the mode has it."""
 
 
 def age(given: str | timedelta) -> timedelta:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from cachesaver.cassettes.bodies import read_body, read_chunks, write_body, write_chunks
 from cachesaver.exchange import Headers, Response, Sample
 
-__all__ = ["answer_of", "question_members", "question_of", "sample_of"]
+__all__ = ["answer_of", "moment_of", "question_members", "question_of", "sample_of"]
 
 _STREAMS: Final = frozenset(
     {
@@ -74,6 +74,12 @@ def answer_of(sample: Sample) -> dict[str, object]:
     return members | ({"client": sample.user_agent} if sample.user_agent else {})
 
 
+def moment_of(recorded: str) -> datetime:
+    """Return what *recorded* says, in ISO 8601; without a zone it is UTC. Raises ValueError."""
+    found = datetime.fromisoformat(recorded)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def sample_of(members: Mapping[str, Any]) -> Sample:
     """Return the sample that stands in *members*.
 
@@ -86,9 +92,7 @@ def sample_of(members: Mapping[str, Any]) -> Sample:
         draw=members.get("draw", ""),
         usage=MappingProxyType(members.get("usage", {})),
         model=members.get("model", ""),
-        created=datetime.fromisoformat(members["recorded"]).timestamp()
-        if "recorded" in members
-        else 0.0,
+        created=moment_of(members["recorded"]).timestamp() if "recorded" in members else 0.0,
         latency=latency,
         first_byte=first_byte,
         user_agent=members.get("client", ""),

@@ -14,13 +14,16 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from cachesaver import dialects
+from cachesaver.canonical import parse_body
 from cachesaver.cassettes.format import VERSION
 from cachesaver.cassettes.readers.values import Interaction
+from cachesaver.cassettes.scanning import secrets_in_header
 from cachesaver.credentials import PERHAPS_SECRET, is_secret
 from cachesaver.encoding import decoded
 from cachesaver.errors import ConfigurationError
-from cachesaver.exchange import Headers, Request
-from cachesaver.redaction import BLANK, redact_headers, redact_response, redact_text
+from cachesaver.exchange import Headers, Request, Response
+from cachesaver.redaction import BLANK, redact_headers, redact_response, redact_text, secrets_in
 
 __all__ = ["WRITERS", "har", "redacted", "vcrpy_json", "vcrpy_yaml"]
 
@@ -178,16 +181,49 @@ def redacted(interaction: Interaction) -> Interaction:
     """Return *interaction* without credentials, and with the answer's body decoded."""
     request = interaction.request
     kept = redact_response(interaction.response, request)
+    told = _without_secrets(decoded(kept) or kept, request)
+    asked = _redacted_request(request)
     return replace(
         interaction,
         request=replace(
-            request,
-            url=_redacted_url(request.url),
-            headers=redact_headers(request.headers),
-            body=redact_text(request.body, request),
+            asked, url=_redacted_url(request.url), headers=_redacted_headers(asked.headers)
         ),
-        response=decoded(kept) or kept,
+        response=replace(told, headers=_redacted_headers(told.headers)),
     )
+
+
+def _redacted_request(request: Request) -> Request:
+    """Return *request* with the credentials in its body blanked, which is decoded for it."""
+    sent = Response(status=200, headers=request.headers, chunks=(request.body,))
+    plain = decoded(sent) or sent
+    start = b"form\n" if (request.header("content-type") or "").startswith(_FORM) else b""
+    body = redact_text(start + plain.body, request).removeprefix(start)
+    return request if body == plain.body else replace(request, headers=plain.headers, body=body)
+
+
+_FORM: Final = "application/x-www-form"
+
+
+def _without_secrets(response: Response, request: Request) -> Response:
+    """Return *response* with every secret blanked, where it is no model's that may write some itself."""
+    if dialects.recognise(request, parse_body(request).members) is not None:
+        return response
+    body = redact_text(response.body, request)
+    if body == response.body:
+        return response
+    return replace(response, chunks=(body,), offsets=response.offsets[-1:])
+
+
+def _redacted_headers(headers: Headers) -> Headers:
+    return tuple((name, _redacted_header(value)) for name, value in redact_headers(headers))
+
+
+def _redacted_header(value: str) -> str:
+    told = value.encode("latin-1", "replace")
+    secrets = {secret for _, secret in secrets_in_header(told)}
+    for secret in sorted(secrets, key=len, reverse=True):
+        told = told.replace(secret, BLANK)
+    return told.decode("latin-1") if secrets else value
 
 
 def _redacted_url(url: str) -> str:
@@ -196,12 +232,18 @@ def _redacted_url(url: str) -> str:
     host = (parts.hostname or "").lower()
     pairs = [_redacted_pair(pair, host) for pair in parts.query.split("&")]
     netloc = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=netloc, query="&".join(pairs)))
+    told = urlunsplit(parts._replace(netloc=netloc, query="&".join(pairs)))
+    for _, secret in secrets_in(told.encode()):
+        told = told.replace(secret.decode(), _BLANK_IN_URL)
+    return told
 
 
 def _redacted_pair(pair: str, host: str) -> str:
     field, _, value = pair.partition("=")
     name = unquote(field).lower()
     if value and (name in PERHAPS_SECRET or is_secret(name, host)):
-        return f"{field}={BLANK.decode().strip('[]')}"
+        return f"{field}={_BLANK_IN_URL}"
     return pair
+
+
+_BLANK_IN_URL: Final = BLANK.decode().strip("[]")

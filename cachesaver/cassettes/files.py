@@ -17,7 +17,16 @@ from typing import BinaryIO, Final
 
 from filelock import FileLock
 
-from cachesaver.cassettes.format import Document, Head, merged, parse, parted, written
+from cachesaver.cassettes.format import (
+    TORN_CUT,
+    Document,
+    Head,
+    is_whole,
+    merged,
+    parse,
+    parted,
+    written,
+)
 from cachesaver.errors import CassetteError
 
 __all__ = ["append", "forget", "holds", "put_in_order", "read", "remove", "revise"]
@@ -53,7 +62,7 @@ def append(path: Path, documents: Iterable[Document]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(path), path.open("a+b") as file:
-            _drop_torn(file)
+            _mend_end(file)
             if not file.tell():
                 text = written(Head(), ()) + text
             file.write(text)
@@ -63,15 +72,27 @@ def append(path: Path, documents: Iterable[Document]) -> None:
         raise _failed("written", path, error) from error
 
 
-def _drop_torn(file: BinaryIO) -> None:
-    """Cut off the document at the end of *file* that was not written to its end."""
+def _mend_end(file: BinaryIO) -> None:
+    """End the last line of *file*; cut off its last document where that was not written to its end."""
     if not (size := file.tell()):
         return
     file.seek(size - 1)
     if file.read(1) != b"\n":
         file.seek(0)
-        file.truncate(file.read().rfind(b"\n" + _CUT) + 1)
+        text = file.read()
+        if torn := TORN_CUT.search(text):
+            file.truncate(torn.start())
+            text = text[: torn.start()]
+        if is_whole(text):
+            file.write(b"\n")
+        else:
+            file.truncate(_last_cut(text))
     file.seek(0, os.SEEK_END)
+
+
+def _last_cut(text: bytes) -> int:
+    """Return where the last line that parts documents begins; 0 where there is none."""
+    return max(text.rfind(b"\n" + _CUT), text.rfind(b"\n---\r\n")) + 1
 
 
 def put_in_order(
@@ -177,7 +198,7 @@ def _lock_folder() -> Path:
 def _replace(path: Path, text: bytes) -> None:
     if path.read_bytes() == text:
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # names may be long
     with os.fdopen(handle, "wb") as file:
         file.write(text)
         file.flush()

@@ -8,6 +8,8 @@ each. As JSON is YAML, so is the file: a stream of YAML documents. Pure.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,19 +18,23 @@ from typing import Any, Final, cast
 
 import orjson
 
-from cachesaver.cassettes.answers import question_of
+from cachesaver.cassettes.answers import moment_of, question_of
 from cachesaver.errors import CassetteError
 
 __all__ = [
     "NEVER",
+    "TORN_CUT",
     "VERSION",
     "Document",
     "Head",
     "document",
+    "is_whole",
     "merged",
     "parse",
     "parted",
     "recorded",
+    "unix",
+    "without_answers",
     "written",
 ]
 
@@ -38,6 +44,9 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _MARK: Final = "cachesaver cassette"
 _CUT: Final = b"---\n"
+TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
+"""What stands at the end of a file where of what was written next came that much."""
+
 _WIDTH: Final = 100
 
 
@@ -88,7 +97,7 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
     Raises:
         CassetteError: It is no cassette, of a later version, or damaged; the message says where.
     """
-    first, *rest = text.split(b"\n" + _CUT)
+    first, *rest = TORN_CUT.sub(b"\n", unix(text)).split(b"\n" + _CUT)
     head = _head(first, location)
     documents = list[Document]()
     line = first.count(b"\n") + 3
@@ -104,6 +113,23 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
                 ) from error
         line += part.count(b"\n") + 2
     return head, documents
+
+
+def unix(text: bytes) -> bytes:
+    """Return *text* with the line ends that we write, whatever a checkout made of them.
+
+    JSON has no line ends within its strings.
+    """
+    return text.replace(b"\r\n", b"\n")
+
+
+def is_whole(text: bytes) -> bool:
+    """Tell whether the last document of *text*, which lacks its last line end, was written to its end."""
+    try:
+        last = _loads(unix(text).rpartition(b"\n" + _CUT)[2])
+    except ValueError:
+        return False
+    return isinstance(last, dict)
 
 
 def _read(part: bytes) -> Document:
@@ -149,7 +175,7 @@ def document(
 def recorded(member: Mapping[str, Any]) -> datetime:
     """Return when an answer or error was recorded; the beginning of time, where nobody knows."""
     when = member.get("recorded")
-    return NEVER if when is None else datetime.fromisoformat(when)
+    return NEVER if when is None else moment_of(when)
 
 
 def parted(whole: Document, before: datetime | None) -> tuple[Document | None, Document | None]:
@@ -170,11 +196,18 @@ def parted(whole: Document, before: datetime | None) -> tuple[Document | None, D
     return halves[0], halves[1]
 
 
+def without_answers(whole: Document) -> Document:
+    """Return *whole* with its errors only."""
+    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
+    return document(whole.fingerprint, question, [], whole.errors)
+
+
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
     """Iterate one document a question, by fingerprint, from those that a recording left behind.
 
-    Answers are in the order of the index they were given, then of their arrival; the same one is
-    kept once, and those of *outdated*, which has documents by fingerprint, are gone.
+    Answers are in the order of the index they were given, then of their arrival. The same one is kept
+    as often as the document has it that has it most often, and those of *outdated*, which has
+    documents by fingerprint, are gone.
     """
     found: dict[str, list[Document]] = {}
     for each in documents:
@@ -190,28 +223,42 @@ def _joined(documents: list[Document], outdated: Document | None) -> Document:
         return first
     gone, past = (outdated.answers, outdated.errors) if outdated else ([], [])
     numbered = [
-        (answer.get("index", place), answer)
-        for each in documents
+        (answer.get("index", place), of, answer)
+        for of, each in enumerate(documents)
         for place, answer in enumerate(each.answers)
     ]
-    kept = list[dict[str, Any]]()
-    for _, answer in sorted(numbered, key=lambda each: (each[0], each[1].get("recorded", ""))):
-        plain = {name: value for name, value in answer.items() if name != "index"}
-        if plain not in kept and plain not in gone:
-            kept.append(plain)
+    numbered.sort(key=lambda each: (each[0], each[2].get("recorded", "")))
+    kept = _as_often((of, _plain(answer)) for _, of, answer in numbered)
     question = {k: v for k, v in first.members.items() if k not in _NOT_ASKED}
-    return document(first.fingerprint, question, kept, _errors(documents, past))
+    answers = [each for each in kept if each not in gone]
+    return document(first.fingerprint, question, answers, _errors(documents, past))
+
+
+def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "index"}
+
+
+def _as_often(members: Iterable[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return each of *members* as often as the document has it, named by its number, that has most."""
+    kept, counts = list[dict[str, Any]](), Counter[str]()
+    of_one: dict[int, Counter[str]] = {}
+    for number, member in members:
+        spelled = json.dumps(member, sort_keys=True)
+        own = of_one.setdefault(number, Counter())
+        own[spelled] += 1
+        if own[spelled] > counts[spelled]:
+            counts[spelled] += 1
+            kept.append(member)
+    return kept
 
 
 _NOT_ASKED: Final = ("fingerprint", "answers", "errors")
 
 
 def _errors(documents: list[Document], gone: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the errors of *documents* by arrival, each once, without those that are *gone*."""
-    kept = list[dict[str, Any]]()
-    for error in [error for each in documents for error in each.errors]:
-        if error not in kept and error not in gone:
-            kept.append(error)
+    """Return the errors of *documents* by arrival, without those that are *gone*."""
+    found = ((of, error) for of, each in enumerate(documents) for error in each.errors)
+    kept = [error for error in _as_often(found) if error not in gone]
     return sorted(kept, key=lambda error: str(error.get("recorded", "")))
 
 

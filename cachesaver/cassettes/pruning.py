@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cachesaver.cassettes.answers import moment_of
 from cachesaver.cassettes.format import Document, document
 from cachesaver.errors import ConfigurationError
 
@@ -59,7 +60,7 @@ def since(moment: datetime) -> Keep:
 
     def keeps(_fingerprint: str, _index: int, answer: Mapping[str, Any]) -> bool:
         recorded = answer.get("recorded")
-        return recorded is None or datetime.fromisoformat(recorded) >= moment
+        return recorded is None or moment_of(recorded) >= moment
 
     return keeps
 

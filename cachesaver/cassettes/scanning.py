@@ -26,7 +26,7 @@ from cachesaver.encoding import decoded
 from cachesaver.exchange import Headers, Request, Response
 from cachesaver.redaction import secrets_in
 
-__all__ = ["Finding", "scan"]
+__all__ = ["Finding", "scan", "secrets_in_header"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +99,17 @@ def _in_headers(headers: Headers, names: frozenset[str]) -> Iterator[tuple[str, 
         if name.lower() in names:
             yield f"header {name.lower()}", told
         else:
-            yield from (
-                (f"{kind} in header {name.lower()}", each) for kind, each in secrets_in(told)
-            )
-            yield from ((f"header {name.lower()}", each) for each in _BEARER.findall(told))
+            for kind, secret in secrets_in_header(told):
+                yield (
+                    f"{kind} in header {name.lower()}" if kind else f"header {name.lower()}",
+                    secret,
+                )
+
+
+def secrets_in_header(value: bytes) -> Iterator[tuple[str, bytes]]:
+    """Iterate kind and text of the secrets in *value*; a header that says its scheme is of no kind."""
+    yield from secrets_in(value)
+    yield from (("", each) for each in _BEARER.findall(value))
 
 
 _BEARER: Final = re.compile(rb"(?i:bearer|basic) ([A-Za-z0-9._~+/=-]{16,})")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged, parted
+from cachesaver.cassettes.format import Document, document, merged, parted, without_answers
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
@@ -43,6 +43,8 @@ class Exhausted(StrEnum):
 
 _NO_ERRORS = statuses(given=False)
 
+_BUYING = frozenset({Policy.RESERVE, Policy.FRESH, Policy.APART})
+
 
 class CassetteStore(MemoryStore):
     """`ports.Store` over the cassette at *path*; nothing is written before something is bought.
@@ -53,6 +55,7 @@ class CassetteStore(MemoryStore):
         errors: Tells by the status which errors of the provider are recorded.
         anew: Tells of which questions nothing that stands there is given, so that what is recorded
             takes its place.
+        renews: Whether nothing but that is bought.
         since: What was recorded after that is given in any case: it is of this very recording, by
             another block or process.
         clients: Tells the versions of what this is recorded with, when it is known.
@@ -61,13 +64,14 @@ class CassetteStore(MemoryStore):
         CassetteError: The cassette cannot be read, or is damaged.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a recording is made with
         self,
         path: Path,
         *,
         exhausted: Exhausted = Exhausted.ERROR,
         errors: Statuses = _NO_ERRORS,
         anew: Callable[[Document], bool] = lambda _: False,
+        renews: bool = False,
         since: datetime | None = None,
         clients: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
@@ -77,6 +81,7 @@ class CassetteStore(MemoryStore):
         self._keeps = errors
         self._refusals: dict[str, Refusals] = {}
         self._clients = clients
+        self._renews = renews
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
         self._outdated: dict[str, Document] = {}
@@ -87,6 +92,7 @@ class CassetteStore(MemoryStore):
             self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
         self._recorded = set[str]()
+        self._bought = set[str]()
         self._played = set[tuple[str, int]]()
         self._writer: ThreadPoolExecutor | None = None
         self._process = os.getpid()
@@ -149,7 +155,7 @@ class CassetteStore(MemoryStore):
         self, run: Run, fingerprint: str, draws: Sequence[str], owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
         repeats = self._repeating(fingerprint, policy)
-        if repeats:
+        if repeats or (policy in _BUYING and not self._is_bought(fingerprint)):
             policy = Policy.READ
         grants = super().acquire(run, fingerprint, draws, owner=owner, policy=policy)
         if repeats:
@@ -160,12 +166,20 @@ class CassetteStore(MemoryStore):
         with self._lock:
             for fingerprint in fingerprints:
                 self.pool(fingerprint)
-        looked = super().look(fingerprints, owner=owner, leads=leads)
+        bought = {each: leads and self._is_bought(each) for each in fingerprints}
+        looked = [
+            super(CassetteStore, self).look((each,), owner=owner, leads=bought[each])[0]
+            for each in fingerprints
+        ]
         pairs = [*zip(fingerprints, looked, strict=True)]
         grants = tuple([self._undrawn(fingerprint, grant) for fingerprint, grant in pairs])
         for fingerprint, grant in zip(fingerprints, grants, strict=True):
             self._note(fingerprint, (grant,))
         return grants
+
+    def _is_bought(self, fingerprint: str) -> bool:
+        """Tell whether anything may be bought of *fingerprint*."""
+        return not self._renews or fingerprint in self._outdated
 
     def _undrawn(self, fingerprint: str, grant: Grant) -> Grant:
         """Return *grant*, of a question that has no draws, with the error that comes before it."""
@@ -180,6 +194,8 @@ class CassetteStore(MemoryStore):
         filled = super().fill(fingerprint, index, token, sample, question=question)
         if filled.result() is not sample:
             return filled
+        with self._lock:
+            self._bought.add(fingerprint)
         members = {"index": index, **answer_of(sample)}
         added = document(fingerprint, question_members(question), [members])
         return self._append(added, sample)
@@ -246,8 +262,7 @@ class CassetteStore(MemoryStore):
         if writer is None:
             return
         writer.shutdown()
-        outdated = {key: each for key, each in self._outdated.items() if key in self._recorded}
-        put_in_order(self.path, self._clients(), outdated)
+        put_in_order(self.path, self._clients(), self._replaced())
 
     def pool(self, fingerprint: str) -> Pool:
         found = self._pools.get(fingerprint)
@@ -256,6 +271,14 @@ class CassetteStore(MemoryStore):
         return found
 
     # --- behind it
+
+    def _replaced(self) -> dict[str, Document]:
+        """Return what was recorded anew; where nothing was bought, its answers stay."""
+        return {
+            key: each if key in self._bought else without_answers(each)
+            for key, each in self._outdated.items()
+            if key in self._recorded
+        }
 
     def _note(self, fingerprint: str, grants: Iterable[Grant]) -> None:
         given = [each.index for each in grants if each.sample and not each.refusal]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+from cachesaver.generating import generating
 from cachesaver.vcr.cassette import Cassette
 from cachesaver.vcr.gate import CassetteGate
 from cachesaver.wiring import guest
@@ -22,7 +23,7 @@ Merged = Mapping[str, Any]
 
 
 class CassetteBlock:
-    """A `with` block, or a decorator of functions, coroutines and generators.
+    """A `with` block, or a decorator of functions, coroutines and generators of either kind.
 
     Args:
         merged: Makes what is to be known of the cassette, when the block begins.
@@ -61,6 +62,8 @@ class CassetteBlock:
     def __call__(self, function: F) -> F:
         """Wrap *function*, so that each call of it is such a block."""
         around = self._around
+        if inspect.isasyncgenfunction(function):
+            return cast("F", generating(function, functools.partial(self._injecting, function)))
         if inspect.iscoroutinefunction(function):
             around = self._around_coroutine
         elif inspect.isgeneratorfunction(function):
@@ -91,6 +94,13 @@ class CassetteBlock:
                 return (yield from steps)
 
         return wrapped
+
+    @asynccontextmanager
+    async def _injecting(
+        self, function: Callable[..., Any]
+    ) -> AsyncGenerator[tuple[Cassette, ...]]:
+        with self._of(function) as cassette:
+            yield _injected(cassette)
 
     def _of(self, function: Callable[..., Any]) -> CassetteBlock:
         """Return a block for one call of *function*, which names the cassette if nobody else did."""

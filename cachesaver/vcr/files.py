@@ -9,10 +9,12 @@ Those of projects, or vcrpy's own, may stand in the place of either.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gzip
 import io
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -220,7 +222,7 @@ class FilesystemPersister:
 
         Raises:
             CassetteNotFoundError: None of them is there.
-            CassetteError: One is there, and is no cassette.
+            CassetteError: One is there, and cannot be read, or is no cassette.
         """
         requests, responses = list[Any](), list[Any]()
         for path in dict.fromkeys([str(cassette_path), *self.extra_paths]):
@@ -236,14 +238,35 @@ class FilesystemPersister:
         path = Path(cassette_path)
         content = serialize(cassette_dict, serializer).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+        _replace(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write *content* beside the file at *path*, which may be a link, and put it in its place."""
+    path = path.resolve()
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the name may be as long as names can be
+    try:
+        beside.write_bytes(content)
+        with contextlib.suppress(OSError):  # there is none yet, or no permissions here
+            beside.chmod(path.stat().st_mode)
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def _loaded(path: Path, serializer: Any) -> Interactions:
     try:
         content = path.read_bytes()
-    except OSError:
+    except FileNotFoundError:
         return [], []
+    except OSError as error:
+        raise CassetteError(
+            f"the cassette {path} cannot be read: {error.strerror or error}\nSee to its permissions, or "
+            "name another file.",
+            location=str(path),
+        ) from error
     try:
         if path.suffix == ".gz":
             content = gzip.decompress(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 from cachesaver.cassettes.exports import WRITERS, har, redacted, vcrpy_json, vcrpy_yaml
 from cachesaver.cassettes.readers import Interaction, read
 from cachesaver.cassettes.readers.values import Body, interaction
+from cachesaver.cassettes.scanning import scan
 from cachesaver.errors import ConfigurationError
 from exporting import play
 from exporting.matrix import CLIENTS, FOUND, PACKAGES, PAGE, export, rendered
@@ -81,6 +83,56 @@ def test_no_credential_is_written(write: Any) -> None:
 
     assert not [each for each in (*secrets, "pw-444444") if each in text]
     assert redacted(exchange).request.url == "https://a.test/v1?api_key=redacted&alt=sse"
+
+
+@pytest.mark.parametrize("write", [vcrpy_yaml, har])
+def test_nothing_is_written_that_a_scan_finds(write: Any) -> None:
+    """Given secrets in a form, in headers and in the answer of a server of tokens, then all are blanked."""
+    secret = "opaqueKEYvalue0123456789abcdef"
+    form = f"client_secret={secret}1&grant_type=x&password={secret}2".encode()
+    exchanges = [
+        made(
+            url=f"https://a.test/token?x-amz-signature={secret}0",
+            sent=form,
+            told=json.dumps({"access_token": f"{secret}3", "id_token": f"{secret}4"}).encode(),
+            content_type="application/x-www-form-urlencoded",
+            Referer=f"https://u:{secret}5@h.test/",
+            X_Upstream=f"Bearer {secret}6",
+        ),
+        made(
+            sent=gzip.compress(json.dumps({"api_key": f"{secret}7"}).encode()),
+            content_encoding="gzip",
+            told=gzip.compress(json.dumps({"refresh_token": f"{secret}8"}).encode()),
+        ),
+    ]
+    assert len([*scan(vcrpy_yaml_of(exchanges), location="a.yaml")]) >= 8
+
+    written = write(exchanges)
+
+    assert [*scan(written, location="a.yaml")] == []
+    assert secret.encode() not in written
+    assert b"grant_type=x" in written
+
+
+def vcrpy_yaml_of(exchanges: list[Interaction]) -> bytes:
+    """Return *exchanges* as vcrpy itself would have written them."""
+    listed = [
+        {
+            "request": {
+                "method": each.request.method,
+                "uri": each.request.url,
+                "headers": {name: [value] for name, value in each.request.headers},
+                "body": each.request.body,
+            },
+            "response": {
+                "status": {"code": 200, "message": "OK"},
+                "headers": {name: [value] for name, value in each.response.headers},
+                "body": {"string": each.response.body},
+            },
+        }
+        for each in exchanges
+    ]
+    return yaml.safe_dump({"version": 1, "interactions": listed}).encode()
 
 
 def test_an_archive_is_of_har_1_2() -> None:

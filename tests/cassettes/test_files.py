@@ -85,6 +85,49 @@ def test_what_the_power_took_is_dropped_when_recording_goes_on(tmp_path: Path) -
     assert sorted(kept(path)) == ["f", "h"]
 
 
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_a_file_without_its_last_line_end_loses_nothing_when_recording_goes_on(
+    tmp_path: Path, ends: bytes
+) -> None:
+    """Given an editor that strips the end of files, then the last question and the versions stay."""
+    path = tmp_path / "a.cassette"
+    for fingerprint in ("f", "g"):
+        append(path, [document(fingerprint, {"asks": ["q"]}, [])])
+    path.write_bytes(path.read_bytes().rstrip(b"\n").replace(b"\n", ends))
+
+    append(path, [document("h", {"asks": ["q"]}, [])])
+    assert sorted(kept(path)) == ["f", "g", "h"]
+
+    put_in_order(path, {"openai": "3"})
+    only_head = path.read_bytes().partition(b"\n---")[0]
+    path.write_bytes(only_head)
+    append(path, [])
+    assert path.read_bytes() == only_head + b"\n"
+
+
+@pytest.mark.parametrize("cut", [9, 60])
+def test_what_the_power_took_is_dropped_whatever_the_line_ends(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document(each, {"asks": ["q" * 50]}, []) for each in ("f", "g")])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")[:-cut])
+
+    append(path, [document("h", {"asks": ["q"]}, [])])
+
+    assert sorted(kept(path)) == ["f", "h"]
+
+
+@pytest.mark.parametrize("torn", [b"-", b"---", b"---\r", b'---\n{"fing'])
+def test_what_was_begun_takes_nothing_of_what_stands_before_it(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "a.cassette"
+    append(path, [document("f", {"asks": ["q"]}, [])])
+    path.write_bytes(path.read_bytes() + torn)
+    assert sorted(kept(path)) == ["f"]
+
+    append(path, [document("g", {"asks": ["q"]}, [])])
+
+    assert sorted(kept(path)) == ["f", "g"]
+
+
 def test_versions_of_clients_are_added(tmp_path: Path) -> None:
     path = tmp_path / "a.cassette"
     append(path, [document("f", {"asks": ["q"]}, [])])
@@ -104,6 +147,15 @@ def test_order_that_is_there_already_is_not_written_again(tmp_path: Path) -> Non
 
     assert path.stat().st_ino == before
     assert [each.name for each in tmp_path.iterdir()] == ["a.cassette"]
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 246 + ".cassette")
+    append(path, [document(each, {"asks": ["q"]}, []) for each in ("g", "f")])
+
+    put_in_order(path, {})
+
+    assert [each.fingerprint for each in read(path)[1]] == ["f", "g"]
 
 
 def test_permissions_stay_as_they_are(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from cachesaver.cassettes.format import Document, Head, document, merged, parse, written
+from cachesaver.cassettes.readers import format_of
 from cachesaver.errors import CassetteError
 
 HEAD = written(Head(), ())
@@ -72,6 +73,17 @@ def test_what_was_cut_off_at_its_end_is_left_out() -> None:
     assert [each.fingerprint for each in documents] == ["f"]
 
 
+def test_a_checkout_may_make_two_characters_of_the_ends_of_lines() -> None:
+    head = Head(clients={f"client-{number}": "3" for number in range(9)})
+    text = written(head, [one("f", {"text": "a\r\nb"}), one("g")])
+    checked_out = text.replace(b"\n", b"\r\n")
+
+    told, documents = parse(checked_out, location="x")
+
+    assert written(told, documents) == text
+    assert format_of(checked_out, location="x") == "cachesaver"
+
+
 def test_answers_are_in_the_order_of_their_indexes_not_of_their_arrival() -> None:
     late = {"index": 0, "status": 200, "recorded": "2"}
     soon = {"index": 1, "status": 201, "recorded": "1"}
@@ -88,6 +100,17 @@ def test_the_same_answer_is_kept_once_and_what_is_outdated_not_at_all() -> None:
     joined = list(merged([one("f", old), one("f", new), one("f", new)], {"f": one("f", old)}))
 
     assert [each.answers for each in joined] == [[new]]
+
+
+def test_equal_answers_of_one_list_stay_as_many() -> None:
+    """Given an import that has one answer twice, then what is recorded after it comes third."""
+    same, new = {"status": 200}, {"status": 201, "recorded": "2", "index": 2}
+    imported = document("f", {"asks": ["q"]}, [same, same], [same, same])
+
+    (joined,) = merged([imported, imported, one("f", new)], {})
+
+    assert [each["status"] for each in joined.answers] == [200, 200, 201]
+    assert joined.errors == [same, same]
 
 
 def test_what_was_not_recorded_anew_keeps_its_text() -> None:

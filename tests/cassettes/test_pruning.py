@@ -84,3 +84,10 @@ def test_a_file_that_says_no_such_thing_is_an_error(text: str, tmp_path: Path) -
         unused_in(tmp_path / "unused")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         unused_in(tmp_path / "nowhere")
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    by_hand = document("d", {"asks": ["q"]}, [{"recorded": "1970-01-01T00:20:00"}])
+
+    assert list(pruned([by_hand], [since(datetime.fromtimestamp(1200, UTC))])) == [by_hand]
+    assert list(pruned([by_hand], [since(datetime.fromtimestamp(1201, UTC))])) == []

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cachesaver.cassettes.files import read
+from cachesaver.cassettes.refusals import statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.errors import CassetteError
+from cachesaver.exchange import Response, Sample
 from cachesaver.ports import Policy
 from cachesaver.stores.testing import F, G, StoreContract, a_run, a_sample, buy, draw
 
@@ -159,6 +162,26 @@ def test_what_is_recorded_anew_takes_the_place_of_what_was_there(path: Path) -> 
     again = CassetteStore(path)
     assert texts(again) == [b"answern"]
     assert texts(again, G) == [b"answerc"]
+
+
+def test_a_recording_that_is_refused_deletes_no_answer(path: Path) -> None:
+    """Given a question recorded anew that comes to an error only, then the answer that was paid stays."""
+    first = CassetteStore(path, errors=statuses([429]))
+    first.note(F, refused("first"), question=b'{"q":1}').result()
+    buy(first, a_run("first"), "a")
+    first.close()
+
+    again = CassetteStore(path, errors=statuses([429]), anew=lambda _: True)
+    again.note(F, refused("again"), question=b'{"q":1}').result()
+    again.close()
+
+    (kept,) = read(path)[1]
+    assert texts(CassetteStore(path)) == [b"answera"]
+    assert [each["text"] for each in kept.errors] == ["again"]
+
+
+def refused(text: str) -> Sample:
+    return Sample(response=Response(status=429, chunks=(text.encode(),)), draw="a")
 
 
 def test_what_was_never_given_is_known(path: Path) -> None:

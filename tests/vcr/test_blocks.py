@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +40,24 @@ def test_a_block_records_and_then_plays_without_the_server(
     assert wiring._DOOR.guests == []
     assert get(server) == "one"
     assert len(server.received) == 2
+
+
+def test_asynchronous_generators_are_wrapped(server: LoopbackServer, tmp_path: Path) -> None:
+    recorder = VCR(cassette_library_dir=str(tmp_path))
+
+    @recorder.use_cassette("named", inject_cassette=True)
+    async def several(cassette: Cassette, path: str) -> AsyncGenerator[str]:
+        async with httpx.AsyncClient() as client:
+            yield (await client.get(server.url + path)).text
+        assert len(cassette) == 1
+
+    async def all_of_them() -> list[str]:
+        return [each async for each in cast("Any", several)("/x")]
+
+    for _ in range(2):
+        assert asyncio.run(all_of_them()) == ["one"]
+
+    assert len(server.received) == 1
 
 
 def test_functions_coroutines_and_generators_are_wrapped(

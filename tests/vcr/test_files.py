@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,41 @@ def test_an_empty_file_is_no_cassette(content: str, tmp_path: Path) -> None:
 
     with pytest.raises(CassetteNotFoundError):
         FilesystemPersister().load_cassette(path, YAML)
+
+
+def test_a_cassette_is_whole_whatever_happens_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a disk that is full, then the cassette is as it was, and nothing lies beside it."""
+    path, link = tmp_path / "a.yaml", tmp_path / "link.yaml"
+    FilesystemPersister().save_cassette(path, recorded(), YAML)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    before = path.read_bytes()
+
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:9])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            FilesystemPersister().save_cassette(path, recorded(), YAML)
+    assert path.read_bytes() == before
+
+    FilesystemPersister().save_cassette(link, {"requests": [], "responses": []}, YAML)
+    assert path.read_bytes() != before
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert {each.name for each in tmp_path.iterdir()} == {"a.yaml", "link.yaml"}
+
+
+def test_what_is_there_and_cannot_be_read_is_not_missing(tmp_path: Path) -> None:
+    with pytest.raises(CassetteError, match="cannot be read"):
+        FilesystemPersister().load_cassette(tmp_path, YAML)
+    with pytest.raises(CassetteNotFoundError):
+        FilesystemPersister().load_cassette(tmp_path / "a.yaml", YAML)
 
 
 @pytest.mark.parametrize("content", ["- request: {}\n", "just words", "a: [", "interactions: [{}]"])

@@ -18,7 +18,7 @@ import orjson
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.cassettes.answers import sample_of
-from cachesaver.cassettes.format import parse
+from cachesaver.cassettes.format import parse, unix
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Headers, Request, Response, Sample
@@ -26,7 +26,9 @@ from cachesaver.ports import Dialect
 
 __all__ = ["BEGINNING", "dialect_of", "interaction_of", "read", "request_of", "streaming"]
 
-BEGINNING: Final = (b'{"cachesaver cassette"', b'{\n "cachesaver cassette"')
+BEGINNING: Final = tuple(
+    b"{" + begins + b'"cachesaver cassette"' for begins in (b"", b"\n ", b"\r\n ")
+)
 
 _LOSS: Final = "the request is its question in canonical form"
 
@@ -41,6 +43,7 @@ _KINDS: Final = {
 
 def read(text: bytes, location: str) -> Iterator[Interaction]:
     """Iterate the interactions: by question, then in the order of its answers."""
+    text = unix(text)
     _, documents = parse(text, location=location)
     line, place = text.partition(b"---\n")[0].count(b"\n") + 2, 0
     for document in documents:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from cachesaver.cassettes.imports import Answer, Verdict, judged
 from cachesaver.cassettes.names import SUFFIX
-from cachesaver.cassettes.readers import Interaction, format_of, read
+from cachesaver.cassettes.readers import Interaction, format_of, plain_text, read
 from cachesaver.cassettes.readers.ours import interaction_of
 from cachesaver.cassettes.transfer import answers_in, answers_of
 from cachesaver.cli.opening import existing_store
@@ -121,9 +122,21 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_recording(path: Path) -> bool:
-    """Tell whether the file at *path* is one; what cannot be read at all is said later."""
+    """Tell whether the file at *path* is one, or was before it was damaged: that is said later."""
+    content, location = content_of(path), str(path)
     try:
-        format_of(content_of(path), location=str(path))
+        format_of(content, location=location)
     except CassetteError as error:
+        if "no JSON, YAML or TOML" in str(error):
+            signs = _SIGNS.search(plain_text(content, location=location))
+            return path.suffix == SUFFIX or signs is not None
         return "no recording that we can read" not in str(error)
     return True
+
+
+_SIGNS: Final = re.compile(
+    rb"""^(?:http_)?interactions:|"(?:http_)?interactions"\s*:|"Entries"\s*:|"log"\s*:\s*\{|"""
+    rb'"cachesaver cassette"',
+    re.MULTILINE,
+)
+"""What stands in recordings of JSON and YAML (`readers.FORMATS`), readable or not."""

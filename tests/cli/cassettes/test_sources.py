@@ -32,11 +32,14 @@ def test_a_folder_is_searched_for_recordings(tmp_path: Path) -> None:
     (tmp_path / "a" / "e.yaml").write_text("no: recording")
     (tmp_path / "a" / "f.cassette").write_text('{"cachesaver cassette": 1}\n')
     (tmp_path / "a" / "g.txt").write_bytes(vcrpy("x"))
-    (tmp_path / "a" / "broken.json").write_text("{")
+    (tmp_path / "a" / "broken.json").write_text('{"interactions": [')
+    (tmp_path / "a" / "broken.yaml").write_text("interactions:\n- request: {")
+    (tmp_path / "a" / "mkdocs.yml").write_text("use:\n- x: !!python/name:foo.bar\n")
+    (tmp_path / "a" / "tsconfig.json").write_text('{\n // how\n "a": 1}\n')
 
     found = [path.name for path in recordings([str(tmp_path), str(tmp_path / "a" / "g.txt")])]
 
-    assert found == ["c.yaml.gz", "broken.json", "d.yml", "f.cassette", "g.txt"]
+    assert found == ["c.yaml.gz", "broken.json", "broken.yaml", "d.yml", "f.cassette", "g.txt"]
     assert [path.name for path in cassettes([str(tmp_path)])] == ["f.cassette"]
 
 
