@@ -74,6 +74,8 @@ _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 _USES: pytest.StashKey[Uses] = pytest.StashKey()
 _IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 """Whether no test has been left out."""
+_PARTIAL: Final = ("ignore", "ignore_glob", "lf", "failedfirst", "stepwise")
+"""Options that leave out files, of which `pytest_deselected` is not told, or begin with what failed."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -223,8 +225,9 @@ def pytest_runtest_makereport(
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Note that tests were left out."""
-    items[0].config.stash[_IS_WHOLE] = False
+    """Note that tests were left out; pytest's own `--lf` says so of none, too."""
+    if items:
+        items[0].config.stash[_IS_WHOLE] = False
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -289,14 +292,13 @@ def _uses(config: pytest.Config) -> Uses:
 
 
 def _takes_all(config: pytest.Config) -> bool:
-    """Tell whether the command line names no part of the project."""
+    """Tell whether the command line names no part of the project, nor what it was when it last ran."""
     source = config.args_source
     is_home = config.invocation_params.dir == config.rootpath
     asks_all = source is config.ArgsSource.TESTPATHS or (
         source is config.ArgsSource.INVOCATION_DIR and is_home
     )
-    left_out = (config.getoption(each, default=None) for each in ("ignore", "ignore_glob"))
-    return asks_all and not any(left_out)
+    return asks_all and not any(config.getoption(each, default=None) for each in _PARTIAL)
 
 
 def _has_cassette(item: pytest.Item) -> bool:

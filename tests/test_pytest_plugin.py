@@ -310,6 +310,26 @@ def test_shared():
         assert self.told(recorded.run(*arguments)) == []
         assert len(self.told(recorded.run())) == 1
 
+    @pytest.mark.parametrize("option", ["--lf", "--ff"])
+    def test_nor_where_what_failed_comes_again(self, recorded: Project, option: str) -> None:
+        (recorded.pytester.path / "cassettes/other.cassette").touch()
+        recorded.pytester.makepyfile(test_failing="def test_failing():\n    assert 0\n")
+        assert len(self.told(recorded.run("-p", "cacheprovider"))) == 1
+
+        again = recorded.run("-p", "cacheprovider", option)
+
+        assert again.parseoutcomes()["failed"] == 1
+        assert self.told(again) == []
+
+
+def test_a_project_whose_plugin_leaves_no_test_out_is_run(project: Project) -> None:
+    project.pytester.makeconftest(
+        "def pytest_collection_modifyitems(config):\n    config.hook.pytest_deselected(items=[])\n"
+    )
+    project.write("def test_a(): ...\n")
+
+    project.run().assert_outcomes(passed=1)
+
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("mode", MODES)
