@@ -93,11 +93,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None]:
     """Add the options that nobody else has added: now all plugins and the project have theirs."""
     yield
-    known = vars(parser.parse_known_args(args, namespace=argparse.Namespace()))
+    known = vars(parser.parse_known_args(args, namespace=argparse.Namespace())).keys() | _names(
+        parser
+    )
     group = parser.getgroup("cachesaver", "cassettes of provider calls")
     for option, attributes in _OPTIONS.items():
-        if option.strip("-").replace("-", "_") not in known:
+        if known.isdisjoint({option, option.strip("-").replace("-", "_")}):
             group.addoption(option, **attributes)
+
+
+def _names(parser: pytest.Parser) -> set[str]:
+    """Return how options are written, whatever their values are called; not told in public."""
+    return {name for group in parser._groups for option in group.options for name in option.names()}  # noqa: SLF001
 
 
 def pytest_configure(config: pytest.Config) -> None:
