@@ -90,8 +90,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None]:
-    """Add the options that nobody else has added: now all plugins and the project have theirs."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None]:
+    """Add fixtures first, and options that nobody else has once all plugins and the project have theirs."""
+    pytest_vcr.offer(early_config)
     yield
     known = vars(parser.parse_known_args(args, namespace=argparse.Namespace())).keys() | _names(
         parser
@@ -107,6 +110,7 @@ def _names(parser: pytest.Parser) -> set[str]:
     return {name for group in parser._groups for option in group.options for name in option.names()}  # noqa: SLF001
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
