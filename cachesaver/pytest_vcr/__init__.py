@@ -149,7 +149,8 @@ def _fixtures(chosen: str) -> ModuleType:
 
 def _without(fixtures: ModuleType, plugins: pytest.PytestPluginManager) -> ModuleType:
     """Return *fixtures* but for those that a plugin (of `-p`, say) has brought before."""
-    theirs = set(_brought(plugins, type(vars(fixtures)["vcr"]))) & vars(fixtures).keys()
+    one: object = vars(fixtures)["vcr"]
+    theirs = set(_brought(plugins, type(one))) & vars(fixtures).keys()
     if not theirs:
         return fixtures
     kept = ModuleType(fixtures.__name__)
