@@ -8,6 +8,7 @@ pytest-recording's, or the project's own, and ours heed them.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
@@ -64,6 +65,11 @@ _SETTINGS: Final[tuple[tuple[str, str, _Kind, object], ...]] = (
     pytest_vcr.SETTING,
 )
 
+_MARKER: Final = (
+    "cassette(path, *, record_mode, exhausted, **options): answer the provider calls of this "
+    "test from a cassette; see cachesaver.use_cassette"
+)
+
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
 _BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
 _BEGIN: Final = "cachesaver_began"
@@ -74,6 +80,8 @@ _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 _USES: pytest.StashKey[Uses] = pytest.StashKey()
 _IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 """Whether no test has been left out."""
+_PARTIAL: Final = ("ignore", "ignore_glob", "lf", "failedfirst", "stepwise")
+"""Options that leave out files, of which `pytest_deselected` is not told, or begin with what failed."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -88,23 +96,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Generator[None]:
-    """Add the options that nobody else has added: now all plugins and the project have theirs."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None]:
+    """Add fixtures first, and options that nobody else has once all plugins and the project have theirs."""
+    pytest_vcr.offer(early_config)
     yield
-    known = vars(parser.parse_known_args(args, namespace=argparse.Namespace()))
+    known = vars(parser.parse_known_args(args, namespace=argparse.Namespace())).keys() | _names(
+        parser
+    )
     group = parser.getgroup("cachesaver", "cassettes of provider calls")
     for option, attributes in _OPTIONS.items():
-        if option.strip("-").replace("-", "_") not in known:
+        if known.isdisjoint({option, option.strip("-").replace("-", "_")}):
             group.addoption(option, **attributes)
 
 
+def _names(parser: pytest.Parser) -> set[str]:
+    """Return how options are written, whatever their values are called; not told in public."""
+    groups: Any = getattr(parser, "_groups")  # noqa: B009
+    return {name for group in groups for option in group.options for name in option.names()}
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line(
-        "markers",
-        "cassette(path, *, record_mode, exhausted, **options): answer the provider calls of this "
-        "test from a cassette; see cachesaver.use_cassette",
-    )
+    config.addinivalue_line("markers", _MARKER)
     config.addinivalue_line(
         "markers",
         "block_network(allowed_hosts=[...]): let this test connect to no host but those that match "
@@ -134,12 +150,17 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.fixture
-def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
+def cassette(_cachesaver_cassette: Cassette) -> Cassette:
     """The cassette of this test: everything it asks a provider is answered from it.
 
     The marker `cassette` takes what `cachesaver.use_cassette` takes; without a path it is
     `cassettes/MODULE/TEST.cassette` beside the test.
     """
+    return _cachesaver_cassette
+
+
+@pytest.fixture
+def _cachesaver_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     from cachesaver.pytesting.network import kept_in
     from cachesaver.pytesting.places import claim
     from cachesaver.recording import use_cassette
@@ -160,7 +181,7 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
 def _by_marker(request: pytest.FixtureRequest) -> Iterator[None]:
     item = request.node
     if _has_cassette(item):
-        request.getfixturevalue("cassette")
+        request.getfixturevalue("_cachesaver_cassette")  # and none of the project's before its turn
     if pytest_vcr.blocks(item) or not _is_blocked(item):
         yield
         return
@@ -223,8 +244,9 @@ def pytest_runtest_makereport(
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Note that tests were left out."""
-    items[0].config.stash[_IS_WHOLE] = False
+    """Note that tests were left out; pytest's own `--lf` says so of none, too."""
+    if items:
+        items[0].config.stash[_IS_WHOLE] = False
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -289,19 +311,38 @@ def _uses(config: pytest.Config) -> Uses:
 
 
 def _takes_all(config: pytest.Config) -> bool:
-    """Tell whether the command line names no part of the project."""
+    """Tell whether the command line names no part of the project, nor what it was when it last ran."""
     source = config.args_source
     is_home = config.invocation_params.dir == config.rootpath
     asks_all = source is config.ArgsSource.TESTPATHS or (
         source is config.ArgsSource.INVOCATION_DIR and is_home
     )
-    left_out = (config.getoption(each, default=None) for each in ("ignore", "ignore_glob"))
-    return asks_all and not any(left_out)
+    return asks_all and not any(config.getoption(each, default=None) for each in _PARTIAL)
 
 
 def _has_cassette(item: pytest.Item) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return "cassette" in names or item.get_closest_marker("cassette") is not None
+    """Tell whether *item* has our marker, or our fixture, which a project's own may take the place of."""
+    is_marked = item.get_closest_marker("cassette") is not None
+    if not is_marked and "cassette" not in getattr(item, "fixturenames", ()):
+        return False
+    return _is_ours(item) or (is_marked and not _is_the_projects(item.config))
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Tell whether the fixture `cassette` of *item* is ours, or made of it."""
+    known: Any = getattr(item.session, "_fixturemanager")  # noqa: B009
+    for each in reversed(known.getfixturedefs("cassette", item) or ()):
+        if each.func.__module__ == __name__:
+            return True
+        if "cassette" not in each.argnames:
+            break
+    return False
+
+
+def _is_the_projects(config: pytest.Config) -> bool:
+    """Tell whether the project registers a marker `cassette` of its own."""
+    lines = (line for line in config.getini("markers") if line != _MARKER)
+    return any(re.match(r"cassette\b", line.strip()) for line in lines)
 
 
 def _item(request: pytest.FixtureRequest) -> pytest.Item:

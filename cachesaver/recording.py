@@ -74,6 +74,9 @@ def use_cassette(
         async def greet():                       # on an event loop
             async with cachesaver.use_cassette("greeting.cassette"): ...
 
+    It answers for the whole process. Of two that are open side by side in tasks or threads, the one
+    that was opened last answers for both: open one at a time, nest them, or use processes.
+
     Args:
         path: Of the file.
         record_mode: One of `RecordMode`. Default: `CACHESAVER_RECORD_MODE`, else "once".

@@ -310,6 +310,73 @@ def test_shared():
         assert self.told(recorded.run(*arguments)) == []
         assert len(self.told(recorded.run())) == 1
 
+    @pytest.mark.parametrize("option", ["--lf", "--ff"])
+    def test_nor_where_what_failed_comes_again(self, recorded: Project, option: str) -> None:
+        (recorded.pytester.path / "cassettes/other.cassette").touch()
+        recorded.pytester.makepyfile(test_failing="def test_failing():\n    assert 0\n")
+        assert len(self.told(recorded.run("-p", "cacheprovider"))) == 1
+
+        again = recorded.run("-p", "cacheprovider", option)
+
+        assert again.parseoutcomes()["failed"] == 1
+        assert self.told(again) == []
+
+
+OWN = """
+import os, pytest
+@pytest.fixture
+def place(monkeypatch): monkeypatch.setenv("PLACE", "mine")
+@pytest.fixture
+def cassette(): return os.environ["PLACE"]
+"""
+REGISTERS = (
+    "def pytest_configure(config):\n    config.addinivalue_line('markers', 'cassette: mine')\n"
+)
+
+
+def test_a_fixture_of_the_project_is_its_own_and_made_in_its_turn(project: Project) -> None:
+    project.pytester.makeconftest(OWN)
+    project.write(
+        "def test_a(place, cassette):\n    assert cassette == 'mine'\n"
+        "@pytest.mark.cassette\ndef test_marked():\n    ask()\n"
+    )
+
+    project.run("--record-mode=once").assert_outcomes(passed=2)
+
+    assert project.files() == ["cassettes/test_it/test_marked.cassette"]
+
+
+def test_a_fixture_and_a_marker_of_the_project_are_its_own(project: Project) -> None:
+    project.pytester.makeconftest(OWN + REGISTERS)
+    project.write("@pytest.mark.cassette\ndef test_a(place, cassette):\n    ask()\n")
+
+    project.run("--record-mode=once").assert_outcomes(passed=1)
+
+    assert project.files() == []
+
+
+def test_a_fixture_of_the_project_may_be_made_of_ours(project: Project) -> None:
+    project.pytester.makeconftest(
+        "import pytest\n@pytest.fixture\ndef cassette(cassette):\n    return [cassette]\n"
+    )
+    project.write(
+        "@pytest.fixture\ndef before():\n    return ask()\n"
+        "def test_a(before, cassette):\n    assert cassette[0].session.stats().requests == 1\n"
+    )
+
+    project.run("--record-mode=once").assert_outcomes(passed=1)
+
+    assert project.files() == ["cassettes/test_it/test_a.cassette"]
+
+
+def test_a_project_whose_plugin_leaves_no_test_out_is_run(project: Project) -> None:
+    project.pytester.makeconftest(
+        "def pytest_collection_modifyitems(config):\n    config.hook.pytest_deselected(items=[])\n"
+    )
+    project.write("def test_a(): ...\n")
+
+    project.run().assert_outcomes(passed=1)
+
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("mode", MODES)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cachesaver.pytest_vcr import takes
 from cachesaver.pytest_vcr.reports import note
 
 if TYPE_CHECKING:
@@ -80,5 +81,5 @@ def _forget(response: object) -> None:
 
 @pytest.fixture(autouse=True)
 def _cachesaver_vcr(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("vcr") is not None:
+    if takes(request.node):
         request.getfixturevalue("vcr_cassette")

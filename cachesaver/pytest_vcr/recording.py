@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from cachesaver.pytest_vcr import blocks
+from cachesaver.pytest_vcr import blocks, takes
 from cachesaver.pytest_vcr.reports import note
 
 if TYPE_CHECKING:
@@ -205,5 +205,5 @@ def _cachesaver_block_network(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _cachesaver_vcr(request: pytest.FixtureRequest, _cachesaver_block_network: None) -> None:
-    if request.node.get_closest_marker("vcr") is not None:
+    if takes(request.node):
         request.getfixturevalue("vcr")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
 
 from cachesaver.transports.loopback import LoopbackServer, Script
+
+# Once: a run of pytest in this process forgets what it has imported itself.
+importlib.import_module("yaml")
 
 TESTS = """
 import httpx, pytest

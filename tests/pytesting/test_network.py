@@ -253,3 +253,16 @@ def test_options_of_the_project_are_its_own(project: Project) -> None:
     )
 
     project.run(REFUSED, "--block-network").assert_outcomes(passed=3)
+
+
+def test_an_option_of_the_project_whose_value_is_called_otherwise_is_its_own(
+    project: Project,
+) -> None:
+    project.pytester.makeconftest(
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--allowed-hosts', dest='hosts')\n"
+        "    parser.getgroup('mine').addoption('--record-mode', dest='how')\n"
+    )
+    test = "\ndef test_a(pytestconfig):\n    assert pytestconfig.getoption('hosts') == 'mine'\n"
+
+    project.run(test, "--allowed-hosts=mine").assert_outcomes(passed=1)
