@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +79,7 @@ _OWNERS: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 """Which test has which file, by the file's name without case."""
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 _USES: pytest.StashKey[Uses] = pytest.StashKey()
+_STARTED: pytest.StashKey[float] = pytest.StashKey()
 _IS_WHOLE: pytest.StashKey[bool] = pytest.StashKey()
 """Whether no test has been left out."""
 _PARTIAL: Final = ("ignore", "ignore_glob", "lf", "failedfirst", "stepwise")
@@ -129,6 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGAN] = _began(config)
     config.stash[_OWNERS] = {}
     config.stash[_IS_WHOLE] = True
+    config.stash[_STARTED] = time.monotonic()
     pytest_vcr.take_over(config)
 
 
@@ -270,7 +273,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if (uses := config.stash.get(_USES, None)) is not None:
         if (recording := sys.modules.get("cachesaver.recording")) is not None:
-            uses.opened.update(recording.OPENED)
+            began = config.stash[_STARTED]  # other runs there may have been in this process
+            uses.opened.update(path for path, at in recording.OPENED.items() if at >= began)
         if (output := getattr(config, "workeroutput", None)) is not None:
             output[_TOLD] = uses.told()
         else:

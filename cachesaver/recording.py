@@ -12,6 +12,7 @@ import functools
 import inspect
 import os
 import sys
+import time
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,8 +44,8 @@ _R = TypeVar("_R")
 
 _NO_ERRORS: Final = statuses(given=False)
 
-OPENED: Final = set[str]()
-"""The paths of all cassettes that were opened in this process."""
+OPENED: Final = dict[str, float]()
+"""The paths of all cassettes that were opened in this process, and when last, by `time.monotonic`."""
 
 SDKS: Final = ("openai", "anthropic", "google.genai", "cohere", "mistralai", "groq", "botocore")
 """Whose versions are noted beside those of the clients that are hooked."""
@@ -159,7 +160,8 @@ class Cassette:
         if self.record_mode is RecordMode.REWRITE:
             forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
-        OPENED.add(os.path.abspath(self.path))  # noqa: PTH100  # links are followed by who asks
+        path = os.path.abspath(self.path)  # noqa: PTH100  # links are followed by who asks
+        OPENED[path] = time.monotonic()
         self.store = self._opened(records=records)
         self._is_told = False
         self._heed_age()

@@ -108,13 +108,14 @@ def test_a_module_that_cannot_be_watched_is_told_and_works(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_fork_while_another_thread_arms_can_disarm() -> None:
+    before = vars(socket.socket).get("connect")
     disarm = tripwire.arm(tripwire.Blocking(loopback=False))
     try:
         with tripwire._lock:
             child = os.fork()
             if child == 0:  # pragma: no cover  # measured nowhere: it ends at once
                 disarm()
-                os._exit(0 if "connect" not in vars(socket.socket) else 1)
+                os._exit(0 if vars(socket.socket).get("connect") is before else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         disarm()
