@@ -34,6 +34,7 @@ class Provider(BaseHTTPRequestHandler):
     """Answers with 2 kB; to `stream`, with a word at once and the next a tenth of a second later."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 65_536  # head and body in one packet: two wait 40 ms for each other
 
     def do_POST(self) -> None:  # as the base calls it
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
