@@ -9,12 +9,12 @@ Bookkeeping on plain values under one lock. Windows, waiting and waking are the 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from cachesaver.locks import Lock
 from cachesaver.ports import Grant, Run
 
 __all__ = ["Batch", "Desk", "Errand", "Hand", "Lead", "Seat", "calls", "deal"]
@@ -128,7 +128,7 @@ class Desk:
     """The batches that are open. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._open: dict[Hashable, Batch] = {}
 
     def sit(self, key: Hashable, seat: Seat) -> Batch:

@@ -41,6 +41,7 @@ from cachesaver.errors import StoreError
 from cachesaver.exchange import AsyncReply, Reply, Sample
 from cachesaver.flights import Flights, leader
 from cachesaver.guards import Guards
+from cachesaver.locks import when_free
 from cachesaver.ports import AsyncSend, Grant, Run, Store
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
@@ -193,7 +194,7 @@ class Engine:
         if sleeping.has_loop():
             sleeping.later(patience, let_go)
         else:  # the loop has ended, and the call with it
-            let_go()
+            when_free(let_go)
 
     async def _by_itself(self, resume: Resume, steps: Steps[T], line: Line[AsyncSend]) -> T:
         outcome = await self._drive(resume, steps, line, here=False)
@@ -224,10 +225,14 @@ class Engine:
     def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
         if os.getpid() != self._pid:
             return  # a child closes what its parent reads: that is none of its business
-        line = Line[Any](None)
-        with contextlib.suppress(Abandoned, StopIteration):
-            while True:
-                resume = _sending(steps, self._book(resume(), line, None))
+
+        def settled(resume: Resume = resume) -> None:
+            line = Line[Any](None)
+            with contextlib.suppress(Abandoned, StopIteration):
+                while True:
+                    resume = _sending(steps, self._book(resume(), line, None))
+
+        when_free(settled)  # what is closed may be so by the garbage collector
 
     def _perform(self, effect: Effect[Any], line: Line[BlockingSend]) -> object:
         match effect:

@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary, ref
 
+from cachesaver.locks import Lock
+
 __all__ = ["Flights", "Leader", "Pulse", "flights_over", "leader"]
 
 Slot = tuple[str, int]
@@ -57,7 +59,7 @@ class Flights:
     """The flights of one store that are up in this process. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._up: dict[Slot, _Flight] = {}
 
     def start(self, slot: Slot, loop: object = None, task: object = None) -> None:
@@ -141,7 +143,7 @@ def _is_idle(pulse: Pulse | None) -> bool:
     return since is not None and time.perf_counter() - since > _IDLE
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _SHARED: WeakValueDictionary[Hashable, Flights] = WeakValueDictionary()
 """By the location of their store."""
 
@@ -160,7 +162,7 @@ def flights_over(store: object) -> Flights:
 def _in_child() -> None:
     """After a fork: what the parent fetches, the child cannot wait for by these."""
     global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _lock = threading.Lock()
+    _lock = Lock()
     _SHARED.clear()
 
 

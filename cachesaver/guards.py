@@ -15,6 +15,7 @@ from cachesaver.buying import Purchase
 from cachesaver.canonical import parse_body
 from cachesaver.effects import Send
 from cachesaver.estimates import estimated
+from cachesaver.locks import when_free
 from cachesaver.permits import Permits
 from cachesaver.purse import Purse, Reservation
 
@@ -57,6 +58,9 @@ class Toll:
 
     def settle(self, purchase: Purchase) -> None:
         """Book what the call came to, and let the next one go out."""
+        when_free(lambda: self._settled(purchase))
+
+    def _settled(self, purchase: Purchase) -> None:
         self._guards.leave(self)
         if self._is_held:
             self._is_held = False

@@ -11,20 +11,21 @@ Bookkeeping on plain values under one lock; which context is running is handed i
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from weakref import ref
 
+from cachesaver.locks import Lock, when_free
+
 __all__ = ["Drawn", "Node", "draw", "forked", "root"]
 
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def forked() -> None:
     """Be usable in a child process: the parent's lock may be held by a thread that is not here."""
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = Lock()
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +117,7 @@ class Drawn:
     def give_back(self) -> None:
         """Undo these draws, so that a retry is the same draw again. Safe to call twice."""
         ordinals, self._ordinals = self._ordinals, ()
-        self._node.give_back(self._key, ordinals, self._taker)
+        when_free(lambda: self._node.give_back(self._key, ordinals, self._taker))
 
 
 def draw(

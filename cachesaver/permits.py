@@ -11,10 +11,11 @@ wait: they would wait for themselves. They go out without a permit.
 from __future__ import annotations
 
 import os
-import threading
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from weakref import WeakSet
+
+from cachesaver.locks import Lock
 
 __all__ = ["Permits"]
 
@@ -43,7 +44,7 @@ class Permits:
         _ALL.add(self)
 
     def _start(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._held: set[Future[None]] = set()
         self._waiting: dict[Future[None], None] = {}
         self._lost: SimpleQueue[Future[None]] = SimpleQueue()

@@ -6,7 +6,6 @@ sends, waits or reads a clock.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +14,7 @@ from typing import cast
 from cachesaver.budget import UNITS, Budget
 from cachesaver.errors import BudgetExceededError, UnknownPriceError
 from cachesaver.estimates import Estimate
+from cachesaver.locks import Lock
 from cachesaver.prices import Prices
 from cachesaver.usage import Tokens, tokens_of
 
@@ -54,7 +54,7 @@ class Purse:
         reservation.settle(model, usage, samples)
 
     One call is one reservation, however many callers it serves. Whoever holds a reservation settles
-    or cancels it, but not in a finaliser, which may take no lock.
+    or cancels it; a finaliser by `when_free`.
 
     Attributes:
         budget: That it keeps.
@@ -65,7 +65,7 @@ class Purse:
         self._caps = budget.caps
         own = cast("Mapping[str, tuple[Decimal, Decimal]]", budget.prices)
         self._prices = Prices(own) if "usd" in self._caps else None
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._spent = Amounts()
         self._reserved = Amounts()
         self._longest: dict[str, int] = {}

@@ -42,8 +42,7 @@ def reply(
                 tally.passed(engine.run(outcome.keep(response), line))
 
             def drop() -> None:
-                tally.passed(())
-                engine.settle(outcome.drop())
+                engine.settle(_lost(outcome, tally))
 
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))
@@ -87,8 +86,7 @@ def async_reply(
                 tally.passed(await engine.arun(outcome.keep(response), line))
 
             def drop() -> None:
-                tally.passed(())
-                engine.settle(outcome.drop())
+                engine.settle(_lost(outcome, tally))
 
             def lose() -> None:
                 engine.settle_later(_lost(outcome, tally))

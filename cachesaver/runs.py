@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
 from cachesaver.contexts import Family
+from cachesaver.locks import Lock
 from cachesaver.ports import Run, Store
 
 __all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
@@ -21,7 +21,7 @@ RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"
 
 _RUN, _SLOT, _TELLER = "CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"
 
-_lock = threading.Lock()
+_lock = Lock()
 _BEFORE: dict[str, str | None] = {}
 """What the environment said before we said anything."""
 
@@ -177,7 +177,7 @@ class Runs:
 
 def _in_child() -> None:
     global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
-    _lock = threading.Lock()
+    _lock = Lock()
     _FAMILIES.clear()
 
 

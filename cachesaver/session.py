@@ -11,7 +11,6 @@ import enum
 import importlib
 import logging
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -46,6 +45,7 @@ from cachesaver.guards import guards
 from cachesaver.identity import Question, identify, inputs_of
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
+from cachesaver.locks import Lock, when_free
 from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
@@ -101,7 +101,7 @@ class Session:
             blocking: gathers and gathers(blocking=blocking) for blocking in (True, False)
         }
         self._warned: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._leave: Callable[[], None] = self.close
         self._closed = False
         # For `wants`, which every call of the process comes past.
@@ -188,7 +188,7 @@ class Session:
 
     def forked(self, owner: str) -> None:
         """Start anew in a child process: its leases and draws are not its parent's."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._runs.forked(owner)
         self._engine = self._started(owner)
         self._tally = Tally()
@@ -390,7 +390,7 @@ class Session:
         return not self._engine.guards.holds(current_context())
 
     def _settle(self, reply: Reply | AsyncReply, purchase: Purchase) -> None:
-        self._tally.settled(purchase)
+        when_free(lambda: self._tally.settled(purchase))
         settle(reply, purchase)
 
     def _run(self) -> tuple[Run, Family]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from cachesaver.buying import Ask, Purchase, Source
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
+from cachesaver.locks import Lock
 from cachesaver.outcomes import Outcome, Passing, Served
 from cachesaver.usage import tokens_of
 
@@ -61,7 +61,7 @@ class Tally:
     """Adds up. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._counts = asdict(Statistics())
 
     def now(self) -> Statistics:

@@ -70,6 +70,9 @@ class _Layer:
     made_by: object
 
 
+_NOTHING: Final = object()
+"""The original of what lies where *owner* has nothing itself, but inherits."""
+
 _layers: dict[int, _Layer] = {}
 """Layers of ours by the id of the function; also those that others lie on, as long as they hold it."""
 
@@ -177,8 +180,8 @@ def _tidy(owner: type | ModuleType, name: str) -> None:
     while name in vars(owner):
         top, layer = _seat(owner, name)
         made = _known(layer)
-        if made is None or made.holds:
-            return
+        if made is None or made.holds or (top is not None and made.original is _NOTHING):
+            return  # a proxy needs something to lie on
         _set(owner, name, top, made.original)
         del _layers[id(layer)]
 
@@ -192,7 +195,9 @@ def _seat(owner: type | ModuleType, name: str) -> tuple[Any, Any]:
 
 
 def _set(owner: type | ModuleType, name: str, top: Any, function: object) -> None:
-    if top is None:
+    if top is None and function is _NOTHING:
+        delattr(owner, name)
+    elif top is None:
         setattr(owner, name, function)
     else:
         top.__wrapped__ = function  # https://wrapt.readthedocs.io: a proxy may be given another
@@ -240,11 +245,23 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
     def plain(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         return inherited(self, *args, **kwargs)
 
-    setattr(owner, name, plain)
+    holds = [True]
+    with _lock:
+        setattr(owner, name, plain)
+        _layers[id(plain)] = _Layer(
+            ours=_held(plain, _layers),
+            original=_NOTHING,
+            owner=owner,
+            name=name,
+            sign=None,
+            holds=holds,
+            made_by=None,
+        )
 
     def undo() -> None:
-        if vars(owner).get(name) is plain:
-            delattr(owner, name)
+        with _lock:
+            holds.clear()
+            _tidy(owner, name)
 
     return undo
 

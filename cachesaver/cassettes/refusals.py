@@ -6,7 +6,6 @@ was recorded tries again. That an SDK waits before it does so is told it not to 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Final
 
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Response, Sample, without_headers
+from cachesaver.locks import Lock
 from cachesaver.ports import Run
 
 __all__ = ["Refusals", "Statuses", "hastened", "statuses"]
@@ -93,7 +93,7 @@ class Refusals:
         self._courses = tuple(courses.values())
         self._turns: dict[tuple[Run | None, str], int] = {}
         self._claims: dict[tuple[Run | None, str], _Course] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def of_draw(self, run: Run | None, draw: str) -> Callable[[], Response] | None:
         """Return what gives the next error of *draw*, which came to no answer; None: there is none."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from cachesaver.cassettes.format import Document, document, merged, parted, with
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
+from cachesaver.locks import Lock
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.memory import MemoryStore, Pool
 
@@ -96,7 +96,7 @@ class CassetteStore(MemoryStore):
         self._played = set[tuple[str, int]]()
         self._writer: ThreadPoolExecutor | None = None
         self._process = os.getpid()
-        self._closing = threading.Lock()
+        self._closing = Lock()
 
     def __repr__(self) -> str:
         return f"<CassetteStore {str(self.path)!r} of {len(self._documents)} questions>"

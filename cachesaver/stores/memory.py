@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 
 from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
+from cachesaver.locks import Lock
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.leases import Lease
 from cachesaver.stores.membership import is_over
@@ -198,7 +198,7 @@ class MemoryStore:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._pools: dict[str, Pool] = {}
         self._taken: dict[Run, dict[str, Taken]] = {}
         self._members: defaultdict[str, Members] = defaultdict(Members)

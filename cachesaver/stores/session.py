@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
+from cachesaver import locks
 from cachesaver.errors import StoreError
+from cachesaver.locks import Lock
 from cachesaver.stores import directory
 from cachesaver.stores.claims import Tables, Transaction
 from cachesaver.stores.environments import Environment
@@ -51,8 +52,8 @@ class Session:
         self.users = 0
         self.named: set[str] = set()
         self.touched: dict[str, float] = {}
-        self.lock = threading.Lock()
-        self.writing = threading.Lock()
+        self.lock = Lock()
+        self.writing = Lock()
         self._forget_earlier_boots()
         self.samples = Environment(path / directory.SAMPLES, durable=True, tables=8)
         # Without a boot id a power cut cannot be told from a crash: then claims are synced too.
@@ -169,7 +170,7 @@ class Session:
 
 _sessions: dict[tuple[int, int], Session] = {}
 
-_registering = threading.Lock()
+_registering = Lock()
 
 
 def open_session(path: Path) -> Session:
@@ -225,6 +226,7 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
+    locks.forked()
     for session in _sessions.values():
         session.abandon()
     _sessions.clear()

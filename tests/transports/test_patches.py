@@ -319,3 +319,50 @@ def test_a_forked_child_waits_for_nobody_of_its_parents() -> None:
     )
 
     assert done.stdout == "0\n"
+
+
+class TestInherited:
+    """A method that the class has from its base, as uvloop's loop and `socket.socket` have theirs."""
+
+    class Heir(Acme):
+        pass
+
+    def patched(self) -> Callable[[], None]:
+        module: Any = type("module", (), {"Heir": self.Heir})
+        return patches.patch_all(module, [("Heir", "send", layer("a"))])
+
+    def test_nothing_is_left(self) -> None:
+        undo = self.patched()
+        during = self.Heir().send()
+        undo()
+
+        assert (during, self.Heir().send()) == ("a(live)", "live")
+        assert "send" not in vars(self.Heir)
+
+    def test_the_last_of_two_leaves_nothing(self) -> None:
+        first, second = self.patched(), self.patched()
+        first()
+        between = self.Heir().send()
+        second()
+
+        assert between == "a(live)"
+        assert "send" not in vars(self.Heir)
+
+    def test_nor_is_anything_when_somebody_on_top_has_left(self) -> None:
+        """Given a guard over our layer when we leave, then the first call after its own leaving tidies."""
+        undo = self.patched()
+        ours = vars(self.Heir)["send"]
+        with mock.patch.object(self.Heir, "send", lambda acme: f"top({ours(acme)})"):
+            undo()
+            assert self.Heir().send() == "top(live)"
+
+        assert self.Heir().send() == "live"
+        assert "send" not in vars(self.Heir)
+
+    def test_a_proxy_keeps_something_to_lie_on(self) -> None:
+        undo = self.patched()
+        wrapt.wrap_function_wrapper(self.Heir, "send", lambda wrapped, *_: f"seen({wrapped()})")
+        undo()
+
+        assert self.Heir().send() == "seen(live)"
+        del self.Heir.send

@@ -1,0 +1,126 @@
+"""The garbage collector closes what was half read wherever it likes: nobody hangs, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import cachesaver
+from cachesaver.exchange import Reply, Request
+from cachesaver.session import Session
+from cachesaver.statistics import Statistics
+
+SOURCE = str(Path(cachesaver.__file__).parent)
+ASK: dict[str, Any] = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def request(**more: object) -> Request:
+    return Request(
+        method="POST",
+        url="https://api.openai.com/v1/chat/completions",
+        headers=(("content-type", "application/json"),),
+        body=json.dumps(ASK | more).encode(),
+    )
+
+
+def said(index: int, text: str | None, reason: str | None) -> dict[str, Any]:
+    delta = {} if text is None else {"content": text}
+    choice = {"index": index, "delta": delta, "finish_reason": reason}
+    return {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
+
+
+def send(request: Request) -> Reply:
+    """Answer like a provider, by a stream where one is asked for."""
+    if json.loads(request.body)["stream"]:
+        parts = [said(0, "Hel", None), said(0, "lo", None), said(0, None, "stop")]
+        lines = [f"data: {json.dumps(part)}\n\n".encode() for part in parts]
+        kind, chunks = "text/event-stream", (*lines, b"data: [DONE]\n\n")
+    else:
+        message = {"role": "assistant", "content": "Hello"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        whole = {"id": "c", "object": "chat.completion", "model": "m", "choices": [choice]}
+        kind, chunks = "application/json", (json.dumps(whole).encode(),)
+    head = (("content-type", kind),)
+    return Reply(status=200, headers=head, chunks=iter(chunks), close=lambda: None)
+
+
+def read(reply: Reply) -> bytes:
+    return b"".join(reply.chunks)
+
+
+def at_line(number: int, act: Callable[[], None], work: Callable[[], object]) -> int:
+    """Do *work* in a thread, and *act* between two of our lines, the *number*-th; count them all.
+
+    Fails where *work* does not end.
+    """
+    lines = 0
+
+    def tracer(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if not frame.f_code.co_filename.startswith(SOURCE):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == number:
+                sys.settrace(None)
+                act()
+                return None
+        return tracer
+
+    def traced() -> None:
+        sys.settrace(tracer)
+        try:
+            work()
+        finally:
+            sys.settrace(None)
+
+    thread = threading.Thread(target=traced, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive(), f"it waits for itself at line {number}"
+    return lines
+
+
+@pytest.fixture(params=["memory", "files"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Session]]:
+    """Return what makes a session in a namespace of its own, all over one store."""
+    opened: list[Session] = []
+    store = "memory://" if request.param == "memory" else str(tmp_path / "s")
+
+    def make() -> Session:
+        name = f"ns{len(opened)}"
+        opened.append(
+            Session.open(namespace=name, store=store, quiet=True, max_concurrency=4, strict=True)
+        )
+        return opened[-1]
+
+    yield make
+    for session in opened:
+        session.close()
+
+
+def test_a_stream_may_be_closed_between_any_two_lines(made: Callable[[], Session]) -> None:
+    def ask(session: Session, number: int) -> int:
+        """Return how many lines it took, the stream being closed before the *number*-th."""
+        left = session.answer(request(seed=number, stream=True), send)
+        next(left.chunks)
+        asked = request(seed=number, stream=False)
+        return at_line(number, left.close, lambda: read(session.answer(asked, send)))
+
+    lines = ask(made(), 0)
+    assert lines > 200
+    step = 1 if made().settings.store == "memory://" else 7
+    for number in range(1, lines + 1, step):
+        session = made()
+        ask(session, number)
+
+        assert read(session.answer(request(seed=number, stream=True), send))
+        assert session.stats() == Statistics(requests=3, fetched=2, bypassed=1, calls=2)
+        session.close()
