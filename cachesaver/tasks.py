@@ -42,8 +42,10 @@ _MAIN = "main"
 
 _NOTHING = (None, None)
 
-_SHUTDOWN = re.compile(r"\bshutdown_(asyncgens|default_executor)$")
-"""What a loop ends with: run as the main task is, and in no way the program's."""
+_ENDING = re.compile(r"\b(shutdown_(asyncgens|default_executor)|a?close|__aexit__)$")
+"""What is run as the main task is, and is in no way the program's: what a loop ends with, and what an
+SDK closes its async client with when the garbage collector takes it, whenever that is (mistralai and
+google-genai by `weakref.finalize`)."""
 
 
 def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
@@ -55,7 +57,7 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
             return original(maker, *args, **kwargs)
         name, _ = label(args[0] if args else kwargs.get("coro"))
         now = running()
-        if now == _NOTHING and not _SHUTDOWN.search(name):
+        if now == _NOTHING and not _ENDING.search(name):
             name = _MAIN  # under another runner it may have another name: uvloop.run wraps it
         context = kwargs.get("context")
         if context is not None:

@@ -231,6 +231,33 @@ def test_a_loop_run_after_a_blocking_draw_names_its_tasks_as_before_one() -> Non
     assert names() == before
 
 
+@pytest.mark.parametrize("closing", ["aclose", "close", "__aexit__"])
+def test_what_a_finaliser_runs_a_loop_for_changes_no_name(closing: str) -> None:
+    """As SDKs close their async clients: by `asyncio.run`, whenever the garbage collector comes."""
+
+    class Client:
+        async def close(self) -> None:
+            pass
+
+        aclose = close
+
+    Client.aclose.__qualname__ = f"Client.{closing}"
+
+    def names(*, closes: bool) -> Names:
+        family, told = new_run(), Names()
+
+        async def main(number: int) -> None:
+            told[str(number)] = family.draw("q", 1).ids
+
+        for number in range(3):
+            if closes:
+                asyncio.run(Client().aclose())
+            asyncio.run(main(number))
+        return told
+
+    assert names(closes=True) == names(closes=False)
+
+
 # --- tasks that ask one question first, and part ways then
 
 
