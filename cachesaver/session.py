@@ -115,6 +115,7 @@ class Session:
             url="" if apart else chosen.gateway, name=self._named, upstreams=chosen.upstreams
         )
         self._relays = bool(self._relay.url)
+        self._is_plain = not (self._replays or self._asks_match or self._relays)
 
     def _started(self, owner: str) -> Engine:
         flights = flights_over(self.store)
@@ -230,6 +231,8 @@ class Session:
         """See `Gate.wants`."""
         if not self._sees or (method not in _POST and not self._replays) or is_inside():
             return False
+        if self._is_plain:  # as most are, and every call of the process comes past here
+            return dialects.wants(host, path, hosts=self._hosts)
         if self._wants(method, host, path):
             return True
         return self._relays and self._wants(method, *self._relay.behind(host, path))

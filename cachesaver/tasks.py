@@ -37,6 +37,15 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     return patch_all(module, LOOPS[module.__name__])
 
 
+_WRITES = "ClientRequest.write_bytes"
+"""aiohttp's own task, one for every request: it starts nothing and asks nothing, so it needs no place."""
+
+
+def _is_of(package: str, coroutine: Any) -> bool:
+    module: object = coroutine.cr_frame.f_globals.get("__name__")
+    return str(module).partition(".")[0] == package
+
+
 _MAIN = "main"
 """What a loop is started with, whatever it is."""
 
@@ -56,6 +65,8 @@ def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callabl
         if not active():
             return original(maker, *args, **kwargs)
         name, _ = label(args[0] if args else kwargs.get("coro"))
+        if name == _WRITES and _is_of("aiohttp", args[0]):
+            return original(maker, *args, **kwargs)
         now = running()
         if now == _NOTHING and not _ENDING.search(name):
             name = _MAIN  # under another runner it may have another name: uvloop.run wraps it

@@ -519,3 +519,25 @@ def test_a_nursery_that_is_left_behind_only_passes_on() -> None:
     trio.run(main)
 
     assert len(ran) == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "has_place"), [("aiohttp.client_reqrep", False), ("mine", True)]
+)
+def test_what_aiohttp_writes_a_request_with_needs_no_place(module: str, *, has_place: bool) -> None:
+    """Told by its name and whose code it is, for there is one for every request."""
+    names: dict[str, Any] = {"__name__": module}
+    source = "class ClientRequest:\n    async def write_bytes(self): pass"
+    exec(source, names)  # noqa: S102  # globals are what it is about
+    request = names["ClientRequest"]()
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        before = here().born("ClientRequest.write_bytes", scope=None, is_ordered=True).number
+        await loop.create_task(request.write_bytes())
+        after = here().born("ClientRequest.write_bytes", scope=None, is_ordered=True).number
+        assert before is not None
+        assert after is not None
+        return after - before - 1
+
+    assert asyncio.run(main()) == has_place

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cachesaver.exchange import Request
 from cachesaver.ports import Gate
-from cachesaver.transports.patches import is_mock, network_is_mocked, patch
+from cachesaver.transports.patches import as_coroutine_function, is_mock, network_is_mocked, patch
 from cachesaver.transports.sights import is_let_through, is_unseen
 
 if TYPE_CHECKING:
@@ -44,18 +44,18 @@ def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _
     from cachesaver.transports.aiohttp_calls import Call
 
     @functools.wraps(original)
-    async def connect(
+    def connect(
         self: BaseConnector,
         req: ClientRequest,
         traces: list[Trace],
-        timeout: ClientTimeout,  # noqa: ASYNC109  # the client's own parameter
-    ) -> Connection:
+        timeout: ClientTimeout,
+    ) -> Awaitable[Connection]:
         if not active() or not _wants(gate, req, original):
-            return await original(self, req, traces, timeout)
+            return original(self, req, traces, timeout)
         call = Call(connect=original, connector=self, request=req, traces=traces, timeout=timeout)
-        return await _answered(call, gate)
+        return _answered(call, gate)
 
-    return connect
+    return as_coroutine_function(connect)
 
 
 def _wants(gate: Gate, request: ClientRequest, original: _Connect) -> bool:

@@ -9,7 +9,7 @@ here; whatever is needed of one is taken from the module that is handed in.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -28,7 +28,13 @@ from cachesaver.transports.httpx_messages import (
     twin,
     with_stream,
 )
-from cachesaver.transports.patches import MOCKS, is_mock, network_is_mocked, patch
+from cachesaver.transports.patches import (
+    MOCKS,
+    as_coroutine_function,
+    is_mock,
+    network_is_mocked,
+    patch,
+)
 from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.streams import AsyncBody, Body, finish
 
@@ -96,18 +102,29 @@ def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], boo
     return _send_single_request
 
 
-def _async(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
-    @functools.wraps(original)
-    async def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
-        if active() and _wants(gate, request) and _is_new(request):
-            inner = self._transport_for_url(request.url)
-            if _is_left_to(lib, gate, inner):
-                with let_through(request.method, _url(request)):
-                    return cast("httpx.Response", await original(self, request))
-            self = _View(self, _AsyncAnswering(lib, gate, inner))
-        return cast("httpx.Response", await original(self, request))
+_SendOneLater = Callable[..., Awaitable["httpx.Response"]]
 
-    return _send_single_request
+
+def _async(
+    lib: Any, gate: Gate, original: _SendOneLater, active: Callable[[], bool]
+) -> _SendOneLater:
+    @functools.wraps(original)
+    def _send_single_request(self: Any, request: httpx.Request) -> Awaitable[httpx.Response]:
+        if active() and _wants(gate, request) and _is_new(request):
+            return answered(self, request)
+        return original(
+            self, request
+        )  # what is none of our business has no coroutine of ours about it
+
+    async def answered(self: Any, request: httpx.Request) -> httpx.Response:
+        inner = self._transport_for_url(request.url)
+        if _is_left_to(lib, gate, inner):
+            with let_through(request.method, _url(request)):
+                return await original(self, request)
+        view = _View(self, _AsyncAnswering(lib, gate, inner))
+        return await original(view, request)
+
+    return as_coroutine_function(_send_single_request)
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:

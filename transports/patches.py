@@ -6,6 +6,7 @@ Shared by the adapters that have to patch. Knows no client; decides nothing abou
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import socket
 import sys
@@ -21,6 +22,7 @@ __all__ = [
     "MOCKS",
     "TRACERS",
     "Row",
+    "as_coroutine_function",
     "author",
     "bound",
     "is_mock",
@@ -264,6 +266,19 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
             _tidy(owner, name)
 
     return undo
+
+
+def as_coroutine_function(function: _F) -> _F:
+    """Return *function*, which returns an awaitable, marked as what it takes the place of.
+
+    So that `unittest.mock` makes a mock of it that can be awaited.
+    """
+    mark: Any = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:  # from Python 3.12 on
+        return cast("_F", mark(function))
+    coroutines: Any = sys.modules["asyncio.coroutines"]
+    function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001  # what `asyncio.iscoroutinefunction` looks for
+    return function
 
 
 def bound(function: Callable[..., Any], instance: object) -> Callable[..., Any]:

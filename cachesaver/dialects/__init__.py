@@ -197,9 +197,9 @@ def wants(host: str, path: str, *, hosts: Sequence[str] = ()) -> bool:
         path: Percent-encoded; a query may follow.
         hosts: What the user named.
     """
-    bare = path.partition("?")[0]
+    bare = path.partition("?")[0] if "?" in path else path
     words, varying = _ends()
-    if bare.rpartition("/")[2] in words or varying.search(bare):
+    if bare[bare.rfind("/") + 1 :] in words or varying.search(bare):
         return _wants(host, bare, tuple(hosts))
     return bool(hosts) and _is_named(host, tuple(hosts))
 
