@@ -276,8 +276,10 @@ def as_coroutine_function(function: _F) -> _F:
     mark: Any = getattr(inspect, "markcoroutinefunction", None)
     if mark is not None:  # from Python 3.12 on
         return cast("_F", mark(function))
-    coroutines: Any = sys.modules["asyncio.coroutines"]
-    function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001  # what `asyncio.iscoroutinefunction` looks for
+    coroutines: Any = sys.modules.get("asyncio.coroutines")
+    if coroutines is not None:  # else nobody asks
+        sign = "_is_coroutine"  # what `asyncio.iscoroutinefunction` looks for
+        setattr(function, sign, getattr(coroutines, sign))
     return function
 
 

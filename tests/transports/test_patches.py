@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import os
@@ -352,7 +353,11 @@ class TestInherited:
         """Given a guard over our layer when we leave, then the first call after its own leaving tidies."""
         undo = self.patched()
         ours = vars(self.Heir)["send"]
-        with mock.patch.object(self.Heir, "send", lambda acme: f"top({ours(acme)})"):
+
+        def top(acme: Acme) -> str:
+            return f"top({ours(acme)})"
+
+        with mock.patch.object(self.Heir, "send", top):
             undo()
             assert self.Heir().send() == "top(live)"
 
@@ -361,8 +366,37 @@ class TestInherited:
 
     def test_a_proxy_keeps_something_to_lie_on(self) -> None:
         undo = self.patched()
-        wrapt.wrap_function_wrapper(self.Heir, "send", lambda wrapped, *_: f"seen({wrapped()})")
+
+        def seen(wrapped: Callable[[], str], *_: object) -> str:
+            return f"seen({wrapped()})"
+
+        proxies: Any = wrapt
+        proxies.wrap_function_wrapper(self.Heir, "send", seen)
         undo()
 
         assert self.Heir().send() == "seen(live)"
         del self.Heir.send
+
+
+def test_a_stand_in_for_a_coroutine_function_is_mocked_as_one() -> None:
+    async def original(self: object) -> None: ...
+
+    def stand_in(self: object) -> object:
+        return original(self)
+
+    marked = patches.as_coroutine_function(functools.wraps(original)(stand_in))
+
+    async def answer(function: Callable[..., Any]) -> object:
+        return await mock.create_autospec(function, return_value="said")(None)
+
+    assert asyncio.run(answer(marked)) == "said"
+    with pytest.raises(TypeError, match="await"):
+        asyncio.run(answer(stand_in))
+
+
+def test_without_asyncio_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio.coroutines")
+
+    def stand_in() -> None: ...
+
+    assert patches.as_coroutine_function(stand_in) is stand_in
