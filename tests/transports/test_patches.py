@@ -384,7 +384,11 @@ def test_a_stand_in_for_a_coroutine_function_is_mocked_as_one() -> None:
     def stand_in(self: object) -> object:
         return original(self)
 
-    marked = patches.as_coroutine_function(functools.wraps(original)(stand_in))
+    @functools.wraps(original)
+    def marked(self: object) -> object:
+        return original(self)
+
+    patches.as_coroutine_function(marked)
 
     async def answer(function: Callable[..., Any]) -> object:
         return await mock.create_autospec(function, return_value="said")(None)
