@@ -47,9 +47,9 @@ async def streamed(client: Any, ask: dict[str, Any]) -> Any:
     return [event async for event in answer["stream"]]
 
 
-# Over httpx it cannot read an event stream, with us or without (aiobotocore 3.10, eventstream.py).
+# Over httpx2 it cannot read an event stream, with us or without (aiobotocore 3.10, eventstream.py).
 @pytest.mark.parametrize(
-    ("client", "ask"), [("aiohttp", whole), ("aiohttp", streamed), ("httpx", whole)]
+    ("client", "ask"), [("aiohttp", whole), ("aiohttp", streamed), ("httpx2", whole)]
 )
 def test_said_again_without_a_call(
     client: str, ask: Any, provider: Rehearsal, tmp_path: Path

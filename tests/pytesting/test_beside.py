@@ -48,9 +48,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def loaded(pytestconfig: pytest.Config) -> tuple[str, ...]:
+    """Return the arguments that load our plugin, where no entry point does."""
+    known = pytestconfig.pluginmanager.has_plugin("cachesaver")
+    return () if known else ("-p", "cachesaver.pytest_plugin")
+
+
 @pytest.mark.parametrize("plugin", sorted(PLUGINS))
 def test_both_plugins_do_what_they_are_asked_to(
-    pytester: pytest.Pytester, rehearsal: Rehearsal, plugin: str
+    pytester: pytest.Pytester, rehearsal: Rehearsal, loaded: tuple[str, ...], plugin: str
 ) -> None:
     if importlib.util.find_spec(plugin) is None:
         pytest.skip(f"{plugin} is not installed")
@@ -58,7 +65,7 @@ def test_both_plugins_do_what_they_are_asked_to(
     if plugin == "pytest_socket" and importlib.util.find_spec("pytest_recording"):
         error = "RuntimeError"
     pytester.makepyfile(TESTS.format(url=rehearsal.openai_url, error=error))
-    ours = ("-p", "cachesaver.pytest_plugin", "--block-network", *arguments)
+    ours = (*loaded, "--block-network", *arguments)
 
     recorded = pytester.runpytest_subprocess(*ours, "--record-mode=once")
     bought = rehearsal.calls().calls
@@ -69,12 +76,14 @@ def test_both_plugins_do_what_they_are_asked_to(
     assert rehearsal.calls().calls == bought + 1  # by the test that may
 
 
-def test_a_replay_needs_no_sockets_at_all(pytester: pytest.Pytester, rehearsal: Rehearsal) -> None:
+def test_a_replay_needs_no_sockets_at_all(
+    pytester: pytest.Pytester, rehearsal: Rehearsal, loaded: tuple[str, ...]
+) -> None:
     if importlib.util.find_spec("pytest_socket") is None:
         pytest.skip("pytest_socket is not installed")
     tests = TESTS.format(url=rehearsal.openai_url, error="").partition("def test_blocked")[0]
     pytester.makepyfile(tests)
-    ours = ("-p", "cachesaver.pytest_plugin")
-    pytester.runpytest_subprocess(*ours, "--record-mode=once").assert_outcomes(passed=1)
 
-    pytester.runpytest_subprocess(*ours, "--disable-socket").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*loaded, "--record-mode=once").assert_outcomes(passed=1)
+
+    pytester.runpytest_subprocess(*loaded, "--disable-socket").assert_outcomes(passed=1)

@@ -31,7 +31,7 @@ ENVIRONMENTS: Final = {
         ),
     ),
     "aiobotocore": (
-        ("aiobotocore[httpx]", "boto3"),
+        ("aiobotocore[httpx2]", "boto3"),
         ("tests/clients/test_aiobotocore.py",),
     ),
     "others": (
