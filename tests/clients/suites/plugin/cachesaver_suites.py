@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,26 @@ def _installed() -> Callable[[], int]:
 def _all_posts() -> Callable[[], int]:
     from cachesaver import wiring
 
-    wiring.install(**_OPTIONS, mode="refresh", match=lambda _: True)
-    return _counting(wiring._DOOR)
+    return _counting(wiring.install(**_OPTIONS, mode="refresh", match=lambda _: True))
 
 
 def _everything() -> Callable[[], int]:
     from cachesaver import wiring
     from cachesaver.transports.gates import TeeGate
 
-    door: Any = TeeGate()
-    door._through_mocks = True
-    wiring._DOOR = door  # a gate instead of the sessions
-    wiring._hook_all()
-    return _counting(door)
+    gate: Any = TeeGate()
+    gate._through_mocks = True
+    told = _counting(gate)
+    _LASTING.enter_context(wiring.guest(gate))
+    return told
 
 
-def _counting(door: Any) -> Callable[[], int]:
-    """Count what *door* is asked to answer."""
+_LASTING = ExitStack()
+"""To the end of the process."""
+
+
+def _counting(gate: Any) -> Callable[[], int]:
+    """Count what *gate* is asked to answer."""
     asked = list[None]()
 
     def counted(answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,7 +60,7 @@ def _counting(door: Any) -> Callable[[], int]:
 
         return call
 
-    door.answer, door.aanswer = counted(door.answer), counted(door.aanswer)
+    gate.answer, gate.aanswer = counted(gate.answer), counted(gate.aanswer)
     return lambda: len(asked)
 
 
