@@ -29,6 +29,7 @@ OUTER_ROOMS = {
         "relaying",
         "replies",
         "runs",
+        "serving",
         "scopes",
         "settings",
         "session",

@@ -125,7 +125,8 @@ class Gateway:
         Raises:
             OSError: The address or the port cannot be had.
         """
-        from cachesaver.gateway.serving import Service, listening
+        from cachesaver.gateway.serving import Service
+        from cachesaver.serving import listening
 
         if self._service is None:
             sock = listening(self._listen, self._port)

@@ -13,7 +13,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["Service", "listening"]
+from cachesaver.serving import Server
+
+__all__ = ["Service"]
 
 _IDLE = 600
 """Seconds that a connection may be idle: clients keep theirs, and must not find them closed when the
@@ -42,18 +44,6 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-class _Server(uvicorn.Server):
-    """Tells when it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config, ready: Future[None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set_result(None)
-
-
 class Service:
     """A running server; its loop lives in a daemon thread.
 
@@ -67,22 +57,22 @@ class Service:
         self._make = make
         self._sock = sock
         self._grace = grace
-        self._server: _Server | None = None
-        ready: Future[None] = Future()
+        self._server: Server | None = None
+        ready: Future[object] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(ready,), name="cachesaver-gateway", daemon=True
         )
         self._thread.start()
         ready.result()
 
-    def _run(self, ready: Future[None]) -> None:
+    def _run(self, ready: Future[object]) -> None:
         try:
             asyncio.run(self._serve(ready))
         except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
             self._sock.close()
             ready.set_exception(error)  # which itself raises where the start is long past
 
-    async def _serve(self, ready: Future[None]) -> None:
+    async def _serve(self, ready: Future[object]) -> None:
         app = self._make()
         config = uvicorn.Config(
             app,
@@ -102,7 +92,8 @@ class Service:
         # Where the level of logging is low enough, uvicorn puts a layer around it that logs paths and
         # queries, and so keys.
         config.loaded_app = app
-        self._server = _Server(config, ready)
+        self._server = Server(config)
+        self._server.ready.add_done_callback(lambda done: ready.set_result(done.result()))
         try:
             await self._server.serve(sockets=[self._sock])
         finally:
@@ -114,23 +105,3 @@ class Service:
             self._server.should_exit = True
             self._server.force_exit = self._server.force_exit or at_once
         self._thread.join()
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at *host* (an address) and *port*.
-
-    Raises:
-        OSError: It cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, asyncio sends small pieces at once (TCP_NODELAY): else each would wait 40 ms for the last.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # So that the same port can be had again at once after a stop.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-        sock.listen(1024)
-    except OSError:
-        sock.close()
-        raise
-    return sock

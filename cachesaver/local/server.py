@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 import uvicorn
 
+from cachesaver import serving
 from cachesaver.local.app.application import application
 from cachesaver.local.app.door import Door
 from cachesaver.local.app.served import Served, Shop
+from cachesaver.serving import listening
 
 __all__ = ["Server"]
 
@@ -53,10 +53,10 @@ class Server:
     ) -> None:
         listen = "127.0.0.1" if host == "localhost" else host.strip("[]")
         app = application(Shop(models), Door(key, listen))
-        self._socket = _listening(listen, port)
+        self._socket = listening(listen, port)
         self._address = f"[{listen}]" if ":" in listen else listen
         self._port = int(self._socket.getsockname()[1])
-        self._server = _Uvicorn(
+        self._server = serving.Server(
             uvicorn.Config(
                 app,
                 ws="none",
@@ -113,30 +113,3 @@ class Server:
         except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
             if not self._server.ready.done():
                 self._server.ready.set_exception(error)
-
-
-class _Uvicorn(uvicorn.Server):
-    """Tells when it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready: Future[None] = Future()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set_result(None)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, asyncio sends small pieces at once (TCP_NODELAY): else each would wait 40 ms for the last.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # So that the same port can be had again at once after a stop.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-        sock.listen(1024)
-    except OSError:
-        sock.close()
-        raise
-    return sock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -150,9 +149,10 @@ class Rehearsal:
             OSError: The port is taken.
         """
         from cachesaver.rehearsal.serving import Service
+        from cachesaver.serving import listening
 
         if self._service is None:
-            sock = _listening(self._port)
+            sock = listening("127.0.0.1", self._port)
             self._port = sock.getsockname()[1]
             self._service = Service(self._theatre.app(), sock)
         return self
@@ -168,20 +168,6 @@ class Rehearsal:
             deed()
         else:
             self._service.perform(deed)
-
-
-def _listening(port: int) -> socket.socket:
-    # Named TCP, asyncio sends small pieces at once (TCP_NODELAY): else each would wait 40 ms for the last.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # So that the same port can be had again at once after a stop.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind(("127.0.0.1", port))
-        sock.listen(1024)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _latency(given: float | str | Latency) -> Latency:

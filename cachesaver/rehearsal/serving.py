@@ -7,13 +7,14 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from cachesaver.serving import Server
 
 __all__ = ["Service"]
 
@@ -30,17 +31,7 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-class _Server(uvicorn.Server):
-    """Tells when it accepts connections, and on which loop."""
-
-    def __init__(self, config: uvicorn.Config, ready: Future[asyncio.AbstractEventLoop]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set_result(asyncio.get_running_loop())
-
+class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Else uvicorn would answer what is under way with a 500 of its own.
         for connection in tuple(self.server_state.connections):
@@ -73,19 +64,18 @@ class Service:
             lifespan="off",
             log_config=None,
         )
-        ready: Future[asyncio.AbstractEventLoop] = Future()
-        self._server = _Server(config, ready)
+        self._server = _Server(config)
         self._thread = threading.Thread(
-            target=self._run, args=(sock, ready), name="cachesaver-rehearsal", daemon=True
+            target=self._run, args=(sock,), name="cachesaver-rehearsal", daemon=True
         )
         self._thread.start()
-        self._loop = ready.result()
+        self._loop = self._server.ready.result()
 
-    def _run(self, sock: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
+    def _run(self, sock: socket.socket) -> None:
         try:
             self._server.run(sockets=[sock])
         except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
-            ready.set_exception(error)  # which itself raises where the start is long past
+            self._server.ready.set_exception(error)  # which itself raises where that is long past
 
     def perform(self, deed: Callable[[], None]) -> None:
         """Do *deed* on the server's loop; returns when it is done, raises what it raises."""
