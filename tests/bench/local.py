@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from serving.asking import AROUND, ask_all, text  # noqa: E402  # found from here on
 from serving.environment import TRANSFORMERS, environment  # noqa: E402
-from serving.servers import KINDS, run  # noqa: E402
+from serving.servers import KINDS, SMALL, run  # noqa: E402
 
 __all__ = ["beside", "measured"]
 
@@ -128,7 +128,9 @@ def _serving(python: Path, folder: Path, kind: str) -> Generator[Turn]:
     """Have a server of *kind*."""
     fields = {"max_tokens": OUT, "temperature": 1.0}
 
-    with run(kind, python, folder, log=folder / f"{kind}.log", settings=_settings()) as server:
+    options = SMALL if kind == KINDS[2] else ()
+    log = folder / f"{kind}.log"
+    with run(kind, python, folder, log=log, options=options, settings=_settings()) as server:
 
         def draw(seed: int, length: int = LENGTH) -> tuple[float, float]:
             asked = [text(length - AROUND, seed)]

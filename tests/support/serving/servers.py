@@ -13,12 +13,16 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["KINDS", "Running", "run"]
+__all__ = ["KINDS", "SMALL", "Running", "run"]
 
 _ROOT = Path(__file__).parents[3]
 _SERVE = "from transformers.cli.transformers import main; main()"
 _PATIENCE = 300
 """Seconds to wait for a model to be loaded."""
+
+SMALL = ("--cb-num-blocks", "64", "--cb-max-batch-tokens", "2048")
+"""Options of continuous batching on a processor, where it would take half of the memory: room for 16,384
+tokens."""
 
 KINDS = ("cachesaver local serve", "transformers serve", "transformers serve --continuous-batching")
 
@@ -81,12 +85,14 @@ def run(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    given = settings or os.environ
+    paths = os.pathsep.join(filter(None, (str(_ROOT), given.get("PYTHONPATH"))))
     with log.open("wb") as told:
         process = subprocess.Popen(
             [python, *_command(kind, folder, port), *options],
             stdout=told,
             stderr=told,
-            env={**(settings or os.environ), **_SETTINGS, "PYTHONPATH": str(_ROOT)},
+            env={**given, **_SETTINGS, "PYTHONPATH": paths},
         )
     try:
         running = Running(
