@@ -14,9 +14,15 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
-__all__ = ["SHAPES", "build", "save", "tokenizer"]
+__all__ = ["SHAPES", "build", "save", "save_encoder", "tokenizer"]
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {
@@ -66,9 +72,13 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 _SPECIAL = ("<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>")
 _TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}</s>{% endfor %}"
+    "{% if tools %}<|system|>{% for tool in tools %}{{ tool.function | tojson }}{% endfor %}</s>{% endif %}"
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
+    "{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>"
+    "{% endfor %}</s>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+"""As those of Hermes and Qwen write tools and calls."""
 
 
 def build(shape: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
@@ -94,6 +104,21 @@ def save(
     """Write a model of *shape* and its tokenizer to *folder*, as `from_pretrained` reads them."""
     build(shape, device=device, dtype=dtype).save_pretrained(folder)
     tokenizer(SHAPES[shape]["vocab_size"]).save_pretrained(folder)
+
+
+def save_encoder(folder: Path) -> None:
+    """Write a model for embeddings of 16 numbers, and its tokenizer, to *folder*."""
+    config = BertConfig(
+        vocab_size=331,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+    )
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    tokenizer(331).save_pretrained(folder)
 
 
 def tokenizer(vocabulary: int) -> Any:
