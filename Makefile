@@ -6,6 +6,8 @@
 #     make check     formatting, lint, types, import contracts
 #     make bench     the benchmarks; they report and never gate
 #     make apart     the tests of clients that cannot be beside others, in environments of their own
+#     make local     the tests of the local endpoint, with torch, in an environment of their own
+#     make local-compare  it beside `transformers serve`; writes docs/reference/local-compared.md (network)
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
 #     make patchers  us beside tracers and mocks, in all orders (ARGS="sentry pook" for some; Unix, network)
 #     make suites    the clients' own test suites, with us and without us (two hours; ARGS="--alone requests" for one)
@@ -23,7 +25,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
-.PHONY: demo test check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports compare vcr-suites patchers clean
+.PHONY: demo test local local-compare check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports compare vcr-suites patchers clean
 .DEFAULT_GOAL = test
 
 # The virtual environment with the dependency group % installed.
@@ -62,6 +64,17 @@ bench: .venv/ready-bench
 apart: .venv/ready-test
 	$(BIN)/python tests/transports/apart.py $(ARGS)
 	$(BIN)/python tests/laws/escapes.py
+
+.cache/local/ready: pyproject.toml .ci/torch | .venv/ready-test
+	@sh .ci/torch .cache/local
+
+LOCAL = $(subst .venv,.cache/local,$(BIN))/python
+
+local: .cache/local/ready
+	@$(LOCAL) -m pytest -n 2 tests/local $(ARGS)
+
+local-compare: .venv/ready-test
+	$(BIN)/python tests/local/compared/run.py
 
 matrix: .venv/ready-test
 	$(RUN) tests.clients.matrix $(ARGS)

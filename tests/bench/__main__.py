@@ -10,12 +10,13 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import calls, laws, passing, processes, storage
+from tests.bench import calls, laws, local, passing, processes, storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 YES = {True: "yes", False: "**no**"}
@@ -42,17 +43,24 @@ PARTS = {
 }
 
 
+APART = {"local": local}
+"""Parts that need an environment of gigabytes and many minutes: measured by name only, each with a part
+of the page of its own."""
+
+SECTION = re.compile(r"(?<=<!-- local -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
 def rows(parts: Iterable[str]) -> Iterator[Row]:
     """Measure *parts*, row by row."""
-    for module in (PARTS[part] for part in parts):
+    for module in ({**PARTS, **APART}[part] for part in parts):
         for what, against, found, limit, kept in module.measured():
             row = Row(what=what, against=against, found=found, limit=limit, kept=kept)
             print(f"{row.what}: {row.found} (to reach: {row.limit})", flush=True)  # noqa: T201
             yield row
 
 
-def page(table: list[Row]) -> str:
-    """Return docs/benchmarks.md."""
+def page(table: list[Row], section: str) -> str:
+    """Return docs/benchmarks.md, with *section* as the part about the local endpoint."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
     today = datetime.now(tz=UTC).date().isoformat()
     lines = [
@@ -65,6 +73,18 @@ def page(table: list[Row]) -> str:
         "",
         f"{today}, Python {platform.python_version()}, {os.cpu_count()} cores; {versions}.",
         "",
+        *drawn(table),
+        "## The local endpoint",
+        "",
+        f"<!-- local -->\n{section}<!-- end -->",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def drawn(table: list[Row]) -> list[str]:
+    """Return the lines of a table."""
+    return [
         "| what | against | found | to reach | |",
         "|---|---|---|---|---|",
         *(
@@ -73,18 +93,36 @@ def page(table: list[Row]) -> str:
         ),
         "",
     ]
-    return "\n".join(lines)
+
+
+def local_section(table: list[Row]) -> str:
+    """Return what `--part local` writes between its marks."""
+    today = datetime.now(tz=UTC).date().isoformat()
+    command = "`make bench ARGS='--part local'`"
+    when = f"{today}, Python {platform.python_version()}, {os.cpu_count()} cores, {command}"
+    return "\n".join(["", f"{when}; {local.beside()}", "", *drawn(table), ""])
 
 
 def main() -> None:
-    """Measure everything; write the page, unless (`--dry`, `--part`) it is not to be written."""
+    """Measure everything; write the page, unless (`--dry`, `--part`) it is not to be written.
+
+    `--part local` writes its own part of the page.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dry", action="store_true", help="write no page")
-    parser.add_argument("--part", action="append", choices=PARTS, help="this part only: no page")
+    parser.add_argument(
+        "--part", action="append", choices={**PARTS, **APART}, help="this part only"
+    )
     chosen = parser.parse_args()
     table = list(rows(chosen.part or PARTS))
-    if not (chosen.dry or chosen.part):
-        PAGE.write_text(page(table), encoding="utf-8")
+    if chosen.dry:
+        return
+    old = PAGE.read_text(encoding="utf-8")
+    if chosen.part == ["local"]:
+        PAGE.write_text(SECTION.sub(lambda _: local_section(table), old), encoding="utf-8")
+    elif not chosen.part:
+        found = SECTION.search(old)
+        PAGE.write_text(page(table, found[0] if found else ""), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -55,6 +55,7 @@ def application(shop: Shop, door: Door) -> Starlette:
         exception_handlers={
             Refusal: _refused,
             HTTPException: _not_found,
+            ClientDisconnect: _gone,
             Exception: _failed,
         },
     )
@@ -176,6 +177,11 @@ async def _not_found(request: Request, error: Exception) -> Response:
     return _json(
         dumps(Refusal(error.status_code, message, code="unknown_url").body), error.status_code
     )
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Answer a request whose sender left before it was whole: nobody hears it, and nothing failed."""
+    return Response(status_code=400)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

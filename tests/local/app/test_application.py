@@ -66,6 +66,21 @@ def test_a_client_that_leaves_frees_its_slots(server: Any, stream: bool) -> None
     assert after["waiting"] == after["cells_used"] == 0
 
 
+def test_who_leaves_before_the_request_is_whole_is_no_failure(
+    server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given half a body, when the connection is broken, then nothing is told as a failure of the server."""
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as leaving:
+        leaving.sendall(head + b"{")
+
+    # The server reads in order: what was sent before has been heard when this is answered twice.
+    for _ in range(2):
+        assert post(server, "/v1/completions", b"{").status_code == 400
+
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 def test_leaving_a_stream_by_the_sdk_frees_its_slot(server: Any, client: openai.OpenAI) -> None:
     before = stats(server)["cancelled_total"]
 

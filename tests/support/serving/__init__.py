@@ -1,0 +1,1 @@
+"""Servers of local models, ours and transformers', over models of random weights; no download."""
