@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from cachesaver.cassettes.format import (
 )
 from cachesaver.errors import CassetteError
 
-__all__ = ["append", "forget", "holds", "put_in_order", "read", "remove", "revise"]
+__all__ = ["append", "forget", "holds", "put_in_order", "put_in_place", "read", "remove", "revise"]
 
 _CUT: Final = b"---\n"
 
@@ -154,9 +155,9 @@ def holds(path: Path, before: datetime) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Forget the cassette."""
+    """Forget the cassette; a link to it stays, for what is recorded anew."""
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+        path.resolve().unlink()
 
 
 def forget(path: Path, before: datetime) -> None:
@@ -195,17 +196,30 @@ def _lock_folder() -> Path:
     return folder
 
 
+def put_in_place(path: Path, content: bytes) -> None:
+    """Put *content* in the place of what the file at *path* holds, if it is there: whole, or not at all.
+
+    Where *path* is a link it stays one, and what it leads to is written; permissions stay. Raises OSError.
+    """
+    path = path.resolve()
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the name may be as long as names can be
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):  # there is none yet, or no permissions here
+            beside.chmod(path.stat().st_mode)
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
 def _replace(path: Path, text: bytes) -> None:
-    if path.read_bytes() == text:
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # names may be long
-    with os.fdopen(handle, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # a file system without permissions
-        os.chmod(name, path.stat().st_mode)  # noqa: PTH101
-    os.replace(name, path)  # noqa: PTH105
+    if path.read_bytes() != text:
+        put_in_place(path, text)
 
 
 def _failed(what: str, path: Path, error: OSError) -> CassetteError:

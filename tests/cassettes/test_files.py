@@ -168,6 +168,38 @@ def test_permissions_stay_as_they_are(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_one_and_what_it_leads_to_is_written(
+    tmp_path: Path,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    """Given a cassette that is a link, then recording, order and a new beginning go through it."""
+    (tmp_path / "shared").mkdir()
+    path, target = tmp_path / "a.cassette", tmp_path / "shared" / "b.cassette"
+    if is_there:
+        append(target, [])
+    path.symlink_to(Path("shared") / "b.cassette")
+
+    def is_kept() -> bool:
+        return path.is_symlink() and not target.is_symlink()
+
+    append(path, [document(each, {"asks": ["q"]}, [OLD]) for each in ("g", "f")])
+    put_in_order(path, {})
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["f", "g"]
+
+    revise(path, lambda documents: documents[1:])
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["g"]
+
+    forget(path, NOON)
+    assert path.is_symlink()
+    assert not target.exists()
+    append(path, [document("h", {"asks": ["q"]}, [NEW])])
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["h"]
+
+
 def test_what_cannot_be_a_file_is_one_clear_error(tmp_path: Path) -> None:
     acts: list[Callable[[], object]] = [
         lambda: read(tmp_path),
