@@ -112,7 +112,7 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
         try:
             documents.append(_read(part))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if place + 1 < len(rest) or part.endswith(b"\n"):
+            if place + 1 < len(rest) or part.endswith(b"\n") or is_whole(part):
                 raise CassetteError(
                     f"the cassette {location} is damaged: its document at line {line} is not one of "
                     f"ours ({type(error).__name__}: {error}); mend it, or remove it and record it anew.",
@@ -145,6 +145,8 @@ def _read(part: bytes) -> Document:
     found = Document(fingerprint=members["fingerprint"], members=members, text=text)
     if not isinstance(members["answers"], list):
         raise TypeError("answers is no list")
+    for each in (*found.answers, *found.errors):
+        recorded(each)  # raises where that is no date
     return found
 
 
