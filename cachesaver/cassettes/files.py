@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -178,22 +178,50 @@ def forget(path: Path, before: datetime) -> None:
         raise _failed("written", path, error) from error
 
 
-def _lock(path: Path) -> FileLock:
-    """Return the lock for *path*: one of a few files of this user's, which are never removed.
+@contextlib.contextmanager
+def _lock(path: Path) -> Generator[None]:
+    """Hold the lock for *path*: one of a few files of this user's, which are never removed.
 
     Nobody wants them in his repository; a lock that is removed after use is one that two may hold;
-    and one for each cassette that ever was would fill the folder of temporary files.
+    and one for each cassette that ever was would fill their folder.
     """
     slot = hashlib.sha256(os.fsencode(path.resolve())).digest()[0] % _SLOTS
-    return FileLock(_lock_folder() / f"{slot:02}.lock")
+    lock = _taken(f"{slot:02}.lock")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _lock_folder() -> Path:
-    """Return the folder of locks, made if need be: this user's, so that no other's stands in the way."""
+def _taken(name: str) -> FileLock:
+    """Return the lock *name*, held, in the first of the folders in which there can be one."""
+    *folders, last = _lock_folders()
+    for folder in folders:
+        with contextlib.suppress(OSError, NotImplementedError):  # no home, or one without locks
+            return _taken_in(folder, name)
+    return _taken_in(last, name)
+
+
+def _taken_in(folder: Path, name: str) -> FileLock:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder / name)
+    lock.acquire()
+    return lock
+
+
+def _lock_folders() -> tuple[Path, Path]:
+    """Return where locks are: with the user's caches, for all that he runs has those in one place.
+
+    Folders for temporary files differ: batch systems, shells and sandboxes make one for each job. They
+    are for who has no other to write to, and each user's is his own.
+    """
+    from platformdirs import user_cache_path
+
     user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""  # Windows has temporary files by user
-    folder = Path(tempfile.gettempdir()) / f"cachesaver-locks{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return (
+        user_cache_path("cachesaver-locks", appauthor=False),
+        Path(tempfile.gettempdir()) / f"cachesaver-locks{user}",
+    )
 
 
 def put_in_place(path: Path, content: bytes) -> None:
