@@ -1,4 +1,4 @@
-"""Our own cassettes: an interaction for each answer and each error, whose request says its question in canonical form.
+"""Our own cassettes: an interaction for each answer and error, whose request says its canonical question.
 
 As the form of an answer (whole, or a stream) is no part of its question, the request asks for the one
 that was recorded.
