@@ -141,7 +141,9 @@ def secrets_in(text: bytes) -> Iterator[tuple[str, bytes]]:
     told = set[tuple[int, int]]()
     for kind, sign, place in _PLACES:
         for found in place.finditer(text) if sign in text else ():
-            if (span := (found.end(1), found.end())) not in told:  # a field of a form, and of a query
+            if (
+                span := (found.end(1), found.end())
+            ) not in told:  # a field of a form, and of a query
                 told.add(span)
                 yield kind, found[0].removeprefix(found[1])
     for holder in _HOLDER.finditer(text):

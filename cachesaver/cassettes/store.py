@@ -225,6 +225,10 @@ class CassetteStore(MemoryStore):
         """See `ports.KeepsErrors.keeps`."""
         return self._keeps(status)
 
+    def is_sealed(self) -> bool:
+        """See `ports.Sealed.is_sealed`: where nothing but what is too old is recorded."""
+        return self._renews
+
     def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
         """See `ports.KeepsErrors.note`; it is not given in this recording."""
         members = question_members(question)
