@@ -16,6 +16,7 @@ from cachesaver.exchange import Request
 __all__ = [
     "ACCOUNT_HEADERS",
     "PERHAPS_SECRET",
+    "SECRET_ANSWERS",
     "SECRET_AT",
     "SECRET_FIELDS",
     "SECRET_HEADERS",
@@ -85,6 +86,16 @@ SECRET_AT: Mapping[str, str] = MappingProxyType(
     }
 )
 """Those that do on the hosts of a pattern."""
+
+SECRET_ANSWERS = frozenset(
+    {
+        "token",  # of downloads, sessions and invitations
+        "refresh_token",  # RFC 6749, section 6
+        "id_token",  # OpenID Connect Core, section 3.2.2.5: in the fragment
+        "client_secret",  # RFC 6749, section 2.3.1
+    }
+)
+"""Fields that do, besides, in the addresses that answers and texts name."""
 
 PERHAPS_SECRET = frozenset({"key", "token", "auth", "sig", "signature"})
 """Those that do in front of every API we know, and elsewhere may be words of a question."""

@@ -22,6 +22,7 @@ __all__ = [
     "Grant",
     "Policy",
     "Run",
+    "Sealed",
     "Send",
     "Store",
     "StoreSummary",
@@ -308,6 +309,15 @@ class KeepsErrors(Protocol):
 
     def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
         """Keep the error *sample*, in which `draw` came to, after those it has; see `Store.fill`."""
+        ...
+
+
+@runtime_checkable
+class Sealed(Protocol):
+    """A store that may say that nothing is bought but what it names itself."""
+
+    def is_sealed(self) -> bool:
+        """Tell whether a session over it lets nothing else out, as in the mode `replay`."""
         ...
 
 

@@ -13,8 +13,10 @@ from types import MappingProxyType
 
 from cachesaver.credentials import (
     ACCOUNT_HEADERS,
+    SECRET_ANSWERS,
     SECRET_FIELDS,
     SECRET_HEADERS,
+    SECRET_QUERY,
     TOKEN_SHAPES,
     credentials,
 )
@@ -63,7 +65,31 @@ _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 _ANY_NAME = "|".join(sorted(SECRET_NAMES)).encode()
 
-_PLACES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
+_Place = tuple[str, bytes, re.Pattern[bytes]]
+
+_ADDRESSES: tuple[_Place, ...] = (
+    (
+        "userinfo of an address",  # RFC 3986, section 3.2.1
+        b"://",
+        re.compile(rb"(://)[^\s/?#\"'@:]+:[^\s/?#\"'@]+(?=@)"),
+    ),
+    (
+        "signature of an address",  # Azure's, AWS's, Google's
+        b"://",
+        re.compile(rb"([?&](?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"),
+    ),
+    (
+        "key in an address",  # where APIs send one on, or say where to come back to
+        b"=",
+        re.compile(
+            rb"([?&#](?i:%s)=)(?=[^&\"'\s\\]*\d)[^&\"'\s\\#<>()\[\]{}$]{16,}"
+            % "|".join(sorted(SECRET_QUERY | SECRET_ANSWERS)).encode()
+        ),
+    ),
+)
+"""Where one stands in the addresses of a text."""
+
+_PLACES: tuple[_Place, ...] = (
     (
         "member of a body",
         b'"',
@@ -75,15 +101,13 @@ _PLACES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
         re.compile(rb"((?:\A|[\n&])(?i:%s)=)[^&\n\"\\]+" % _ANY_NAME),
     ),
     (
-        "userinfo of an address",  # RFC 3986, section 3.2.1
-        b"://",
-        re.compile(rb"(://)[^\s/?#\"'@:]+:[^\s/?#\"'@]+(?=@)"),
+        "token in a body",  # of those who hand out tokens; models' tokens are bits of words
+        b'"',
+        re.compile(
+            rb'("(?i:token)"\s*:\s*")(?=[^"\\]*\d)(?=[^"\\]*[A-Za-z])[A-Za-z0-9._~+/=:;%-]{20,}(?=")'
+        ),
     ),
-    (
-        "signature of an address",  # Azure's, AWS's, Google's
-        b"://",
-        re.compile(rb"([?&](?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"),
-    ),
+    *_ADDRESSES,
 )
 """Where a credential stands in a text, whatever its shape: what place that is, without what there is
 none, and the place, whose first group stays."""
@@ -114,9 +138,14 @@ def secrets_in(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Iterate what `redact_text` would blank in *text*, of whatever request: the kind of place, and it."""
     for found in TOKEN_SHAPES.finditer(text):
         yield "token", found[0]
+    told = set[tuple[int, int]]()
     for kind, sign, place in _PLACES:
         for found in place.finditer(text) if sign in text else ():
-            yield kind, found[0].removeprefix(found[1])
+            if (
+                span := (found.end(1), found.end())
+            ) not in told:  # a field of a form, and of a query
+                told.add(span)
+                yield kind, found[0].removeprefix(found[1])
     for holder in _HOLDER.finditer(text):
         for found in _HELD.finditer(holder[0].partition(b"{")[2]):
             yield "member of headers in a body", found[0].removeprefix(found[1])
@@ -128,12 +157,23 @@ def _emptied(holder: re.Match[bytes]) -> bytes:
 
 
 def redact_headers(headers: Headers) -> Headers:
-    """Return *headers* less those that hold credentials or name an account."""
+    """Return *headers* less those that hold credentials or name an account.
+
+    Credentials in addresses (`Location`) are blanked.
+    """
     return tuple(
-        (name, value)
+        (name, _with_addresses_blanked(value))
         for name, value in headers
         if name.lower() not in SECRET_HEADERS and name.lower() not in ACCOUNT_HEADERS
     )
+
+
+def _with_addresses_blanked(value: str) -> str:
+    text = told = value.encode("latin-1", "replace")
+    for _, sign, place in _ADDRESSES:
+        if sign in text:
+            text = place.sub(rb"\1" + BLANK, text)
+    return value if text is told else text.decode("latin-1")
 
 
 def redact_response(

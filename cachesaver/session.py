@@ -49,7 +49,7 @@ from cachesaver.locks import Lock, when_free
 from cachesaver.nearest import nearest
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer, without_ours
-from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Send, Store
+from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Sealed, Send, Store
 from cachesaver.relaying import Named, Relay, told
 from cachesaver.replies import async_reply, discard, reply
 from cachesaver.runs import Runs
@@ -110,7 +110,8 @@ class Session:
         self._misses = list[ReplayError]()
         self._notes = store if isinstance(store, KeepsErrors) else None
         self._hosts = chosen.hosts
-        self._replays = chosen.mode is Mode.REPLAY
+        is_sealed = isinstance(store, Sealed) and store.is_sealed()
+        self._replays = chosen.mode is Mode.REPLAY or is_sealed
         self._relay = Relay(
             url="" if apart else chosen.gateway, name=self._named, upstreams=chosen.upstreams
         )
@@ -226,6 +227,11 @@ class Session:
     def heads(self) -> bool:
         """See `Gate.heads`: they ask no model."""
         return False
+
+    @property
+    def replays(self) -> bool:
+        """Whether no provider call may leave but what is bought for the store."""
+        return self._replays
 
     def wants(self, method: str, host: str, path: str) -> bool:
         """See `Gate.wants`."""
@@ -421,7 +427,7 @@ class Session:
         if isinstance(error, ReplayError):
             self._misses.append(error)
         # By replay, nothing may leave the process, whatever has failed; nor what a store does not buy.
-        is_missed = isinstance(error, NotRecordedError) or self.settings.mode is Mode.REPLAY
+        is_missed = isinstance(error, NotRecordedError) or self._replays
         if self.settings.strict or is_missed:
             raise let_through(error) if isinstance(error, CachesaverError) else error
         self._warn(f"going on live, without the store: {error}")

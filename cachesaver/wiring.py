@@ -331,7 +331,7 @@ def _guard() -> None:
     """Let nothing out beneath the hooks while the innermost session replays (law 8)."""
     before, innermost = _ARMED.copy(), current_session()
     _ARMED.clear()
-    if innermost is not None and innermost.settings.mode is Mode.REPLAY:
+    if innermost is not None and innermost.replays:
         from cachesaver import tripwire
 
         _ARMED.append(tripwire.arm(replaying(innermost)))

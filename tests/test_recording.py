@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncGenerator, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,13 @@ import pytest
 
 import cachesaver
 from cachesaver.cassettes.store import Exhausted
-from cachesaver.errors import CassetteError, ConfigurationError, NotRecordedError
+from cachesaver.errors import (
+    CassetteError,
+    ConfigurationError,
+    EscapeError,
+    NotRecordedError,
+    NotReplayableError,
+)
 from cachesaver.recording import Cassette, CassetteExpiredWarning, RecordMode
 from cachesaver.rehearsal import Rehearsal
 
@@ -353,6 +361,30 @@ class TestAge:
         assert "2001" not in path.read_text()
         with cachesaver.use_cassette(path, max_age="30d"), pytest.raises(NotRecordedError):
             ask(rehearsal, "not recorded")
+
+    @pytest.mark.parametrize("via", ["hooked", "not hooked"])
+    def test_in_once_what_is_no_question_does_not_go_out_either(
+        self, rehearsal: Rehearsal, path: Path, said: list[str], via: str
+    ) -> None:
+        """Given answers to be renewed, then what may not leave in `none` may not here; renewing may."""
+        made_old(path)
+        url = f"{rehearsal.openai_url}/models"
+        bought = rehearsal.calls().calls
+
+        with cachesaver.use_cassette(
+            path, max_age="30d", on_expiry="rerecord", hosts=["127.0.0.1"]
+        ):
+            if via == "hooked":
+                with pytest.raises(NotReplayableError):
+                    httpx2.get(url)
+            else:
+                with (
+                    closing(socket.create_connection(("127.0.0.1", httpx2.URL(url).port))) as raw,
+                    pytest.raises(EscapeError),
+                ):
+                    raw.sendall(b"GET /openai/v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert rehearsal.calls().calls == bought
+            assert ask(rehearsal) != said[0]
 
     def test_once_buys_nothing_beside_what_is_old(
         self, rehearsal: Rehearsal, path: Path, said: list[str]

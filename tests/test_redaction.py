@@ -73,6 +73,49 @@ def test_headers_with_credentials_go_and_others_stay() -> None:
     assert redact_headers(headers) == (("X-Request-Id", "r"),)
 
 
+OPAQUE = "Zm9vYmFy0123456789abcd"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (f"https://a.test/cb?a=1&access_token={OPAQUE}&b=2", "https://a.test/cb?a=1&access_token=[redacted]&b=2"),
+        (f"/cb#id_token={OPAQUE}", "/cb#id_token=[redacted]"),
+        (f"https://a.test/file?TOKEN={OPAQUE}", "https://a.test/file?TOKEN=[redacted]"),
+        ("https://ada:lovelace1@a.test/", "https://[redacted]@a.test/"),
+        ("https://a.test/?sig=abc%2Bdef", "https://a.test/?sig=[redacted]"),
+        ("https://a.test/?token=Hello&page=2", None),
+        ("https://a.test/?api_key=YOUR_API_KEY_GOES_HERE", None),
+        ("https://a.test/?access_token={access_token_1234}", None),
+        ('max-age=31536000; ma="1", h3=":443"', None),
+        ("café=1", None),
+    ],
+)  # fmt: skip
+def test_a_credential_in_the_address_that_a_header_names_goes(value: str, kept: str | None) -> None:
+    response = Response(status=201, headers=(("Location", value),))
+
+    found = redact_response(response, Request(method="POST", url="https://x.test/"))
+
+    assert found.headers == (("Location", value if kept is None else kept),)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (f'{{"token": "{OPAQUE}", "expires_at": 9}}', True),
+        ('{"token":"tid=1f0c;exp=1764140000;sku=free"}', True),
+        ('{"token": "Hello", "logprob": -0.1, "bytes": [72]}', False),
+        ('{"token": " internationalisation", "logprob": -0.1}', False),
+        ('{"token": "================================", "logprob": -3}', False),
+        ('{"token": "00000000000000000000", "logprob": -3}', False),
+        ('{"token": "<|reserved_special_token_12|>", "id": 9}', False),
+        (f'{{"next": "{OPAQUE}"}}', False),
+    ],
+)
+def test_a_token_is_told_from_a_bit_of_a_word(text: str, is_one: bool) -> None:  # noqa: FBT001
+    assert [kind for kind, _ in secrets_in(text.encode())] == ["token in a body"] * is_one
+
+
 def test_a_response_that_echoes_the_key_is_kept_without_it() -> None:
     """Given the caller's key across a seam, then body and headers are blanked and the seam is gone."""
     request = Request(method="POST", url="https://x.test/", headers=(("x-api-key", KEY),))

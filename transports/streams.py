@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from http import HTTPStatus
 from types import AsyncGeneratorType
 from typing import Final
 
@@ -119,9 +120,11 @@ def extensions(shown: Reply | AsyncReply) -> dict[str, object]:
 def framed(shown: Reply | AsyncReply) -> Headers:
     """Return the headers of *shown* with framing that is true of what will be read."""
     if shown.bodiless:
-        return without_headers(shown.headers, ("transfer-encoding",))
+        return shown.headers
     if shown.whole is None:
         return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
+    if shown.status == HTTPStatus.NOT_MODIFIED:  # its length is that of what was not sent
+        return without_headers(shown.headers, ("transfer-encoding",))
     headers = without_headers(shown.headers, _FRAMING)
     if shown.status in _BODILESS or shown.whole.content_type == "text/event-stream":
         return headers

@@ -79,7 +79,7 @@ def _framed(reply: Reply | AsyncReply) -> tuple[_Framing, Headers]:
     Only what the client has just received (`native`) is believed about its own length.
     """
     if reply.bodiless:
-        return _Framing.NONE, without_headers(reply.headers, ("transfer-encoding",))
+        return _Framing.NONE, reply.headers
     unframed = without_headers(reply.headers, ("transfer-encoding", "content-length"))
     length = get_header(reply.headers, "content-length")
     if reply.status < HTTPStatus.OK or reply.status in {204, 304}:

@@ -10,7 +10,8 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import uuid
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -29,7 +30,7 @@ from cachesaver.cassettes.format import (
 )
 from cachesaver.errors import CassetteError
 
-__all__ = ["append", "forget", "holds", "put_in_order", "read", "remove", "revise"]
+__all__ = ["append", "forget", "holds", "put_in_order", "put_in_place", "read", "remove", "revise"]
 
 _CUT: Final = b"---\n"
 
@@ -154,9 +155,9 @@ def holds(path: Path, before: datetime) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Forget the cassette."""
+    """Forget the cassette; a link to it stays, for what is recorded anew."""
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+        path.resolve().unlink()
 
 
 def forget(path: Path, before: datetime) -> None:
@@ -177,35 +178,76 @@ def forget(path: Path, before: datetime) -> None:
         raise _failed("written", path, error) from error
 
 
-def _lock(path: Path) -> FileLock:
-    """Return the lock for *path*: one of a few files of this user's, which are never removed.
+@contextlib.contextmanager
+def _lock(path: Path) -> Generator[None]:
+    """Hold the lock for *path*: one of a few files of this user's, which are never removed.
 
     Nobody wants them in his repository; a lock that is removed after use is one that two may hold;
-    and one for each cassette that ever was would fill the folder of temporary files.
+    and one for each cassette that ever was would fill their folder.
     """
     slot = hashlib.sha256(os.fsencode(path.resolve())).digest()[0] % _SLOTS
-    return FileLock(_lock_folder() / f"{slot:02}.lock")
+    lock = _taken(f"{slot:02}.lock")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _lock_folder() -> Path:
-    """Return the folder of locks, made if need be: this user's, so that no other's stands in the way."""
+def _taken(name: str) -> FileLock:
+    """Return the lock *name*, held, in the first of the folders in which there can be one."""
+    *folders, last = _lock_folders()
+    for folder in folders:
+        with contextlib.suppress(OSError, NotImplementedError):  # no home, or one without locks
+            return _taken_in(folder, name)
+    return _taken_in(last, name)
+
+
+def _taken_in(folder: Path, name: str) -> FileLock:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder / name)
+    lock.acquire()
+    return lock
+
+
+def _lock_folders() -> tuple[Path, Path]:
+    """Return where locks are: with the user's caches, for all that he runs has those in one place.
+
+    Folders for temporary files differ: batch systems, shells and sandboxes make one for each job. They
+    are for who has no other to write to, and each user's is his own.
+    """
+    from platformdirs import user_cache_path
+
     user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""  # Windows has temporary files by user
-    folder = Path(tempfile.gettempdir()) / f"cachesaver-locks{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return (
+        user_cache_path("cachesaver-locks", appauthor=False),
+        Path(tempfile.gettempdir()) / f"cachesaver-locks{user}",
+    )
+
+
+def put_in_place(path: Path, content: bytes) -> None:
+    """Put *content* in the place of what the file at *path* holds, if it is there: whole, or not at all.
+
+    Where *path* is a link it stays one, and what it leads to is written; permissions stay. Raises OSError.
+    """
+    path = path.resolve()
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the name may be as long as names can be
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):  # there is none yet, or no permissions here
+            beside.chmod(path.stat().st_mode)
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def _replace(path: Path, text: bytes) -> None:
-    if path.read_bytes() == text:
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # names may be long
-    with os.fdopen(handle, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # a file system without permissions
-        os.chmod(name, path.stat().st_mode)  # noqa: PTH101
-    os.replace(name, path)  # noqa: PTH105
+    if path.read_bytes() != text:
+        put_in_place(path, text)
 
 
 def _failed(what: str, path: Path, error: OSError) -> CassetteError:

@@ -49,6 +49,8 @@ TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
 
 _WIDTH: Final = 100
 
+_NOT_ASKED: Final = frozenset({"fingerprint", "answers", "errors"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
@@ -81,6 +83,11 @@ class Document:
         return question_of(self.members)
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """The members that stand for the question; see `answers.question_members`."""
+        return {name: each for name, each in self.members.items() if name not in _NOT_ASKED}
+
+    @property
     def answers(self) -> list[dict[str, Any]]:
         """As they stand in the file; see `answers.sample_of`."""
         return cast("list[dict[str, Any]]", self.members["answers"])
@@ -105,7 +112,7 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
         try:
             documents.append(_read(part))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if place + 1 < len(rest) or part.endswith(b"\n"):
+            if place + 1 < len(rest) or part.endswith(b"\n") or is_whole(part):
                 raise CassetteError(
                     f"the cassette {location} is damaged: its document at line {line} is not one of "
                     f"ours ({type(error).__name__}: {error}); mend it, or remove it and record it anew.",
@@ -138,6 +145,8 @@ def _read(part: bytes) -> Document:
     found = Document(fingerprint=members["fingerprint"], members=members, text=text)
     if not isinstance(members["answers"], list):
         raise TypeError("answers is no list")
+    for each in (*found.answers, *found.errors):
+        recorded(each)  # raises where that is no date
     return found
 
 
@@ -182,7 +191,6 @@ def parted(whole: Document, before: datetime | None) -> tuple[Document | None, D
     """Return what of *whole* was recorded *before* that (None: all of it), and what was after."""
     if before is None:
         return whole, None
-    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
     halves = list[Document | None]()
     for is_old in (True, False):
         answers = [each for each in whole.answers if (recorded(each) < before) is is_old]
@@ -190,7 +198,7 @@ def parted(whole: Document, before: datetime | None) -> tuple[Document | None, D
         if len(answers) + len(errors) == len(whole.answers) + len(whole.errors):
             halves.append(whole)
         elif answers or errors:
-            halves.append(document(whole.fingerprint, question, answers, errors))
+            halves.append(document(whole.fingerprint, whole.asked, answers, errors))
         else:
             halves.append(None)
     return halves[0], halves[1]
@@ -198,8 +206,7 @@ def parted(whole: Document, before: datetime | None) -> tuple[Document | None, D
 
 def without_answers(whole: Document) -> Document:
     """Return *whole* with its errors only."""
-    question = {k: v for k, v in whole.members.items() if k not in _NOT_ASKED}
-    return document(whole.fingerprint, question, [], whole.errors)
+    return document(whole.fingerprint, whole.asked, [], whole.errors)
 
 
 def merged(documents: Iterable[Document], outdated: Mapping[str, Document]) -> Iterator[Document]:
@@ -229,9 +236,8 @@ def _joined(documents: list[Document], outdated: Document | None) -> Document:
     ]
     numbered.sort(key=lambda each: (each[0], each[2].get("recorded", "")))
     kept = _as_often((of, _plain(answer)) for _, of, answer in numbered)
-    question = {k: v for k, v in first.members.items() if k not in _NOT_ASKED}
     answers = [each for each in kept if each not in gone]
-    return document(first.fingerprint, question, answers, _errors(documents, past))
+    return document(first.fingerprint, first.asked, answers, _errors(documents, past))
 
 
 def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,9 +256,6 @@ def _as_often(members: Iterable[tuple[int, dict[str, Any]]]) -> list[dict[str, A
             counts[spelled] += 1
             kept.append(member)
     return kept
-
-
-_NOT_ASKED: Final = ("fingerprint", "answers", "errors")
 
 
 def _errors(documents: list[Document], gone: list[dict[str, Any]]) -> list[dict[str, Any]]:

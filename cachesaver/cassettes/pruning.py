@@ -80,7 +80,4 @@ def pruned(documents: Iterable[Document], rules: Iterable[Keep]) -> Iterator[Doc
         if len(kept) == len(each.answers):
             yield each
         elif kept:
-            question = {
-                k: v for k, v in each.members.items() if k not in ("answers", "fingerprint")
-            }
-            yield document(each.fingerprint, question, kept)
+            yield document(each.fingerprint, each.asked, kept, each.errors)

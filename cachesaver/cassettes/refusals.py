@@ -6,6 +6,7 @@ was recorded tries again. That an SDK waits before it does so is told it not to 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -93,6 +94,8 @@ class Refusals:
         self._courses = tuple(courses.values())
         self._turns: dict[tuple[Run | None, str], int] = {}
         self._claims: dict[tuple[Run | None, str], _Course] = {}
+        self._promised: Counter[tuple[Run | None, str]] = Counter()
+        self._left: dict[Run | None, set[int]] = {}
         self._lock = Lock()
 
     def of_draw(self, run: Run | None, draw: str) -> Callable[[], Response] | None:
@@ -102,8 +105,29 @@ class Refusals:
 
     def of_index(self, run: Run | None, index: int) -> Callable[[], Response] | None:
         """Return what gives the next error before the answer *index*."""
-        found = (each for each in self._courses if each.index == index)
-        return self._next(run, next(found, None))
+        give = self._next(run, self._course(index))
+        with self._lock:
+            left = self._left.setdefault(run, set())
+            (left.discard if give is None else left.add)(index)
+        return give
+
+    def left(self, run: Run) -> int | None:
+        """Return the first answer that stands behind an error, and was not asked for again; once."""
+        with self._lock:
+            left = self._left.get(run) or set[int]()
+            first = min(left, default=None)
+            left.discard(-1 if first is None else first)
+        return first
+
+    def of_heir(self, run: Run, index: int) -> Callable[[], Response] | None:
+        """Return what gives the next error before *index* that was promised to nobody, as `of_index`."""
+        course = self._course(index)
+        if course is None or self._promised[run, course.draw] >= len(course.errors):
+            return None
+        return self.of_index(run, index)
+
+    def _course(self, index: int) -> _Course | None:
+        return next((each for each in self._courses if each.index == index), None)
 
     def of_stranger(self, run: Run, draw: str) -> Callable[[], Response] | None:
         """Return what gives the next error for *draw*, which nothing was recorded for.
@@ -131,6 +155,8 @@ class Refusals:
     def _next(self, run: Run | None, course: _Course | None) -> Callable[[], Response] | None:
         if course is None or self._turns.get((run, course.draw), 0) >= len(course.errors):
             return None
+        with self._lock:
+            self._promised[run, course.draw] += 1
         return partial(self._show, run, course)
 
     def _show(self, run: Run | None, course: _Course) -> Response:

@@ -147,9 +147,30 @@ class CassetteStore(MemoryStore):
         grants = self._assigned(run, fingerprint, draws, owner, policy)
         if refusals:
             given = zip(draws, grants, strict=True)
-            grants = tuple([_preceded(refusals, run, draw, grant) for draw, grant in given])
+            grants = tuple(
+                [self._preceded(refusals, run, fingerprint, draw, grant) for draw, grant in given]
+            )
         self._note(fingerprint, grants)
         return grants
+
+    def _preceded(
+        self, refusals: Refusals, run: Run, fingerprint: str, draw: str, grant: Grant
+    ) -> Grant:
+        """Return *grant* with the error that comes before its sample, or instead of one.
+
+        Where there is neither, it is the sample of a draw that was shown its error and has not come
+        back: who asks at once what was asked again is not to miss what was answered.
+        """
+        if grant.sample is not None:
+            return replace(grant, refusal=refusals.of_index(run, grant.index))
+        if (refusal := refusals.of_stranger(run, draw)) is not None:
+            return replace(grant, refusal=refusal)
+        if grant.index >= 0 or (index := refusals.left(run)) is None:
+            return grant
+        with self._lock:
+            self.view(run, fingerprint, "").give_up(index)
+        (given,) = super().acquire(run, fingerprint, (draw,), owner="", policy=Policy.READ)
+        return given if given.index < 0 else replace(given, refusal=refusals.of_heir(run, index))
 
     def _assigned(
         self, run: Run, fingerprint: str, draws: Sequence[str], owner: str, policy: Policy
@@ -203,6 +224,10 @@ class CassetteStore(MemoryStore):
     def keeps(self, status: int) -> bool:
         """See `ports.KeepsErrors.keeps`."""
         return self._keeps(status)
+
+    def is_sealed(self) -> bool:
+        """See `ports.Sealed.is_sealed`: where nothing but what is too old is recorded."""
+        return self._renews
 
     def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
         """See `ports.KeepsErrors.note`; it is not given in this recording."""
@@ -349,10 +374,3 @@ class CassetteStore(MemoryStore):
 
 def _first(refusals: Iterable[Callable[[], Response] | None]) -> Callable[[], Response] | None:
     return next((each for each in refusals if each is not None), None)
-
-
-def _preceded(refusals: Refusals, run: Run, draw: str, grant: Grant) -> Grant:
-    """Return *grant* with the error that comes before its sample, or instead of one."""
-    if grant.sample is None:
-        return replace(grant, refusal=refusals.of_stranger(run, draw))
-    return replace(grant, refusal=refusals.of_index(run, grant.index))

@@ -6,20 +6,20 @@ doing it again changes nothing. Lists keep their order, and answers their finger
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import read, revise
-from cachesaver.cassettes.format import Document, document, merged
+from cachesaver.cassettes.format import Document, document, merged, recorded
 from cachesaver.cassettes.imports import Answer
 from cachesaver.exchange import Sample
 from cachesaver.ports import Store
 from cachesaver.stores.processes import here
 
-__all__ = ["add_to_cassette", "add_to_store", "answers_in", "answers_of"]
+__all__ = ["add_to_cassette", "add_to_store", "answers_in", "answers_of", "errors_in"]
 
 
 def answers_of(store: Store) -> Iterator[Answer]:
@@ -35,57 +35,70 @@ def answers_in(path: Path) -> Iterator[Answer]:
     Raises:
         CassetteError: It cannot be read, or is damaged.
     """
+    return _in(path, lambda each: each.answers)
+
+
+def errors_in(path: Path) -> Iterator[Answer]:
+    """Iterate every error of a provider that the cassette at *path* holds: by fingerprint, then by arrival.
+
+    Raises:
+        CassetteError: It cannot be read, or is damaged.
+    """
+    return _in(path, lambda each: each.errors)
+
+
+def _in(path: Path, members: Callable[[Document], list[dict[str, Any]]]) -> Iterator[Answer]:
     _, documents = read(path)
     for each in merged(documents, {}):
-        for answer in each.answers:
-            yield Answer(
-                fingerprint=each.fingerprint, question=each.question, sample=sample_of(answer)
-            )
+        for member in members(each):
+            sample = sample_of(member)
+            yield Answer(fingerprint=each.fingerprint, question=each.question, sample=sample)
 
 
-def add_to_cassette(path: Path, answers: Iterable[Answer]) -> int:
-    """Add *answers* to the cassette at *path*, which is made if need be; return how many were new.
+def add_to_cassette(path: Path, answers: Iterable[Answer], errors: Iterable[Answer] = ()) -> int:
+    """Add *answers* to the cassette at *path*, which is made if need be; return how much was new.
+
+    Args:
+        path: Of the cassette.
+        answers: Each question's in their order.
+        errors: Of the provider; they stand beside the answers, by arrival.
 
     Raises:
         CassetteError: It cannot be read or written, or is damaged.
     """
-    grouped, added = _grouped(answers), 0
+    grouped, failed, added = _grouped(answers), _grouped(errors), 0
     only = {fingerprint for fingerprint, each in grouped.items() if each[0].is_only}
-    coming = {fingerprint: _document(each) for fingerprint, each in grouped.items()}
+    coming = [
+        _document(grouped.get(fingerprint, []), failed.get(fingerprint, []))
+        for fingerprint in {**grouped, **failed}
+    ]
 
     def change(documents: list[Document]) -> Iterable[Document]:
         nonlocal added
         there = {each.fingerprint: each for each in documents}
-        for fingerprint, each in coming.items():
-            if (known := there.get(fingerprint)) is None:
-                there[fingerprint], new = each, each.answers
-            elif fingerprint in only:
-                new = []
-            else:
-                new = _new(known.answers, each.answers)
-                there[fingerprint] = _longer(known, new) if new else known
-            added += len(new)
+        for each in coming:
+            known = there.get(each.fingerprint) or document(each.fingerprint, each.asked, [])
+            is_there = each.fingerprint in only and known.answers
+            new = [] if is_there else _new(known.answers, each.answers)
+            refused = _new(known.errors, each.errors)
+            if new or refused:
+                there[each.fingerprint] = _longer(known, new, refused)
+            added += len(new) + len(refused)
         return there.values()
 
     revise(path, change)
     return added
 
 
-def _document(answers: list[Answer]) -> Document:
-    first = answers[0]
-    return document(
-        first.fingerprint,
-        question_members(first.question),
-        [answer_of(each.sample) for each in answers],
-    )
+def _document(answers: list[Answer], errors: list[Answer]) -> Document:
+    first = (answers or errors)[0]
+    told = ([answer_of(each.sample) for each in group] for group in (answers, errors))
+    return document(first.fingerprint, question_members(first.question), *told)
 
 
-def _longer(known: Document, new: list[dict[str, Any]]) -> Document:
-    question = {k: v for k, v in known.members.items() if k not in _NO_QUESTION}
-    return document(known.fingerprint, question, [*known.answers, *new])
-
-
-_NO_QUESTION: Final = ("answers", "fingerprint")
+def _longer(known: Document, new: list[dict[str, Any]], refused: list[dict[str, Any]]) -> Document:
+    errors = sorted([*known.errors, *refused], key=recorded)
+    return document(known.fingerprint, known.asked, [*known.answers, *new], errors)
 
 
 def _new(there: Iterable[dict[str, Any]], coming: list[dict[str, Any]]) -> list[dict[str, Any]]:

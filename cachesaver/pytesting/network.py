@@ -16,7 +16,6 @@ import pytest
 
 from cachesaver import tripwire
 from cachesaver.session import Session
-from cachesaver.settings import Mode
 from cachesaver.wiring import replaying
 
 __all__ = ["allowed_hosts", "blocked", "forget", "kept_in", "lifted"]
@@ -72,7 +71,7 @@ def blocked(hosts: Sequence[str]) -> Generator[None]:
 @contextmanager
 def kept_in(session: Session) -> Generator[None]:
     """Let threads that outlive this block ask no provider, where *session* replays."""
-    if session.settings.mode is not Mode.REPLAY:
+    if not session.replays:
         yield
         return
     with _also_in_threads(replaying(session)):

@@ -9,18 +9,17 @@ Those of projects, or vcrpy's own, may stand in the place of either.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import gzip
 import io
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, cast
 
+from cachesaver.cassettes.files import put_in_place
 from cachesaver.errors import CassetteError
 from cachesaver.vcr.request import Request
 
@@ -238,22 +237,7 @@ class FilesystemPersister:
         path = Path(cassette_path)
         content = serialize(cassette_dict, serializer).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write *content* beside the file at *path*, which may be a link, and put it in its place."""
-    path = path.resolve()
-    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the name may be as long as names can be
-    try:
-        beside.write_bytes(content)
-        with contextlib.suppress(OSError):  # there is none yet, or no permissions here
-            beside.chmod(path.stat().st_mode)
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
+        put_in_place(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def _loaded(path: Path, serializer: Any) -> Interactions:

@@ -87,7 +87,7 @@ class CassetteGate(Gate):
             UnrecordedRequestError: There is none, and it may not go out.
         """
         if (pair := self._cassette.play(made)) is not None:
-            return from_recorded(pair[1])
+            return from_recorded(pair[1], bodiless=made.method == "HEAD")
         if self._cassette.write_protected and self._cassette.filter_request(made) is not None:
             raise self._missed(made)
         return None

@@ -21,11 +21,18 @@ from cachesaver.exchange import Headers, Response, get_header, without_headers
 __all__ = ["from_recorded", "to_recorded"]
 
 
-def from_recorded(told: Mapping[str, Any]) -> Response:
-    """Return the response that a cassette *told*, in any of vcrpy's ways to tell one."""
+def from_recorded(told: Mapping[str, Any], *, bodiless: bool = False) -> Response:
+    """Return the response that a cassette *told*, in any of vcrpy's ways to tell one.
+
+    Args:
+        told: As it stands there.
+        bodiless: Whether it answers `HEAD`: then how a body would be framed is kept too.
+    """
     status: Mapping[str, Any] = told.get("status") or {"code": told["status_code"]}
     body = _body(told)
     headers = _headers(told.get("headers") or {})
+    if not bodiless:
+        headers = without_headers(headers, ("transfer-encoding",))
     headers, body = _coded(headers, body)
     return Response(
         status=int(status["code"]),
@@ -49,7 +56,6 @@ def _headers(told: Mapping[str, Any]) -> Headers:
     return tuple(
         (str(name), _latin(value))
         for name, values in told.items()
-        if name.lower() != "transfer-encoding"
         for value in (
             cast("Iterable[Any]", values) if isinstance(values, list | tuple) else [values]
         )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,6 +169,38 @@ def test_permissions_stay_as_they_are(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_one_and_what_it_leads_to_is_written(
+    tmp_path: Path,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    """Given a cassette that is a link, then recording, order and a new beginning go through it."""
+    (tmp_path / "shared").mkdir()
+    path, target = tmp_path / "a.cassette", tmp_path / "shared" / "b.cassette"
+    if is_there:
+        append(target, [])
+    path.symlink_to(Path("shared") / "b.cassette")
+
+    def is_kept() -> bool:
+        return path.is_symlink() and not target.is_symlink()
+
+    append(path, [document(each, {"asks": ["q"]}, [OLD]) for each in ("g", "f")])
+    put_in_order(path, {})
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["f", "g"]
+
+    revise(path, lambda documents: documents[1:])
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["g"]
+
+    forget(path, NOON)
+    assert path.is_symlink()
+    assert not target.exists()
+    append(path, [document("h", {"asks": ["q"]}, [NEW])])
+    assert is_kept()
+    assert [each.fingerprint for each in read(target)[1]] == ["h"]
+
+
 def test_what_cannot_be_a_file_is_one_clear_error(tmp_path: Path) -> None:
     acts: list[Callable[[], object]] = [
         lambda: read(tmp_path),
@@ -199,19 +232,105 @@ def test_what_was_recorded_before_is_forgotten_and_nothing_else(tmp_path: Path) 
     assert not holds(path, NOON)
 
 
+@pytest.fixture
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The folder of the user's caches, and that of temporary files."""
+    caches, temporary = tmp_path / "caches", tmp_path / "temporary"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: caches / name)
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return caches, temporary
+
+
 def test_there_are_few_locks_and_they_are_the_users_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, apart: tuple[Path, Path]
 ) -> None:
-    """Given any number of cassettes, then their locks do not fill the folder of temporary files."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    """Given any number of cassettes, then their locks do not fill a folder, nor lie beside them."""
+    caches, temporary = apart
     for number in range(150):
         append(tmp_path / "cassettes" / f"{number}.cassette", [])
 
-    (folder,) = tmp_path.glob("cachesaver*")
-    assert len(list(folder.iterdir())) <= 64
+    (folder,) = caches.iterdir()
+    assert 1 < len(list(folder.iterdir())) <= 64
+    assert not list(temporary.iterdir())
+    assert all(each.suffix == ".cassette" for each in (tmp_path / "cassettes").iterdir())
+    if os.name == "posix":
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_who_has_no_folder_of_caches_has_his_locks_elsewhere(
+    tmp_path: Path, apart: tuple[Path, Path]
+) -> None:
+    """Given a home that cannot be written, then a cassette is recorded all the same."""
+    caches, temporary = apart
+    caches.write_text("a file")
+
+    append(tmp_path / "a.cassette", [document("f", {"asks": ["q"]}, [])])
+
+    assert list(kept(tmp_path / "a.cassette")) == ["f"]
+    (folder,) = temporary.iterdir()
     if os.name == "posix":
         assert folder.stat().st_mode & 0o777 == 0o700
         assert folder.name.endswith(str(os.getuid()))
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from cachesaver.cassettes.files import revise
+def change(documents):
+    Path(sys.argv[2], "held").touch()
+    print("held", flush=True)
+    sys.stdin.readline()
+    return documents
+print("begun", flush=True)
+revise(Path(sys.argv[1]), change)
+"""
+
+
+def test_who_has_a_folder_of_temporary_files_of_his_own_waits_like_all_others(
+    tmp_path: Path,
+) -> None:
+    """Given one who writes, when another comes whose TMPDIR is his own, then he waits."""
+    path = tmp_path / "a.cassette"
+
+    def holder(name: str) -> subprocess.Popen[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        return subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path), str(folder)],
+            env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def heard(one: subprocess.Popen[str]) -> str:
+        assert one.stdout is not None
+        return one.stdout.readline()
+
+    with holder("one") as one, holder("other") as other:
+        try:
+            assert heard(other) == heard(one) == "begun\n"
+            (first,) = _held(tmp_path, 1)
+            time.sleep(0.5)
+            assert _held(tmp_path, 1) == [first]
+        finally:
+            for each in (one, other):  # whoever holds it
+                assert each.stdin is not None
+                each.stdin.write("\n")
+                each.stdin.flush()
+
+    assert sorted(_held(tmp_path, 2)) == ["one", "other"]
+
+
+def _held(folder: Path, count: int) -> list[str]:
+    """Wait until *count* or more are in; return who."""
+    found = list[str]()
+    while len(found) < count:
+        time.sleep(0.01)
+        found = [each.parent.name for each in folder.glob("*/held")]
+    return found
 
 
 def test_what_is_revised_is_merged_before_and_in_order_after(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -71,6 +73,27 @@ def test_what_was_cut_off_at_its_end_is_left_out() -> None:
     _, documents = parse(text, location="x")
 
     assert [each.fingerprint for each in documents] == ["f"]
+
+
+@pytest.mark.parametrize("ends", [b"\n", b""])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"answers": [{"status": 200, "recorded": "yesterday"}]},
+        {"answers": [], "errors": [{"status": 429, "recorded": "2026-02-30T00:00:00Z"}]},
+        {"answers": [{"status": 200, "recorded": 5}]},
+        {"answers": ["hello"]},
+    ],
+)
+def test_a_date_that_is_none_is_one_error_that_names_the_place(
+    members: dict[str, object], ends: bytes
+) -> None:
+    text = written(Head(), [one("f")]) + b"---\n"
+    line = text.count(b"\n") + 1
+    text += json.dumps({"asks": ["q"], "fingerprint": "g", **members}).encode() + ends
+
+    with pytest.raises(CassetteError, match=rf"x\.cassette is damaged: .* line {line} .*; mend it"):
+        parse(text, location="x.cassette")
 
 
 def test_a_checkout_may_make_two_characters_of_the_ends_of_lines() -> None:

@@ -156,6 +156,42 @@ class TestStore:
         assert failed.refusal is not None
         assert answered.index == 0
 
+    def test_who_asks_at_once_gets_what_was_answered_to_who_asked_again(self, path: Path) -> None:
+        """Given an error, then an answer to one draw, when two ask at once, then each gets one."""
+        store = self.recorded(path, an_error("a"), answers=("a",))
+
+        (refused,) = draw(store, ONE, "a", policy=Policy.READ)
+        (answered,) = draw(store, ONE, "b", policy=Policy.READ)
+        assert refused.refusal is not None
+        assert (answered.index, answered.refusal) == (0, None)
+        assert refused.refusal().status == 429
+
+        assert draw(store, ONE, "b", policy=Policy.READ) == (answered,)
+        (again, third) = draw(store, ONE, "a", "c", policy=Policy.READ)
+        assert (again, third) == (Grant(index=-1), Grant(index=-1))
+        assert store.played == {F: frozenset({0})}
+
+    def test_what_stands_behind_an_error_is_given_to_others_in_need_only(self, path: Path) -> None:
+        """Given a second answer, then the draw that was refused keeps its own until it asks again."""
+        store = self.recorded(path, an_error("a"), answers=("a", "x"))
+
+        (refused,) = draw(store, ONE, "a", policy=Policy.READ)
+        assert refused.refusal is not None
+        refused.refusal()
+        (other,) = draw(store, ONE, "b", policy=Policy.READ)
+        (again,) = draw(store, ONE, "a", policy=Policy.READ)
+
+        assert (other.index, again.index) == (1, 0)
+        assert draw(store, ONE, "c", policy=Policy.READ) == (Grant(index=-1),)
+
+    def test_each_error_is_promised_once_to_those_who_ask_at_once(self, path: Path) -> None:
+        store = self.recorded(path, an_error("a"), an_error("a", 500), answers=("a",))
+
+        grants = [draw(store, ONE, name, policy=Policy.READ)[0] for name in "abcd"]
+
+        told = [each.refusal().status if each.refusal else each.index for each in grants]
+        assert told == [429, 500, 0, -1]
+
     @pytest.mark.parametrize("exhausted", list(Exhausted))
     def test_where_nothing_but_errors_was_recorded(self, path: Path, exhausted: Exhausted) -> None:
         self.recorded(path, an_error("a"))

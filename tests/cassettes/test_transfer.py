@@ -10,7 +10,13 @@ import pytest
 from cachesaver.cassettes.files import read
 from cachesaver.cassettes.imports import Answer
 from cachesaver.cassettes.store import CassetteStore
-from cachesaver.cassettes.transfer import add_to_cassette, add_to_store, answers_in, answers_of
+from cachesaver.cassettes.transfer import (
+    add_to_cassette,
+    add_to_store,
+    answers_in,
+    answers_of,
+    errors_in,
+)
 from cachesaver.exchange import Response, Sample
 from cachesaver.ports import Policy, Run, Store
 from cachesaver.stores.lmdb import LmdbStore
@@ -137,3 +143,30 @@ def test_an_imported_cassette_is_one_to_record_into(tmp_path: Path) -> None:
 
     assert with_one.summary().samples == 4
     assert [each.fingerprint[0] for each in read(path)[1]] == ["a", "b"]
+
+
+class TestErrors:
+    REFUSED = (answer("b", "429", created=1.25), answer("c", "500", created=1.0))
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "a.cassette"
+        assert add_to_cassette(path, ANSWERS, self.REFUSED) == 6
+        return path
+
+    def test_they_stand_beside_the_answers_and_again_changes_nothing(self, path: Path) -> None:
+        """Given errors of a question with answers and of one without, then both are kept."""
+        other = path.with_name("b.cassette")
+        for each in (path, other):
+            add_to_cassette(each, answers_in(path), errors_in(path))
+
+        assert texts(list(errors_in(other))) == [("b", "429"), ("c", "500")]
+        assert other.read_bytes() == path.read_bytes()
+
+    def test_those_that_are_there_come_in_the_order_of_their_arrival(self, path: Path) -> None:
+        earlier, later = answer("b", "503", created=1.125), answer("b", "529", created=9.0)
+
+        assert add_to_cassette(path, [], [later, earlier]) == 2
+
+        assert [text for _, text in texts(list(errors_in(path)))] == ["503", "429", "529", "500"]
+        assert len(list(answers_in(path))) == 4

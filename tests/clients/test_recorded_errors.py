@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 import cachesaver
@@ -84,6 +86,39 @@ def seen(error: Any) -> tuple[Any, ...]:
     ours |= {"openai-organization", "anthropic-organization-id"}  # are not recorded
     kept = sorted((name.lower(), value) for name, value in headers.items())
     return getattr(error, "body", str(error)), [each for each in kept if each[0] not in ours]
+
+
+def test_who_asks_twice_at_once_gets_the_error_and_the_answer(
+    rehearsal: Rehearsal, path: Path
+) -> None:
+    """Given a program that was refused and asked again, when another asks twice, then nothing is missed."""
+    refusing = {"x-rehearsal-fault": "400;times=1"}
+
+    async def ask() -> str | int:
+        message = {"role": "user", "content": "Hi"}
+        async with openai.AsyncOpenAI(base_url=rehearsal.openai_url, api_key="none") as client:
+            try:
+                answer = await client.chat.completions.create(
+                    model="gpt-5-mini",
+                    messages=[message],  # type: ignore[list-item]  # a plain dictionary
+                    extra_headers=refusing,
+                )
+            except openai.BadRequestError as error:
+                return error.status_code
+        return str(answer.choices[0].message.content)
+
+    async def in_turn() -> list[str | int]:
+        return [await ask(), await ask()]
+
+    async def at_once() -> list[str | int]:
+        return list(await asyncio.gather(ask(), ask()))
+
+    with cachesaver.use_cassette(path, record_errors=True):
+        said = asyncio.run(in_turn())
+    with cachesaver.use_cassette(path, record_mode="none") as cassette:
+        assert asyncio.run(at_once()) == said
+    assert said[0] == 400
+    assert cassette.all_played
 
 
 def test_botocore_waits_as_it_likes_and_shows_what_was_recorded(

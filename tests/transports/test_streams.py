@@ -34,6 +34,7 @@ def shown(
     [
         (shown(), (("X-One", "é"), ("content-length", "3"))),
         (shown(204), (("X-One", "é"),)),
+        (shown(304, headers=(("content-length", "9"),)), (("content-length", "9"),)),
         (
             shown(headers=(("content-type", "text/event-stream"),)),
             (("content-type", "text/event-stream"),),
@@ -41,7 +42,14 @@ def shown(
         (shown(whole=False), (("X-One", "é"),)),
         (shown(whole=False, native=object()), STALE),
     ],
-    ids=["whole", "without a body", "events", "somebody else's", "the client's own"],
+    ids=[
+        "whole",
+        "without a body",
+        "not modified",
+        "events",
+        "somebody else's",
+        "the client's own",
+    ],
 )
 def test_framing_is_true_of_what_will_be_read(reply: Reply, expected: Headers) -> None:
     assert framed(reply) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +149,11 @@ def test_a_cassette_is_whole_whatever_happens_while_it_is_written(
     link.symlink_to(path)
     before = path.read_bytes()
 
-    def full(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[:9])
+    def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
             FilesystemPersister().save_cassette(path, recorded(), YAML)
     assert path.read_bytes() == before

@@ -7,7 +7,7 @@ import gzip
 import http.client
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,53 +120,76 @@ def test_vcrpy_plays_what_is_recorded_here_and_the_reverse(
     assert len(server.received) == asked
 
 
-def head_by_httpx(url: str) -> str:
-    return httpx.head(url).headers["content-length"]
+Told = Mapping[str, str]
+
+FRAMING = ("content-length", "transfer-encoding")
 
 
-def head_by_requests(url: str) -> str:
-    return requests.head(url, timeout=10).headers["content-length"]
+def head_by_httpx(url: str) -> Told:
+    return httpx.head(url).headers
 
 
-def head_by_urllib(url: str) -> str:
+def head_by_requests(url: str) -> Told:
+    return requests.head(url, timeout=10).headers
+
+
+def head_by_urllib(url: str) -> Told:
     asked = urllib.request.Request(url, method="HEAD")  # noqa: S310  # our own server
     with urllib.request.urlopen(asked) as answer:  # noqa: S310
-        return str(answer.headers["content-length"])
+        return dict(answer.headers.items())
 
 
-def head_by_aiohttp(url: str) -> str:
-    async def ask() -> str:
+def head_by_aiohttp(url: str) -> Told:
+    async def ask() -> Told:
         async with aiohttp.ClientSession() as session, session.head(url) as answer:
             assert await answer.read() == b""
-            return answer.headers["content-length"]
+            return answer.headers
 
     return asyncio.run(ask())
 
 
-def head_by_httpcore(url: str) -> str:
+def head_by_httpcore(url: str) -> Told:
     with httpcore.ConnectionPool() as pool:
-        told = dict(pool.request("HEAD", url).headers)
-    return {name.lower(): value for name, value in told.items()}[b"content-length"].decode()
+        told = pool.request("HEAD", url).headers
+    return {name.decode(): value.decode() for name, value in told}
 
 
 HEADS = (head_by_aiohttp, head_by_httpcore, head_by_httpx, head_by_requests, head_by_urllib)
 
 
+@pytest.mark.parametrize(
+    ("chunks", "framing"),
+    [
+        ((b"twelve bytes",), {"content-length": "12"}),
+        ((b"twelve ", b"bytes"), {"transfer-encoding": "chunked"}),
+    ],
+    ids=["length", "chunks"],
+)
 @pytest.mark.parametrize("ask", HEADS)
-def test_a_head_is_recorded_and_played_with_the_length_of_what_it_is_the_head_of(
-    ask: Ask, server: LoopbackServer, tmp_path: Path
+def test_a_head_is_recorded_and_played_with_the_framing_of_what_it_is_the_head_of(
+    ask: Callable[[str], Told],
+    chunks: tuple[bytes, ...],
+    framing: Told,
+    server: LoopbackServer,
+    tmp_path: Path,
 ) -> None:
-    url = server.script("/whole", Script(chunks=(b"twelve bytes",)))
+    url = server.script("/whole", Script(chunks=chunks))
+
+    def asked(ask: Callable[[str], Told]) -> Told:
+        told = {name.lower(): value for name, value in ask(url).items()}
+        return {name: told[name] for name in FRAMING if name in told}
+
+    assert asked(ask) == framing
     with use_cassette(str(tmp_path / "a.yaml")) as cassette:
-        assert ask(url) == "12"
+        assert asked(ask) == framing
     assert [each.method for each in cassette.requests] == ["HEAD"]
-    assert len(server.received) == 1
+    assert len(server.received) == 2
 
     for other in HEADS:
         with use_cassette(str(tmp_path / "a.yaml"), record_mode="none"):
-            assert other(url) == "12"
+            assert asked(other) == framing
 
-    assert len(server.received) == 1
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("ask", CLIENTS)

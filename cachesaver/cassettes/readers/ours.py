@@ -1,4 +1,4 @@
-"""Our own cassettes: an interaction for each answer, whose request says its question in canonical form.
+"""Our own cassettes: an interaction for each answer and error, whose request says its canonical question.
 
 As the form of an answer (whole, or a stream) is no part of its question, the request asks for the one
 that was recorded.
@@ -7,18 +7,19 @@ that was recorded.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.cassettes.answers import sample_of
-from cachesaver.cassettes.format import parse, unix
+from cachesaver.cassettes.format import Document, parse, recorded, unix
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.dialects.generic import Generic
 from cachesaver.exchange import Headers, Request, Response, Sample
@@ -42,17 +43,27 @@ _KINDS: Final = {
 
 
 def read(text: bytes, location: str) -> Iterator[Interaction]:
-    """Iterate the interactions: by question, then in the order of its answers."""
+    """Iterate the interactions: by question, then in the order of its answers, errors as they came."""
     text = unix(text)
     _, documents = parse(text, location=location)
     line, place = text.partition(b"---\n")[0].count(b"\n") + 2, 0
     for document in documents:
-        for answer in document.answers:
+        for answer in _as_it_came(document):
             yield replace(
                 interaction_of(document.question, sample_of(answer)), place=place, line=line
             )
             place += 1
         line += document.text.count(b"\n") + 1
+
+
+def _as_it_came(document: Document) -> Iterator[Mapping[str, Any]]:
+    """Iterate answers and errors of *document*: an error before what was recorded after it."""
+    errors = deque(document.errors)
+    for answer in document.answers:
+        while errors and recorded(errors[0]) <= recorded(answer):
+            yield errors.popleft()
+        yield answer
+    yield from errors
 
 
 def interaction_of(question: bytes, sample: Sample) -> Interaction:

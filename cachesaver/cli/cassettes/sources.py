@@ -11,7 +11,7 @@ from cachesaver.cassettes.imports import Answer, Verdict, judged
 from cachesaver.cassettes.names import SUFFIX
 from cachesaver.cassettes.readers import Interaction, format_of, plain_text, read
 from cachesaver.cassettes.readers.ours import interaction_of
-from cachesaver.cassettes.transfer import answers_in, answers_of
+from cachesaver.cassettes.transfer import answers_in, answers_of, errors_in
 from cachesaver.cli.opening import existing_store
 from cachesaver.errors import CassetteError, ConfigurationError
 from cachesaver.identity import Rules
@@ -21,7 +21,9 @@ __all__ = [
     "answers",
     "cassettes",
     "content_of",
+    "errors",
     "interactions",
+    "is_ours",
     "is_store",
     "recordings",
     "verdicts",
@@ -37,6 +39,11 @@ SUFFIXES: Final = (
 def is_store(named: str) -> bool:
     """Tell whether *named* is a store: a URL, or the directory of one."""
     return "://" in named or (Path(named) / MARKER).exists()
+
+
+def is_ours(named: str) -> bool:
+    """Tell whether the file that is *named* is a cassette of ours."""
+    return format_of(content_of(Path(named)), location=named) == "cachesaver"
 
 
 def content_of(path: Path) -> bytes:
@@ -61,11 +68,16 @@ def answers(named: str, *, hosts: Sequence[str] = (), rules: Rules | None = None
         with existing_store(named) as store:
             return list(answers_of(store))
     path = Path(named)
-    if format_of(content_of(path), location=named) == "cachesaver":
+    if is_ours(named):
         return list(answers_in(path))
     return [
         each for verdict in verdicts(path, hosts=hosts, rules=rules) for each in verdict.answers
     ]
+
+
+def errors(named: str) -> list[Answer]:
+    """Return the errors of providers in what is *named*; none but a cassette of ours keeps any."""
+    return list(errors_in(Path(named))) if not is_store(named) and is_ours(named) else []
 
 
 def verdicts(

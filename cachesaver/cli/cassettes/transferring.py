@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from cachesaver.cassettes.exports import WRITERS
 from cachesaver.cassettes.imports import Answer, Verdict
 from cachesaver.cassettes.names import SUFFIX
-from cachesaver.cassettes.readers import format_of
 from cachesaver.cassettes.transfer import add_to_cassette, add_to_store
 from cachesaver.cli.cassettes.sources import (
     SUFFIXES,
     answers,
-    content_of,
+    errors,
     interactions,
+    is_ours,
     is_store,
     recordings,
     verdicts,
@@ -39,7 +39,7 @@ def import_(arguments: argparse.Namespace) -> int:
         aliases=dict(map(_alias, arguments.alias or ())),
     )
     if is_store(source) or not Path(source).is_dir():
-        return 0 if _imported(source, _named(source, target), chosen) else 1
+        return 0 if any(_imported(source, _named(source, target), chosen)) else 1
     if target.is_file():
         raise ConfigurationError(
             f"{source} is a folder, and {target} is a file: name a folder for its cassettes"
@@ -49,8 +49,9 @@ def import_(arguments: argparse.Namespace) -> int:
         for path in recordings([source])
     ]
     counts = [_imported(str(path), cassette, chosen) for path, cassette in found]
-    print(f"{counted(sum(counts), 'answer')} of {counted(len(found), 'recording')}")
-    return 0 if any(counts) else 1
+    kept, failed = (sum(each[which] for each in counts) for which in (0, 1))
+    print(f"{_kinds(kept, failed)} of {counted(len(found), 'recording')}")
+    return 0 if kept or failed else 1
 
 
 def _alias(given: str) -> tuple[str, str]:
@@ -70,27 +71,31 @@ def _name(path: Path) -> str:
     return path.name.removesuffix(suffix) + SUFFIX
 
 
-def _imported(source: str, cassette: Path, chosen: Settings) -> int:
-    """Put the answers of *source* into *cassette*; return how many there are."""
-    if is_store(source) or format_of(content_of(Path(source)), location=source) == "cachesaver":
+def _imported(source: str, cassette: Path, chosen: Settings) -> tuple[int, int]:
+    """Put the answers of *source* into *cassette*, and its errors; return how many there are of both."""
+    failed = errors(source)
+    if is_store(source) or is_ours(source):
         found, told = answers(source), list[str]()
     else:
         judged = list(verdicts(Path(source), hosts=chosen.hosts, rules=chosen.rules))
         found, told = [each for one in judged for each in one.answers], list(_remarks(judged))
-    if found:
-        added = add_to_cassette(cassette, found)
-        print(f"{source} -> {cassette}: {_summed(found)}, {added} of them new")
+    if found or failed:
+        added = add_to_cassette(cassette, found, failed)
+        print(f"{source} -> {cassette}: {_summed(found, failed)}, {added} of them new")
     else:
         print(f"{source}: no answer to keep")
     for line in told:
         print(f"  {line}")
-    return len(found)
+    return len(found), len(failed)
 
 
-def _summed(found: Iterable[Answer]) -> str:
-    every = list(found)
-    questions = len({each.fingerprint for each in every})
-    return f"{counted(len(every), 'answer')} to {counted(questions, 'question')}"
+def _summed(found: Sequence[Answer], failed: Sequence[Answer] = ()) -> str:
+    questions = len({each.fingerprint for each in (*found, *failed)})
+    return f"{_kinds(len(found), len(failed))} to {counted(questions, 'question')}"
+
+
+def _kinds(answers: int, errors: int) -> str:
+    return counted(answers, "answer") + (f" and {counted(errors, 'error')}" if errors else "")
 
 
 def _remarks(judged: Iterable[Verdict]) -> Iterator[str]:
@@ -160,4 +165,6 @@ def _into_store(source: str, target: str) -> int:
     finally:
         store.close()
     print(f"{source} -> {target}: {_summed(found)}, {added} of them new")
+    if failed := errors(source):
+        print(f"  kept out: {counted(len(failed), 'error')}: a store keeps none")
     return 0 if found else 1

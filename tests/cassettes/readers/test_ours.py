@@ -54,6 +54,24 @@ def test_every_answer_is_an_interaction_with_its_chunks_and_offsets() -> None:
     assert one.lossy
 
 
+def test_errors_stand_where_they_came() -> None:
+    """Given errors before, between and after answers, then a tool that goes by order has them so."""
+    fingerprint, canonical = asked(CHAT)
+
+    def member(status: int, created: float) -> dict[str, object]:
+        response = Response(status=status, headers=(("content-type", "application/json"),))
+        return answer_of(Sample(response=response, draw="", created=created))
+
+    answers = [member(200, 2.0), member(201, 4.0)]
+    errors = [member(429, 1.0), member(500, 2.0), member(503, 3.0), member(529, 5.0)]
+    each = document(fingerprint, question_members(canonical), answers, errors)
+
+    found = list(read(written(Head(), [each]), location="a.cassette"))
+
+    assert [one.response.status for one in found] == [429, 500, 200, 503, 201, 529]
+    assert [one.place for one in found] == [*range(6)]
+
+
 @pytest.mark.parametrize(
     "request_",
     [

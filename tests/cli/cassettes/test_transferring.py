@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import cachesaver
-from cachesaver.cassettes.transfer import answers_in
+from cachesaver.cassettes.transfer import add_to_cassette, answers_in, errors_in
 from cachesaver.cli import main
+from cachesaver.exchange import Response
 from recorded import KEY, vcrpy
 
 
@@ -73,6 +77,63 @@ def test_what_is_imported_answers_the_question(yaml: Path) -> None:
     ):
         assert [ask(client, text) for text in ("Grace", "Ada")] == ["Hello Grace", "Hello Ada"]
     assert used.all_played
+
+
+@pytest.fixture
+def refused(yaml: Path) -> Path:
+    """A cassette of two answers, one of them after an error, and of a question with an error only."""
+    path = yaml.with_name("refused.cassette")
+    main(["cassette", "import", str(yaml), str(path)])
+    answers = list(answers_in(path))
+    errors = [
+        replace(each, sample=replace(each.sample, response=Response(status=status)))
+        for each, status in zip(answers, (429, 500), strict=True)
+    ]
+    path.unlink()
+    add_to_cassette(path, answers[:1], errors)
+    return path
+
+
+def test_errors_that_were_recorded_are_imported_too(
+    refused: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = refused.with_name("folder")
+    folder.mkdir()
+    shutil.copy(refused, folder)
+    capsys.readouterr()
+
+    assert main(["cassette", "import", str(refused), str(refused.with_name("b.cassette"))]) == 0
+    assert main(["cassette", "import", str(folder), str(refused.with_name("new"))]) == 0
+
+    told = "1 answer and 2 errors to 2 questions, 3 of them new"
+    first, _, last = capsys.readouterr().out.splitlines()
+    assert first == f"{refused} -> {refused.with_name('b.cassette')}: {told}"
+    assert last == "1 answer and 2 errors of 1 recording"
+    for copy in (refused.with_name("b.cassette"), refused.parent / "new" / refused.name):
+        assert copy.read_bytes() == refused.read_bytes()
+
+
+def test_a_cassette_of_errors_only_is_imported(refused: Path, tmp_path: Path) -> None:
+    only, copy = tmp_path / "only.cassette", tmp_path / "copy.cassette"
+    add_to_cassette(only, [], errors_in(refused))
+
+    assert main(["cassette", "import", str(only), str(copy)]) == 0
+
+    assert [each.sample.response.status for each in errors_in(copy)] == [429, 500]
+
+
+def test_errors_are_exported_but_not_into_a_store(
+    refused: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.json"
+
+    main(["cassette", "export", str(refused), str(target)])
+    main(["cassette", "export", str(refused), str(tmp_path / "pool"), "--format", "store"])
+
+    told = json.loads(target.read_text())["interactions"]
+    assert sorted(each["response"]["status"]["code"] for each in told) == [200, 429, 500]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "  kept out: 2 errors: a store keeps none"
 
 
 def test_a_folder_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
