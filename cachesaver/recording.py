@@ -35,7 +35,7 @@ from cachesaver.generating import generating
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.sleeping import until_done
-from cachesaver.wiring import TRANSPORTS, install
+from cachesaver.wiring import TRANSPORTS, block
 
 __all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
@@ -149,11 +149,13 @@ class Cassette:
 
     def __enter__(self) -> Self:
         self._begin()
+        self.session.__enter__()
         return self
 
     async def __aenter__(self) -> Self:
         """Do as `with` does, and touch no file on the event loop's thread."""
         await _aside(self._begin, undo=self._end)
+        self.session.__enter__()
         return self
 
     def _begin(self) -> None:
@@ -166,7 +168,7 @@ class Cassette:
         self._is_told = False
         self._heed_age()
         mode = Mode.CACHE if records or self.store.outdated else Mode.REPLAY
-        self.session = install(store=self.store, mode=mode, **self._options)
+        self.session = block(store=self.store, mode=mode, **self._options)
 
     def __exit__(
         self,

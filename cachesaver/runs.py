@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from weakref import ref
 
 from cachesaver.contexts import Family
 from cachesaver.locks import Lock
+from cachesaver.places import Place
 from cachesaver.ports import Run, Store
 
 __all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
@@ -86,6 +88,7 @@ class Runs:
 
     Attributes:
         id: Of the run.
+        base: The place that the run was begun at; None: the process.
 
     Args:
         store: Where runs are kept.
@@ -106,6 +109,19 @@ class Runs:
         self._known: dict[tuple[str, int | None], tuple[Run, Family]] = {}
         self._slot = ""
         self._member = ""
+        self.base: ref[Place] | None = None
+
+    def begin_at(self, place: Place) -> None:
+        """Name draws by what happens from *place* on, where this run is begun there, in a block.
+
+        What led there may have been counted in another run, or in none: that depends on which
+        other blocks were open. A run that is joined goes on among others, and has no such place.
+        """
+        is_root = place.parent is None and place.is_ordered
+        if self._started and self.base is None and not is_root:
+            self.base = ref(place)
+            for _, family in self._known.values():
+                family.base = self.base
 
     @property
     def slot(self) -> str:
@@ -126,7 +142,9 @@ class Runs:
         if known is None:
             slot = self.slot
             with _lock:
-                family = _FAMILIES.setdefault((self.id, namespace, replicate), Family(slot))
+                family = _FAMILIES.setdefault(
+                    (self.id, namespace, replicate), Family(slot, base=self.base)
+                )
             run = Run(id=self.id, namespace=namespace, replicate=replicate)
             known = self._known[namespace, replicate] = (run, family)
         return known
