@@ -109,22 +109,31 @@ STEPS = 4
 
 
 async def piece(asking: Asking, name: str, path: Path, turns: Turns, mode: str) -> list[str]:
-    """Draw one question alone, and in several tasks that only their order tells apart."""
+    """Draw one question alone, and in several tasks that only the order of their start tells apart.
 
-    async def draw() -> str:
-        return await asyncio.to_thread(asking.quickly, "all alike")
+    They ask one after the other: the first of them first where that is recorded, else the last.
+    """
+    asked = list[int]()
+    in_turn = [0, 1, 2, 3] if mode == "once" else [3, 2, 1, 0]
+
+    async def draw(number: int) -> str:
+        while len(asked) < 4 and in_turn[len(asked)] != number:
+            await asyncio.sleep(0)
+        said = await asyncio.to_thread(asking.quickly, "all alike")
+        asked.append(number)
+        return said
 
     await turns.take(name)
     block = cachesaver.use_cassette(path, record_mode=mode)
     await block.__aenter__()
     await turns.done()
     await turns.take(name)
-    said = [await draw()]
-    first = [asyncio.create_task(draw()) for _ in range(2)]
+    said = [asking.quickly("all alike")]
+    first = [asyncio.create_task(draw(number)) for number in (0, 1)]
     await turns.done()
     await turns.take(name)
-    said += await asyncio.gather(*first, *(draw() for _ in range(2)))
-    said += [await asyncio.to_thread(asking.quickly, f"of {name}")]
+    said += await asyncio.gather(*first, draw(2), draw(3))
+    said += [asking.quickly(f"of {name}")]
     await turns.done()
     await turns.take(name)
     await block.__aexit__(None, None, None)
@@ -139,9 +148,13 @@ def orders() -> list[str]:
 
 
 async def program(asking: Asking, folder: Path, order: str, mode: str) -> dict[str, list[str]]:
+    """Run both pieces; the one that comes second is started when it has its first turn."""
     turns = Turns(order)
-    pieces = [piece(asking, name, folder / name, turns, mode) for name in "ab"]
-    return dict(zip("ab", await asyncio.gather(*pieces), strict=True))
+    tasks = dict[str, asyncio.Task[list[str]]]()
+    for name in dict.fromkeys(order):
+        await turns.take(name)
+        tasks[name] = asyncio.create_task(piece(asking, name, folder / name, turns, mode))
+    return {name: await tasks[name] for name in "ab"}
 
 
 def test_what_is_recorded_side_by_side_is_replayed_exactly_in_every_order(
