@@ -154,7 +154,7 @@ class Door:
         return not (sessions and sessions[-1].block.is_plain) or sessions[-1].gate is session
 
     def to_undo(self) -> Session | None:
-        """Return what `uninstall` undoes here: no block that somebody else stands in, if there is another."""
+        """Return what `uninstall` undoes here: before any block of others, the last plain one."""
         stand = blocks.here()
         if stand is not None and (inner := self._inner(stand)) is not None:
             return inner

@@ -75,8 +75,8 @@ def use_cassette(
         async def greet():                       # on an event loop
             async with cachesaver.use_cassette("greeting.cassette"): ...
 
-    It answers for the whole process. Of two that are open side by side in tasks or threads, the one
-    that was opened last answers for both: open one at a time, nest them, or use processes.
+    Of blocks that are open at once, in tasks or threads, each answers what is asked in it, and in what is
+    started in it. What stands in no block is answered by whatever was opened last.
 
     Args:
         path: Of the file.

@@ -108,6 +108,7 @@ class Runs:
         self._apart = apart
         self._known: dict[tuple[str, int | None], tuple[Run, Family]] = {}
         self._slot = ""
+        self._above = ""
         self._member = ""
         self.base: ref[Place] | None = None
 
@@ -165,6 +166,8 @@ class Runs:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
         self._started = self._lasting = False
         self._owner, self._known = owner, {}
+        # What the environment says is of the session that was opened last, maybe of another run.
+        self._above = self._above or self._slot
         self._slot = ""  # told at the first draw: multiprocessing numbers a child after its fork
         self._member = ""
 
@@ -183,7 +186,7 @@ class Runs:
     def _place(self) -> str:
         if self._apart:
             return f"{self._apart}/{self._store.join(self._counted, owner=self._owner)}"
-        parent = (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
+        parent = self._above or (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""
         if identity := _identity():

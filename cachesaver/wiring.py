@@ -89,7 +89,10 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         ...                                   # any SDK, any client, unchanged
         print(session.stats())
 
-    or, for a while only, `with cachesaver.install(namespace="exp1"):`.
+    or, for a while only, `with cachesaver.install(namespace="exp1"):`. Such a block answers what is
+    asked in it, and in the tasks, threads and jobs that are started in it; blocks in several tasks or
+    threads may be open at once. Without `with`, it answers in all of them, but for blocks that it is
+    not called in.
 
     Args:
         namespace: The stream of randomness: samples are independent inside it and shared across.
@@ -191,7 +194,10 @@ def _enter(session: Session, opened: Block) -> None:
 
 
 def uninstall() -> None:
-    """Undo the innermost `install` here; without one, do nothing."""
+    """Undo the innermost `install`; without one, do nothing.
+
+    That is the one that answers here. Outside of all blocks it is the last that is no block, if any.
+    """
     with _lock:
         if (session := _DOOR.to_undo()) is not None:
             session.uninstall()
@@ -230,7 +236,7 @@ def mount(host: str, mounted: Mount) -> Callable[[], None]:
 
 
 def current_session() -> Session | None:
-    """Return the session that answers what is asked here, or None."""
+    """Return the innermost session that is installed, which answers what is asked here, or None."""
     return _DOOR.session()
 
 

@@ -29,25 +29,25 @@ def fresh(program: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(params=[True, False], ids=["in a thread", "on a loop"])
-def ran(request: pytest.FixtureRequest) -> Callable[[Callable[[bool], Any]], Any]:
+def ran(request: pytest.FixtureRequest) -> Callable[[Callable[..., Any]], Any]:
     """Runs a function by itself in a thread, or in a task; it is told which."""
 
-    async def task(function: Callable[[bool], Any]) -> Any:
-        return function(False)
+    async def task(function: Callable[..., Any]) -> Any:
+        return function(outside=False)
 
-    def run(function: Callable[[bool], Any]) -> Any:
+    def run(function: Callable[..., Any]) -> Any:
         if request.param:
-            return fresh(lambda: function(True))
+            return fresh(lambda: function(outside=True))
         return fresh(lambda: asyncio.run(task(function)))
 
     return run
 
 
-Run = Callable[[Callable[[bool], Any]], Any]
+Run = Callable[[Callable[..., Any]], Any]
 
 
 def test_nested_blocks_are_left_in_order(ran: Run) -> None:
-    def program(outside: bool) -> None:
+    def program(*, outside: bool) -> None:
         outer, inner = Block(), Block()
         blocks.enter(outer, outside_loops=outside)
         blocks.enter(inner, outside_loops=outside)
@@ -61,7 +61,7 @@ def test_nested_blocks_are_left_in_order(ran: Run) -> None:
 
 
 def test_blocks_are_left_out_of_order(ran: Run) -> None:
-    def program(outside: bool) -> None:
+    def program(*, outside: bool) -> None:
         first, second = Block(), Block()
         blocks.enter(first, outside_loops=outside)
         blocks.enter(second, outside_loops=outside)
@@ -74,7 +74,7 @@ def test_blocks_are_left_out_of_order(ran: Run) -> None:
 
 
 def test_a_block_is_left_from_another_context_without_a_word(ran: Run) -> None:
-    def program(outside: bool) -> None:
+    def program(*, outside: bool) -> None:
         block = Block()
         blocks.enter(block, outside_loops=outside)
         contextvars.Context().run(blocks.leave, block)
@@ -114,7 +114,7 @@ def test_a_block_may_be_entered_twice_and_by_several() -> None:
 
 
 def test_a_generator_holds_its_block_until_its_end(ran: Run) -> None:
-    def program(outside: bool) -> None:
+    def program(*, outside: bool) -> None:
         inner, outer = Block(), Block()
 
         def held() -> Generator[None]:

@@ -213,7 +213,9 @@ class Model:
     def expected(self, who: Context) -> str:
         order = sorted(self.blocks)
         if own := self.standing(who):
-            inside = [each for each in order if each in self.plain and own[-1] in self.made_in(each)]
+            inside = [
+                each for each in order if each in self.plain and own[-1] in self.made_in(each)
+            ]
             return self.blocks[(inside or own)[-1]][1]
         return self.blocks[order[-1]][1] if order else ""
 
