@@ -23,13 +23,14 @@ from cachesaver.session import Session
 __all__ = ["Door", "Opened"]
 
 G = TypeVar("G", bound=Gate)
+G_co = TypeVar("G_co", bound=Gate, covariant=True)
 
 
-class Opened(NamedTuple, Generic[G]):
+class Opened(NamedTuple, Generic[G_co]):
     """A gate, and the block that it is open in."""
 
     block: Block
-    gate: G
+    gate: G_co
 
 
 class _Wants(Protocol):
@@ -159,8 +160,8 @@ class Door:
         if stand is not None and (inner := self._inner(stand)) is not None:
             return inner
         sessions = self.sessions
-        plain = [each.gate for each in sessions if each.block.is_plain]
-        return (plain or [each.gate for each in sessions] or [None])[-1]
+        plain = [each for each in sessions if each.block.is_plain] or sessions
+        return plain[-1].gate if plain else None
 
     # --- the gate (cachesaver.ports.Gate)
 

@@ -278,13 +278,13 @@ def test_a_block_knows_those_around_it_when_it_is_made() -> None:
 
 def test_a_context_that_goes_from_block_to_block_keeps_no_more_than_the_last() -> None:
     def program() -> None:
-        known = list[weakref.ref[Block]]()
-        for _ in range(5):
+        def one() -> weakref.ref[Block]:
             block = Kept()
             blocks.enter(block, outside_loops=True)
             contextvars.Context().run(blocks.leave, block)
-            known.append(weakref.ref(block))
-        del block
+            return weakref.ref(block)
+
+        known = [one() for _ in range(5)]
         gc.collect()
         assert [each() for each in known[:-1]] == [None] * 4
 

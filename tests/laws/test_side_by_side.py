@@ -33,6 +33,8 @@ from cachesaver.errors import EscapeError, NotRecordedError
 from cachesaver.rehearsal import Rehearsal
 from escaping import message
 
+OpenAI: Any = openai.OpenAI
+AsyncOpenAI: Any = openai.AsyncOpenAI
 ASK: dict[str, Any] = {"model": "gpt-5-mini"}
 
 
@@ -61,12 +63,12 @@ class Asking:
         self.calls = rehearsal.calls
 
     async def later(self, text: str) -> str:
-        async with openai.AsyncOpenAI(base_url=self.url, api_key="x") as client:
+        async with AsyncOpenAI(base_url=self.url, api_key="x") as client:
             answer = await client.chat.completions.create(**words(text))
         return str(answer.choices[0].message.content)
 
     def now(self, text: str) -> str:
-        with openai.OpenAI(base_url=self.url, api_key="x") as client:
+        with OpenAI(base_url=self.url, api_key="x") as client:
             answer = client.chat.completions.create(**words(text))
         return str(answer.choices[0].message.content)
 
@@ -243,6 +245,12 @@ def test_decorated_functions_in_two_tasks_of_trio(asking: Asking, tmp_path: Path
     assert [recorded(tmp_path / name) for name in "ab"] == [1, 1]
 
 
+def by_a_thread(work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
 def in_two_threads(work: Callable[[str], Any]) -> list[Any]:
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, "ab"))
@@ -253,8 +261,7 @@ def test_blocks_in_two_threads_and_all_that_they_start(asking: Asking, tmp_path:
 
     def ways(name: str) -> Iterator[Callable[[], object]]:
         yield lambda: asking.quickly(f"{name} here")
-        thread = threading.Thread(target=asking.quickly, args=(f"{name} thread",))
-        yield lambda: (thread.start(), thread.join())
+        yield lambda: by_a_thread(lambda: asking.quickly(f"{name} thread"))
         yield lambda: asyncio.run(asking.later(f"{name} loop"))
         yield lambda: asyncio.run(asyncio.to_thread(asking.quickly, f"{name} aside"))
 
