@@ -10,11 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
 __all__ = ["Block", "Stand", "enter", "here", "leave", "made", "settle", "started", "working"]
+
+
+_NUMBERS = count()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -23,13 +27,24 @@ class Block:
 
     Attributes:
         is_open: Whether it is.
-        is_plain: Whether nobody enters it: it answers for all who stand where it was made.
+        is_plain: Whether nobody leaves it: it answers for all who stand where it was made.
         made_in: The blocks that stood open around it when it was made.
+        number: The higher, the later it was made; if it was a plain one, entered.
     """
 
     is_open: bool = True
     is_plain: bool = False
     made_in: frozenset[Block] = frozenset()
+    number: int = field(default_factory=_NUMBERS.__next__)
+
+    def is_made_in(self, block: Block) -> bool:
+        """Tell whether it was made inside of *block*."""
+        return block in self.made_in and block.number < self.number
+
+    def close_around(self) -> None:
+        """Be a block from now on, if this is a plain one: what was made before is not in it."""
+        if self.is_plain:
+            self.is_plain, self.number = False, next(_NUMBERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,9 +111,10 @@ def made(*, is_plain: bool) -> Block:
 def enter(block: Block, *, outside_loops: bool) -> None:
     """Let this context stand in *block*, and what is started here from now on.
 
+    A plain one is entered too, once: by the context that it was made in.
+
     *outside_loops*: Whether no event loop runs in this thread, so that all the thread does is in it.
     """
-    block.is_plain = False
     stand = Stand(block, here())
     _STAND.set(stand)
     if outside_loops:

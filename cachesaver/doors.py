@@ -1,8 +1,9 @@
 """The door that all hooks hold: it leads each call to whoever answers where the call is made.
 
 That is the innermost block that the calling context stands in (`blocks`), or a plain `install()` that
-was made inside it; for a context that stands in none, whoever was opened last. While it makes no
-difference who asks, as nearly always, nobody is asked where it stands.
+was made inside it. A context that stands in no block is answered by the last plain `install()`, if it
+was started after one; of what is known nowhere, by whoever was opened last. While it makes no difference
+who asks, as nearly always, nobody is asked where it stands.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Door:
         """Let *session* answer; *is_plain*: wherever this context stands, else where it is entered."""
         block = blocks.made(is_plain=is_plain)
         self.sessions = (*self.sessions, Opened(block, session))
+        if is_plain:
+            blocks.enter(block, outside_loops=is_outside_loops())
         self.turn()
         return block
 
@@ -80,7 +83,8 @@ class Door:
         return block
 
     def enter(self, block: Block) -> None:
-        """Let this context stand in *block*."""
+        """Let this context stand in *block*, which is no plain one from now on."""
+        block.close_around()
         blocks.enter(block, outside_loops=is_outside_loops())
         self.turn()
 
@@ -103,14 +107,7 @@ class Door:
 
     def _divides(self) -> bool:
         opened: Sequence[Opened[Gate]] = (*self.sessions, *self.guests)
-        last = opened[-1].block if opened else None
-        return any(
-            not each.block.is_plain
-            and each.block is not last
-            # All who stand in it are answered by a plain session that was made there.
-            and not (last is not None and last.is_plain and each.block in last.made_in)
-            for each in opened
-        )
+        return any(not _is_covered(each.block, opened[-1].block) for each in opened)
 
     # --- who answers
 
@@ -132,11 +129,14 @@ class Door:
     def _inner(self, stand: Stand) -> Session | None:
         """Return the session that answers who stands in *stand*; None where no session stands there."""
         sessions = self.sessions
+        plain = [each for each in reversed(sessions) if each.block.is_plain]
+        is_known = False
         for block in (each.block for each in stand):
-            if (own := _of(sessions, block)) is not None:
-                plain = (each for each in reversed(sessions) if each.block.is_plain)
-                return next((each.gate for each in plain if block in each.block.made_in), own)
-        return None
+            own = _of(sessions, block)
+            if own is not None and not block.is_plain:
+                return next((each.gate for each in plain if each.block.is_made_in(block)), own)
+            is_known = is_known or own is not None
+        return plain[0].gate if is_known and plain else None
 
     def session(self) -> Session | None:
         """Return the session that answers the context that runs now, guests apart."""
@@ -212,6 +212,13 @@ class Door:
                 return await send(without_ours(request))
         gate = self._here()
         return await (send(request) if gate is None else gate.aanswer(request, send))
+
+
+def _is_covered(block: Block, last: Block) -> bool:
+    """Tell whether who stands in *block* is answered by the *last*, whatever else it stands in."""
+    if not last.is_plain:
+        return block is last
+    return block.is_plain or last.is_made_in(block)
 
 
 def _of(opened: Sequence[Opened[G]], block: Block) -> G | None:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cachesaver import blocks
 from cachesaver.blocks import Block
 from cachesaver.doors import Door
 from cachesaver.exchange import AsyncReply, Reply, Request
@@ -77,6 +78,7 @@ def fresh(program: Callable[[], Any]) -> Any:
 
 # --- two that take turns
 
+PLAIN = "h"
 STEPS = ("ask", "enter", "ask", "leave", "ask")
 
 
@@ -106,8 +108,11 @@ class Taking:
             self._open_now.remove(self._name)
         else:
             self.answered.append(asked(self._door))
-            inside = self._name in self._open_now
-            self.expected.append(self._name if inside else "".join(self._open_now[-1:]))
+            if self._name in self._open_now:
+                self.expected.append(self._name)
+            else:  # around all is a plain one, or nothing
+                around = self._open_now[:1] if PLAIN in self._open_now else self._open_now[-1:]
+                self.expected.append("".join(around))
 
 
 def in_tasks(takings: dict[str, Taking], order: Sequence[str]) -> None:
@@ -142,6 +147,7 @@ def in_threads(takings: dict[str, Taking], order: Sequence[str]) -> None:
 
     threads = [threading.Thread(target=work, args=(name,)) for name in takings]
     for thread in threads:
+        blocks.started(thread)
         thread.start()
     for name in order:
         done = Future[None]()
@@ -152,22 +158,23 @@ def in_threads(takings: dict[str, Taking], order: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("way", [in_tasks, in_threads])
-@pytest.mark.parametrize("around", ["", "plain"])
+@pytest.mark.parametrize("around", ["", PLAIN])
 def test_two_side_by_side_are_told_apart_in_every_order(
     way: Callable[[dict[str, Taking], Sequence[str]], None], around: str
 ) -> None:
     for order in interleavings():
         door, open_now = Door(), list[str]()
-        if around:
-            opened(door, "h", is_plain=True)
-            open_now.append("h")
         takings = {name: Taking(door, name, open_now) for name in "ab"}
+        plain = opened(door, PLAIN, is_plain=True) if around else None
+        open_now += around
 
         way(takings, order)
 
         for taking in takings.values():
             assert taking.answered == taking.expected, order
         assert not door.is_divided
+        if plain is not None:
+            door.close(plain)
 
 
 # --- any number, with blocks in blocks, plain sessions, and what is started inside
@@ -201,23 +208,23 @@ class Model:
         block = who.real.run(opened, self.door, name, is_plain=is_plain)
         number = next(self.count)
         self.blocks[number] = block, name, frozenset(self.standing(who))
+        who.stack.append(number)
         if is_plain:
             self.plain.add(number)
         else:
             who.real.run(self.door.enter, block)
-            who.stack.append(number)
 
     def close(self, who: Context, number: int) -> None:
         who.real.run(self.door.close, self.blocks.pop(number)[0])
 
     def expected(self, who: Context) -> str:
-        order = sorted(self.blocks)
-        if own := self.standing(who):
-            inside = [
-                each for each in order if each in self.plain and own[-1] in self.made_in(each)
-            ]
+        order, standing = sorted(self.blocks), self.standing(who)
+        plain = [each for each in order if each in self.plain]
+        if own := [each for each in standing if each not in self.plain]:
+            inside = [each for each in plain if own[-1] in self.made_in(each)]
             return self.blocks[(inside or own)[-1]][1]
-        return self.blocks[order[-1]][1] if order else ""
+        answers = plain if standing else order
+        return self.blocks[answers[-1]][1] if answers else ""
 
     def made_in(self, number: int) -> frozenset[int]:
         return self.blocks[number][2]
@@ -267,6 +274,34 @@ def test_a_plain_one_answers_everybody_who_stands_in_no_block() -> None:
 
     assert asked(door) == fresh(lambda: asked(door)) == "a"
     assert not door.is_divided
+
+
+def test_a_plain_one_answers_what_was_started_after_it_beside_blocks_of_others() -> None:
+    def program() -> None:
+        door = Door()
+        plain = opened(door, "a", is_plain=True)
+        block = fresh(lambda: entered(door, "b"))
+        assert asked(door) == "a"
+        assert contextvars.copy_context().run(asked, door) == "a"
+        assert fresh(lambda: asked(door)) == "b", "nobody knows where it is from"
+        door.close(plain)
+        assert asked(door) == "b"
+        door.close(block)
+
+    fresh(program)
+
+
+def test_the_last_plain_one_answers_for_those_before_it() -> None:
+    def program() -> None:
+        door = Door()
+        opened(door, "a", is_plain=True)
+        fresh(lambda: entered(door, "b"))
+        later = fresh(lambda: opened(door, "c", is_plain=True))
+        assert asked(door) == fresh(lambda: asked(door)) == "c"
+        door.close(later)
+        assert asked(door) == "a"
+
+    fresh(program)
 
 
 def test_a_plain_one_that_is_made_before_a_block_answers_outside_of_it_when_it_is_left() -> None:
@@ -362,7 +397,6 @@ def test_a_guest_answers_before_any_session_where_it_is_entered() -> None:
         opened(door, "a", is_plain=True)
         block = guest(door, "b")
         assert asked(door) == fresh(lambda: asked(door)) == "b"
-        assert not door.is_divided
         inner = entered(door, "c")
         assert asked(door) == "b"
         door.close(block)
@@ -410,11 +444,15 @@ def test_who_answers_is_not_looked_for_while_it_is_one() -> None:
         door = Door()
         opened(door, "a", is_plain=True)
         assert door.wants == door.sessions[-1].gate.wants
-        entered(door, "b")
+        opened(door, "b", is_plain=True)
         assert door.wants == door.sessions[-1].gate.wants
         entered(door, "c")
         assert door.wants == door._wants_here
-        door.close(door.sessions[-1].block)
+        opened(door, "d", is_plain=True)
+        assert door.wants == door.sessions[-1].gate.wants
+        for each in door.sessions:
+            door.close(each.block)
+        entered(door, "e")
         assert door.wants == door.sessions[-1].gate.wants
 
     fresh(program)
