@@ -55,6 +55,8 @@ class Door:
         self.sessions: tuple[Opened[Session], ...] = ()
         self.guests: tuple[Opened[Gate], ...] = ()
         self.is_divided = False
+        self._found: dict[Stand | None, Gate | None] = {}
+        """Who answers whom, as long as nobody comes or goes."""
         self._asked: _Wants = _wants_nothing
         self.wants: _Wants = _wants_nothing
         """The last gate's own, while that answers everybody: every call of the process comes past here."""
@@ -98,6 +100,8 @@ class Door:
     def turn(self) -> None:
         """Lead to whoever is there now."""
         last = self._last()
+        # Not cleared: who has looked before, and is slow, must not write into what holds from now on.
+        self._found = {}
         self.is_divided = self._divides()
         if self.is_divided:
             self._asked = self._wants_here
@@ -117,9 +121,14 @@ class Door:
 
     def _here(self) -> Gate | None:
         """Return who answers the context that runs now."""
-        stand = blocks.here() if self.is_divided else None
-        if stand is None:
+        if not self.is_divided:
             return self._last()
+        found, stand = self._found, blocks.here()
+        if stand not in found:
+            found[stand] = self._last() if stand is None else self._answers(stand)
+        return found[stand]
+
+    def _answers(self, stand: Stand) -> Gate | None:
         guests = self.guests
         for each in stand if guests else ():
             if (guest := _of(guests, each.block)) is not None:
