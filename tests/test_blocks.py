@@ -293,3 +293,13 @@ def test_a_context_that_goes_from_block_to_block_keeps_no_more_than_the_last() -
 
 class Kept(Block):
     """A block that can be referred to weakly."""
+
+
+def test_what_stands_nowhere_hands_nothing_on() -> None:
+    def program() -> None:
+        thread = threading.Thread()
+        blocks.started(thread)
+        blocks.settle()
+        assert (thread in blocks._STARTED, stands()) == (False, [])
+
+    fresh(program)
