@@ -269,11 +269,14 @@ def test_whatever_happens_the_innermost_one_that_a_context_is_in_answers_it(
 
 
 def test_a_plain_one_answers_everybody_who_stands_in_no_block() -> None:
-    door = Door()
-    opened(door, "a", is_plain=True)
+    def program() -> None:
+        door = Door()
+        opened(door, "a", is_plain=True)
 
-    assert asked(door) == fresh(lambda: asked(door)) == "a"
-    assert not door.is_divided
+        assert asked(door) == fresh(lambda: asked(door)) == "a"
+        assert not door.is_divided
+
+    fresh(program)
 
 
 def test_a_plain_one_answers_what_was_started_after_it_beside_blocks_of_others() -> None:
