@@ -2,6 +2,7 @@
 
 A thread has its place from its start. A job has one from its submission, and takes it along into
 whichever worker runs it: a thread, or a process, which is told the name that the place has here.
+Within a process, both take along which blocks they were started in.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
+from cachesaver import blocks
 from cachesaver.contexts import born, is_pooling, label, pooling, remember, working
 from cachesaver.places import Place, outgoing
 from cachesaver.transports.patches import Row, patch_all
@@ -32,15 +34,19 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
 class Job:
     """Calls *function* in *place*, in this process or, sent by pickle, in another."""
 
-    __slots__ = ("function", "place")
+    __slots__ = ("function", "place", "stand")
 
     def __init__(self, place: Place, function: Callable[..., Any]) -> None:
         self.place = place
         self.function = function
+        self.stand = blocks.here()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Do the job."""
-        return working(self.place, self.function, *args, **kwargs)
+        return self._do(self.place, *args, **kwargs)
+
+    def _do(self, place: Place, /, *args: Any, **kwargs: Any) -> Any:
+        return blocks.working(self.stand, working, place, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         place = outgoing(self.place)
@@ -55,7 +61,7 @@ class Each(Job):
     def __call__(self, numbered: tuple[int, Any], /, *args: Any) -> Any:
         """Do one of the jobs."""
         number, item = numbered
-        return working(self.place.item(number).own(), self.function, item, *args)
+        return self._do(self.place.item(number).own(), item, *args)
 
 
 class EachStarred(Each):
@@ -66,7 +72,7 @@ class EachStarred(Each):
     def __call__(self, numbered: tuple[int, Any], /, *args: Any) -> Any:
         """Do one of the jobs."""
         number, item = numbered
-        return working(self.place.item(number).own(), self.function, *item, *args)
+        return self._do(self.place.item(number).own(), *item, *args)
 
 
 def _received(kind: type[Job], fixed: str, name: str, function: Callable[..., Any]) -> Job:
@@ -113,6 +119,7 @@ def _thread_start(original: Callable[..., Any], active: Callable[[], bool]) -> C
         if active() and known and thread.ident is None and not is_pooling():
             name, scope = _work_of(thread)
             remember(thread, born(name, scope=scope))
+            blocks.started(thread)
         return original(thread)
 
     return start

@@ -14,9 +14,12 @@ from weakref import ref
 
 from cachesaver.lineage import Node, root
 
-__all__ = ["Epoch", "Kin", "Place", "epoch", "forked", "outgoing"]
+__all__ = ["Counted", "Epoch", "Kin", "Place", "epoch", "forked", "outgoing"]
 
 _DEEPEST = 200
+
+_BASE = "the block"
+"""What the base of a run is called; nothing that a program starts is called so."""
 
 _lock = threading.RLock()
 """Several threads may start something from one place. Reentrant, because a signal handler may, too."""
@@ -30,32 +33,56 @@ class Kin:
         slot: The place of this process in the run, the same when the program is run again.
         root: The node above all others.
         is_over: Whether the run has ended, so that places need not know their names in it any more.
+        base: The place that everything in the run was begun from; None: the process.
     """
 
     slot: str
     is_over: bool = False
+    base: ref[Place] | None = None
     root: Node = field(init=False)
 
     def __post_init__(self) -> None:
         """Hang everything under the process."""
         self.root = root(self.slot)
 
+    def begins_at(self, place: Place) -> bool:
+        """Tell whether what led to *place* is of no account here: that was before the run."""
+        return self.base is not None and self.base() is place
+
 
 @dataclass(slots=True)
-class Epoch:
-    """The run that what is started now is counted in.
+class Counted:
+    """The run that what is started is counted in.
 
     Attributes:
         now: The run of the session that answers; empty without one.
-        lasting: The runs that may come to be `now` again.
         slot: Tells the place of this process in the run `now`.
-        forks: How many forks lie between the first process and this one: a child counts anew.
+        base: See `Kin.base`.
     """
 
     now: str = ""
-    lasting: frozenset[str] = frozenset()
     slot: Callable[[], str] = str
+    base: ref[Place] | None = None
+
+
+@dataclass(slots=True)
+class Epoch(Counted):
+    """The run that what is started now is counted in.
+
+    Attributes:
+        whose: Tells the same of the context that runs now, while that makes a difference.
+        lasting: The runs that may come to be `now` again.
+        forks: How many forks lie between the first process and this one: a child counts anew.
+    """
+
+    whose: Callable[[], Counted] | None = None
+    lasting: frozenset[str] = frozenset()
     forks: int = 0
+
+    @property
+    def here(self) -> Counted:
+        """The run for the context that runs now."""
+        return self if self.whose is None else self.whose()
 
 
 epoch = Epoch()
@@ -131,7 +158,7 @@ class Place:
         )
 
     def _counts(self) -> _Count:
-        key = (epoch.now, epoch.forks)
+        key = (epoch.here.now, epoch.forks)
         if key not in self._started:
             for run, forks in list(self._started):
                 if run not in epoch.lasting or forks != epoch.forks:
@@ -172,7 +199,7 @@ class Place:
                 del known[ended]
 
     def _named(self, family: Kin, fingerprint: str) -> Node:
-        if self.is_ordered:
+        if self.is_ordered or family.begins_at(self):
             return self.begun(family).child(f"asks {fingerprint}")
         return self._above(family).child(fingerprint)
 
@@ -189,7 +216,9 @@ class Place:
             unnamed, place = list[Place](), self
             while family not in place.unasked:
                 unnamed.append(place)
-                if place.parent is None or (family in place.since and family in place.parent.nodes):
+                if place.parent is None or family.begins_at(place):
+                    break
+                if family in place.since and family in place.parent.nodes:
                     break
                 place = place.parent
             for each in reversed(unnamed):
@@ -199,6 +228,8 @@ class Place:
 
     def _begun_below(self, family: Kin) -> Node:
         """Return what this place is called by its start, those above having their names."""
+        if family.begins_at(self):
+            return family.root.started(_BASE, 0)
         if self.fixed:
             return Node(id=self.fixed)
         if self.parent is None and self.is_ordered:
@@ -223,11 +254,12 @@ def outgoing(place: Place) -> Place:
     if place.fixed:
         return place
     with _lock:
-        for run in [each for each in _kin if each != epoch.now and each not in epoch.lasting]:
+        here = epoch.here
+        for run in [each for each in _kin if each != here.now and each not in epoch.lasting]:
             _kin.pop(run).is_over = True
-        if epoch.now not in _kin:
-            _kin[epoch.now] = Kin(epoch.slot())
-        name = place.begun(_kin[epoch.now]).id
+        if here.now not in _kin:
+            _kin[here.now] = Kin(here.slot(), base=here.base)
+        name = place.begun(_kin[here.now]).id
     return Place(parent=None, label=place.label, is_ordered=True, fixed=name).own()
 
 

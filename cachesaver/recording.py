@@ -35,7 +35,7 @@ from cachesaver.generating import generating
 from cachesaver.session import Session
 from cachesaver.settings import Mode
 from cachesaver.sleeping import until_done
-from cachesaver.wiring import TRANSPORTS, install
+from cachesaver.wiring import TRANSPORTS, block
 
 __all__ = ["Cassette", "CassetteExpiredWarning", "OnExpiry", "RecordMode", "use_cassette"]
 
@@ -75,8 +75,8 @@ def use_cassette(
         async def greet():                       # on an event loop
             async with cachesaver.use_cassette("greeting.cassette"): ...
 
-    It answers for the whole process. Of two that are open side by side in tasks or threads, the one
-    that was opened last answers for both: open one at a time, nest them, or use processes.
+    Of blocks that are open at once, in tasks or threads, each answers what is asked in it, and in what is
+    started in it. What stands in no block is answered by whatever was opened last.
 
     Args:
         path: Of the file.
@@ -149,11 +149,13 @@ class Cassette:
 
     def __enter__(self) -> Self:
         self._begin()
+        self.session.__enter__()
         return self
 
     async def __aenter__(self) -> Self:
         """Do as `with` does, and touch no file on the event loop's thread."""
         await _aside(self._begin, undo=self._end)
+        self.session.__enter__()
         return self
 
     def _begin(self) -> None:
@@ -166,7 +168,7 @@ class Cassette:
         self._is_told = False
         self._heed_age()
         mode = Mode.CACHE if records or self.store.outdated else Mode.REPLAY
-        self.session = install(store=self.store, mode=mode, **self._options)
+        self.session = block(store=self.store, mode=mode, **self._options)
 
     def __exit__(
         self,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from weakref import ref
 
 from cachesaver.contexts import Family
 from cachesaver.locks import Lock
+from cachesaver.places import Place
 from cachesaver.ports import Run, Store
 
 __all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
@@ -86,6 +88,7 @@ class Runs:
 
     Attributes:
         id: Of the run.
+        base: The place that the run was begun at; None: the process.
 
     Args:
         store: Where runs are kept.
@@ -105,7 +108,21 @@ class Runs:
         self._apart = apart
         self._known: dict[tuple[str, int | None], tuple[Run, Family]] = {}
         self._slot = ""
+        self._above = ""
         self._member = ""
+        self.base: ref[Place] | None = None
+
+    def begin_at(self, place: Place) -> None:
+        """Name draws by what happens from *place* on, where this run is begun there, in a block.
+
+        What led there may have been counted in another run, or in none: that depends on which
+        other blocks were open. A run that is joined goes on among others, and has no such place.
+        """
+        is_root = place.parent is None and place.is_ordered
+        if self._started and self.base is None and not is_root:
+            self.base = ref(place)
+            for _, family in self._known.values():
+                family.base = self.base
 
     @property
     def slot(self) -> str:
@@ -126,7 +143,9 @@ class Runs:
         if known is None:
             slot = self.slot
             with _lock:
-                family = _FAMILIES.setdefault((self.id, namespace, replicate), Family(slot))
+                family = _FAMILIES.setdefault(
+                    (self.id, namespace, replicate), Family(slot, base=self.base)
+                )
             run = Run(id=self.id, namespace=namespace, replicate=replicate)
             known = self._known[namespace, replicate] = (run, family)
         return known
@@ -147,6 +166,8 @@ class Runs:
         """Start anew in a child process: its draws are not its parent's, though its run is."""
         self._started = self._lasting = False
         self._owner, self._known = owner, {}
+        # What the environment says is of the session that was opened last, maybe of another run.
+        self._above = self._above or self._slot
         self._slot = ""  # told at the first draw: multiprocessing numbers a child after its fork
         self._member = ""
 
@@ -165,7 +186,7 @@ class Runs:
     def _place(self) -> str:
         if self._apart:
             return f"{self._apart}/{self._store.join(self._counted, owner=self._owner)}"
-        parent = (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
+        parent = self._above or (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""
         if identity := _identity():

@@ -61,6 +61,9 @@ from cachesaver.stores.processes import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from weakref import ref
+
+    from cachesaver.places import Place
 
 __all__ = ["Session"]
 
@@ -102,6 +105,7 @@ class Session:
         }
         self._warned: set[str] = set()
         self._lock = Lock()
+        self._enter: Callable[[], None] = _nothing
         self._leave: Callable[[], None] = self.close
         self._closed = False
         # For `wants`, which every call of the process comes past.
@@ -148,6 +152,7 @@ class Session:
         return f"<Session {self.settings.namespace!r} [{state}] {self.stats()}>"
 
     def __enter__(self) -> Self:
+        self._enter()
         return self
 
     def __exit__(
@@ -212,9 +217,22 @@ class Session:
             if isinstance(self.settings.store, str):
                 self.store.close()
 
+    def on_enter(self, enter: Callable[[], None]) -> None:
+        """Let *enter* be called when a block of this session begins."""
+        self._enter = enter
+
     def on_leave(self, leave: Callable[[], None]) -> None:
         """Let *leave* undo this session when its block or program ends."""
         self._leave = leave
+
+    def begin_here(self) -> None:
+        """Name draws by what happens from here on, if this session has a run of its own."""
+        self._runs.begin_at(place())
+
+    @property
+    def base(self) -> ref[Place] | None:
+        """Where its run was begun; None: with the process."""
+        return self._runs.base
 
     # --- the gate (cachesaver.ports.Gate) ---
 
@@ -465,6 +483,10 @@ class Session:
         from cachesaver.transports import httpx as adapter
 
         return adapter.async_transport(_client_module(inner), self, inner)
+
+
+def _nothing() -> None:
+    """Nobody minds where it is entered."""
 
 
 class _Left(enum.Enum):

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
+from cachesaver import blocks
 from cachesaver.contexts import (
     Birth,
     born,
@@ -106,6 +107,7 @@ def _calling(original: Callable[..., Any], active: Callable[[], bool]) -> Callab
     def call_soon(loop: Any, /, *args: Any, **kwargs: Any) -> Any:
         if active() and kwargs.get("context") is None:
             sync_place()
+            blocks.settle()
         return original(loop, *args, **kwargs)
 
     return call_soon

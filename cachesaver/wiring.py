@@ -1,6 +1,7 @@
 """Installing and uninstalling: the one place that brings transports, sessions and a store together.
 
-Sessions nest: the innermost one answers, and leaving it gives the process back to the one before.
+Sessions nest: the innermost one answers where a call is made (`doors`), and leaving it gives the
+context back to the one before.
 Client libraries are never imported from here: one that is there is hooked at once, one that comes
 later is hooked the moment it has been imported.
 """
@@ -14,32 +15,27 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
+from cachesaver.blocks import Block
 from cachesaver.budget import Budget, Number
-from cachesaver.contexts import epoch
-from cachesaver.errors import ConfigurationError, StoreError
-from cachesaver.exchange import AsyncReply, Reply, Request
+from cachesaver.doors import Door
+from cachesaver.errors import ConfigurationError
 from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
-from cachesaver.mounts import MOUNTS, Mount, mount_of
-from cachesaver.pipeline import without_ours
+from cachesaver.mounts import MOUNTS, Mount
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
-from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
-from cachesaver.runs import announce, inherited, is_unnumbered, retract
+from cachesaver.ports import Gate, Store, Transport
 from cachesaver.session import Session
 from cachesaver.settings import Match, Mode
+from cachesaver.standing import tell
 from cachesaver.stores.processes import here
 from cachesaver.tasks import LOOPS
 
-if TYPE_CHECKING:
-    from cachesaver.tripwire import Replaying
-
-__all__ = ["TRANSPORTS", "current_session", "guest", "install", "mount", "replaying", "uninstall"]
+__all__ = ["TRANSPORTS", "block", "current_session", "guest", "install", "mount", "uninstall"]
 
 _LOG = logging.getLogger("cachesaver")
 
@@ -58,89 +54,10 @@ TRANSPORTS: Mapping[str, str] = {
     "lm15.transports": "cachesaver.transports.lm15",
 }
 
-
-class _Wants(Protocol):
-    def __call__(self, method: str, host: str, path: str) -> bool: ...
-
-
-def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  # as a gate's
-    return False
-
-
-class _Door:
-    """The gate all hooks hold: it leads to a guest, else to the innermost session, or nowhere."""
-
-    def __init__(self) -> None:
-        self.sessions: list[Session] = []
-        self.guests: list[Gate] = []
-        self._asked: _Wants = _wants_nothing
-        self.wants: _Wants = _wants_nothing
-        """The last gate's own: every call of the process comes past here."""
-
-    @property
-    def gates(self) -> Sequence[Gate]:
-        """Guests, or else sessions; the last one answers."""
-        return self.guests or self.sessions
-
-    @property
-    def is_open(self) -> bool:
-        """Whether anybody is to be asked, so that clients have to be hooked."""
-        return bool(self.guests or self.sessions or MOUNTS)
-
-    def turn(self) -> None:
-        """Lead to whoever is the last gate now."""
-        gates = self.gates
-        self._asked = gates[-1].wants if gates else _wants_nothing
-        self.wants = self._wants_mounted if MOUNTS else self._asked
-
-    def _wants_mounted(self, method: str, host: str, path: str) -> bool:
-        return host in MOUNTS or self._asked(method, host, path)
-
-    def _asks_for(self, request: Request) -> bool:
-        """Tell whether the last gate wants *request*, which is here because its host is mounted."""
-        parts = urlsplit(request.url)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        return self._asked(request.method, parts.hostname or "", target)
-
-    @property
-    def through_mocks(self) -> bool:
-        gates = self.gates
-        return bool(gates) and gates[-1].through_mocks
-
-    @property
-    def heads(self) -> bool:
-        gates = self.gates
-        return bool(gates) and gates[-1].heads
-
-    def passed(self, summary: str, reason: str) -> None:
-        if gates := self.gates:
-            gates[-1].passed(summary, reason)
-
-    def answer(self, request: Request, send: Send) -> Reply:
-        if (mounted := mount_of(request)) is not None:
-            send = mounted.send
-            if not self._asks_for(request):
-                return send(without_ours(request))
-        gates = self.gates
-        return gates[-1].answer(request, send) if gates else send(request)
-
-    async def aanswer(self, request: Request, send: AsyncSend) -> AsyncReply:
-        if (mounted := mount_of(request)) is not None:
-            send = mounted.asend
-            if not self._asks_for(request):
-                return await send(without_ours(request))
-        gates = self.gates
-        return await gates[-1].aanswer(request, send) if gates else await send(request)
-
-
-_DOOR = _Door()
+_DOOR = Door()
 _lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
-_JOINED: set[str] = set()
-"""Runs that were joined, not started."""
-_ARMED: list[Callable[[], None]] = []
-"""What disarms the tripwire, while the innermost session replays."""
 
 
 def install(  # noqa: PLR0913  # the options of the one call that users make
@@ -172,7 +89,10 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         ...                                   # any SDK, any client, unchanged
         print(session.stats())
 
-    or, for a while only, `with cachesaver.install(namespace="exp1"):`.
+    or, for a while only, `with cachesaver.install(namespace="exp1"):`. Such a block answers what is
+    asked in it, and in the tasks, threads and jobs that are started in it; blocks in several tasks or
+    threads may be open at once. Without `with`, it answers in all of them, but for blocks that it is
+    not called in.
 
     Args:
         namespace: The stream of randomness: samples are independent inside it and shared across.
@@ -214,46 +134,73 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         ConfigurationError: An option cannot be.
         StoreUnavailableError: The store cannot be opened.
     """
-    session = Session.open(
-        namespace,
-        replicate=replicate,
-        store=store,
-        mode=mode,
-        run=run,
-        hosts=hosts,
-        match=match,
-        ignore=ignore,
-        blank=blank,
-        aliases=aliases,
-        strict=strict,
-        quiet=quiet,
-        through_mocks=through_mocks,
-        window=window,
-        size=size,
-        max_concurrency=max_concurrency,
-        budget=budget,
-        pace=pace,
+    return _installed(
+        Session.open(
+            namespace,
+            replicate=replicate,
+            store=store,
+            mode=mode,
+            run=run,
+            hosts=hosts,
+            match=match,
+            ignore=ignore,
+            blank=blank,
+            aliases=aliases,
+            strict=strict,
+            quiet=quiet,
+            through_mocks=through_mocks,
+            window=window,
+            size=size,
+            max_concurrency=max_concurrency,
+            budget=budget,
+            pace=pace,
+        ),
+        is_plain=True,
     )
+
+
+def block(namespace: str | None = None, **options: Any) -> Session:
+    """Do as `install`, for a block: nobody's calls come to the session but of those who enter it.
+
+    Nor, until then, those of who stands in no block at all, if there is another session.
+
+    Args:
+        namespace: As of `install`.
+        options: Likewise.
+    """
+    return _installed(Session.open(namespace, **options), is_plain=False)
+
+
+def _installed(session: Session, *, is_plain: bool) -> Session:
     with _lock:
         is_first = not _DOOR.is_open
-        _DOOR.sessions.append(session)
-        _DOOR.turn()
-        _guard()
-        _tell_children()
+        opened = _DOOR.open_session(session, is_plain=is_plain)
+        session.on_enter(lambda: _enter(session, opened))
+        session.on_leave(lambda: _leave(session, opened))
+        tell(_DOOR)
         if is_first:
             _hook_all()
         # Last registered, first run: the store's own closing must come after our leave-taking.
         atexit.unregister(_at_exit)
         atexit.register(_at_exit)
-    session.on_leave(lambda: _leave(session))
     return session
 
 
-def uninstall() -> None:
-    """Undo the innermost `install`; without one, do nothing."""
+def _enter(session: Session, opened: Block) -> None:
     with _lock:
-        if _DOOR.sessions:
-            _DOOR.sessions[-1].uninstall()
+        _DOOR.enter(opened)
+        session.begin_here()
+        tell(_DOOR)
+
+
+def uninstall() -> None:
+    """Undo the innermost `install`; without one, do nothing.
+
+    That is the one that answers here. Outside of all blocks it is the last that is no block, if any.
+    """
+    with _lock:
+        if (session := _DOOR.to_undo()) is not None:
+            session.uninstall()
 
 
 def mount(host: str, mounted: Mount) -> Callable[[], None]:
@@ -289,96 +236,41 @@ def mount(host: str, mounted: Mount) -> Callable[[], None]:
 
 
 def current_session() -> Session | None:
-    """Return the innermost session that is installed, or None."""
-    return _DOOR.sessions[-1] if _DOOR.sessions else None
+    """Return the innermost session that is installed, which answers what is asked here, or None."""
+    return _DOOR.session()
 
 
 @contextlib.contextmanager
 def guest(gate: Gate) -> Generator[None]:
-    """Let *gate* answer every request of the process while the block lasts, before any session."""
+    """Let *gate* answer every request that is made in this block, before any session."""
     with _lock:
         is_first = not _DOOR.is_open
-        _DOOR.guests.append(gate)
-        _DOOR.turn()
+        opened = _DOOR.open_guest(gate)
+        _DOOR.enter(opened)
+        tell(_DOOR)
         if is_first:
             _hook_all()
     try:
         yield
     finally:
         with _lock:
-            _DOOR.guests.remove(gate)
-            _DOOR.turn()
+            _DOOR.close(opened)
+            tell(_DOOR)
             if not _DOOR.is_open:
                 _unhook_all()
 
 
-def _leave(session: Session) -> None:
+def _leave(session: Session, opened: Block) -> None:
     with _lock:
-        if session not in _DOOR.sessions:
+        if not opened.is_open:
             return
-        _DOOR.sessions.remove(session)
-        _DOOR.turn()
-        _guard()
-        _tell_children()
+        _DOOR.close(opened)
+        tell(_DOOR)
         if not _DOOR.is_open:
             _unhook_all()
     if not session.settings.quiet and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
     session.close()
-
-
-def _guard() -> None:
-    """Let nothing out beneath the hooks while the innermost session replays (law 8)."""
-    before, innermost = _ARMED.copy(), current_session()
-    _ARMED.clear()
-    if innermost is not None and innermost.replays:
-        from cachesaver import tripwire
-
-        _ARMED.append(tripwire.arm(replaying(innermost)))
-    for disarm in before:
-        disarm()
-
-
-def replaying(session: Session) -> Replaying:
-    """Return the rule for what may leave the process while *session* replays."""
-    from cachesaver import tripwire
-
-    chosen = session.settings
-    return tripwire.Replaying(
-        hosts=chosen.hosts,
-        match=chosen.match,
-        through_mocks=chosen.through_mocks,
-        gateway=chosen.gateway,
-        missed=session.missed,
-    )
-
-
-def _tell_children() -> None:
-    """Let child processes join the run of the innermost session, and tasks count for it."""
-    _count_anew()
-    if _DOOR.sessions:
-        innermost = _DOOR.sessions[-1]
-        announce(innermost.run_id, "" if is_unnumbered() else innermost.slot)
-    else:
-        retract()
-
-
-def _count_anew() -> None:
-    """Let what is started from now on count in the run of the innermost session."""
-    open_now = {each.run_id: each for each in _DOOR.sessions}
-    # Who joins a run may do so again, and goes on counting then.
-    _JOINED.update(run for run, each in open_now.items() if each.settings.run or run == inherited())
-    epoch.lasting = frozenset(_JOINED | open_now.keys())
-    innermost = current_session()
-    epoch.now = "" if innermost is None else innermost.run_id
-    epoch.slot = str if innermost is None else lambda: _slot(innermost)
-
-
-def _slot(session: Session) -> str:
-    try:
-        return session.slot
-    except StoreError:  # a job must be submitted as it would be without us
-        return ""
 
 
 def _say(line: str) -> None:
@@ -435,15 +327,15 @@ def _unhook_all() -> None:
 
 def _at_exit() -> None:
     while _DOOR.sessions:
-        _DOOR.sessions[-1].uninstall()
+        _DOOR.sessions[-1].gate.uninstall()
 
 
 def _in_child() -> None:
     """After a fork: the child's draws, leases and counts are its own."""
     global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
     _lock = threading.RLock()
-    for session in _DOOR.sessions:
-        session.forked(here())
+    for opened in _DOOR.sessions:
+        opened.gate.forked(here())
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,6 +22,7 @@ OUTER_ROOMS = {
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
         "candour",
+        "doors",
         "importing",
         "jobs",
         "mounts",
@@ -33,6 +34,7 @@ OUTER_ROOMS = {
         "scopes",
         "settings",
         "session",
+        "standing",
         "tasks",
         "tripwire",
         "plugins",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 import pytest
 
 from cachesaver.contexts import Family
-from cachesaver.places import Place, epoch
+from cachesaver.places import Kin, Place, epoch
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,23 @@ def test_each_namespace_counts_for_itself() -> None:
     numbers = [above.born("x", scope=scope, is_ordered=True).number for scope in ("a", "b", "a")]
 
     assert numbers == [0, 0, 1]
+
+
+def test_of_what_led_to_the_base_of_a_run_no_name_is_made() -> None:
+    """Given two places that were reached in other ways, as bases they and what is below are alike."""
+    near = Place(parent=None, label="task")
+    far = root().born("x", scope=None, is_ordered=True).below("y", since=frozenset())
+    found = list[list[str]]()
+    for base in (near, far):
+        family = Kin("0", base=ref(base))
+        below = base.born("z", scope=None, is_ordered=True)
+        deeper = below.below("w", since=frozenset())
+        found.append([each.asking(family, "q").id for each in (deeper, base, below)])
+        stranger = Place(parent=None, label="task").asking(family, "q").id
+        assert stranger not in found[-1]
+
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 3
 
 
 def test_what_was_started_earlier_is_older() -> None:

@@ -16,6 +16,7 @@ import pytest
 from cachesaver import runs
 from cachesaver.contexts import Family
 from cachesaver.errors import StoreError
+from cachesaver.places import Place
 from cachesaver.ports import Policy, Run
 from cachesaver.runs import RANKS, Runs, announce, inherited, is_unnumbered, retract
 from cachesaver.stores.memory import MemoryStore
@@ -294,6 +295,41 @@ class TestPlaces:
         assert (ours.slot, ours.slot) == ("0", "0")
         ours.forked("child")
         assert ours.slot == "1"
+
+    def test_a_fork_is_numbered_below_its_own_parent_whatever_other_runs_have_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = MemoryStore()
+        Runs(store, "another", "job").of("a")
+        ours = Runs(store, "parent", "job")
+        assert ours.slot == "1"
+        started_by(monkeypatch, run="another", slot="7")
+        monkeypatch.setattr(runs, "_identity", lambda: (2,))
+
+        ours.forked("child")
+        assert ours.slot == "1/2"
+        ours.forked("grandchild")
+        monkeypatch.setattr(runs, "_identity", lambda: (2, 1))
+        assert ours.slot == "1/2.1"
+
+    def test_a_run_that_is_begun_at_a_place_names_its_draws_from_there(self) -> None:
+        ours, place = Runs(MemoryStore(), here()), Place(parent=None, label="task")
+        _, before = ours.of("a")
+
+        ours.begin_at(place)
+        ours.begin_at(Place(parent=None, label="later"))
+
+        _, after = ours.of("b")
+        assert before.begins_at(place)
+        assert after.begins_at(place)
+
+    def test_one_that_is_joined_or_begun_at_the_root_does_not(self) -> None:
+        joined, ours = Runs(MemoryStore(), here(), "job"), Runs(MemoryStore(), here())
+
+        joined.begin_at(Place(parent=None, label="task"))
+        ours.begin_at(Place(parent=None, label="main thread", is_ordered=True))
+
+        assert (joined.base, ours.base) == (None, None)
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     @pytest.mark.parametrize(

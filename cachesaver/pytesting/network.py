@@ -16,7 +16,7 @@ import pytest
 
 from cachesaver import tripwire
 from cachesaver.session import Session
-from cachesaver.wiring import replaying
+from cachesaver.standing import replaying
 
 __all__ = ["allowed_hosts", "blocked", "forget", "kept_in", "lifted"]
 

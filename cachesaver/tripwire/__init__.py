@@ -21,11 +21,11 @@ from types import MappingProxyType, ModuleType
 from cachesaver.importing import ImportWatch
 from cachesaver.tripwire.loops import hook_asyncio, hook_proactor, hook_trio, hook_uvloop
 from cachesaver.tripwire.natives import NATIVES, hook_native
-from cachesaver.tripwire.rules import Blocking, OfThreads, Replaying, Rule
+from cachesaver.tripwire.rules import Blocking, OfContexts, OfThreads, Replaying, Rule
 from cachesaver.tripwire.sockets import hook_socket, hook_ssl
 from cachesaver.tripwire.wire import Wire
 
-__all__ = ["WATCHED", "Blocking", "OfThreads", "Replaying", "Rule", "arm"]
+__all__ = ["WATCHED", "Blocking", "OfContexts", "OfThreads", "Replaying", "Rule", "arm"]
 
 _LOG = logging.getLogger("cachesaver")
 

@@ -21,7 +21,7 @@ from cachesaver.transports.patches import network_is_mocked
 from cachesaver.tripwire.heads import Sent
 from cachesaver.tripwire.names import is_loopback
 
-__all__ = ["Blocking", "OfThreads", "Replaying", "Rule"]
+__all__ = ["Blocking", "OfContexts", "OfThreads", "Replaying", "Rule"]
 
 
 class Rule(Protocol):
@@ -178,25 +178,14 @@ class Blocking:
         """See `Rule.refused`: nobody keeps it."""
 
 
-class OfThreads:
-    """*rule*, for *threads* only: they outlived what it was in force for.
+class OfContexts:
+    """*rule*, where *is_meant* says so of the context that runs: others may do what it forbids."""
 
-    Threads that these start are others.
-    """
-
-    def __init__(self, rule: Rule, threads: Iterable[Thread]) -> None:
+    def __init__(self, rule: Rule, is_meant: Callable[[], bool]) -> None:
         self._rule = rule
-        self._threads = WeakSet(threads)
-        self.advice = (
-            "It is by a thread that was started while that was so, and has outlived it: end it there, "
-            f"or wait for it.\n{rule.advice}"
-        )
+        self._is_asked = is_meant
+        self.advice = rule.advice
         self.is_strict = rule.is_strict
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether one of the threads is alive."""
-        return any(thread.is_alive() for thread in self._threads)
 
     def lets_out(self) -> bool:
         """See `Rule.lets_out`."""
@@ -219,7 +208,28 @@ class OfThreads:
         self._rule.refused(error)
 
     def _is_meant(self) -> bool:
-        return current_thread() in self._threads
+        # What is let out anyway is to be asked about: its connection stays so, whoever writes to it.
+        return self._rule.lets_out() or self._is_asked()
+
+
+class OfThreads(OfContexts):
+    """*rule*, for *threads* only: they outlived what it was in force for.
+
+    Threads that these start are others.
+    """
+
+    def __init__(self, rule: Rule, threads: Iterable[Thread]) -> None:
+        self._threads = WeakSet(threads)
+        super().__init__(rule, lambda: current_thread() in self._threads)
+        self.advice = (
+            "It is by a thread that was started while that was so, and has outlived it: end it there, "
+            f"or wait for it.\n{rule.advice}"
+        )
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether one of the threads is alive."""
+        return any(thread.is_alive() for thread in self._threads)
 
 
 def _origin(name: str, port: int | None) -> str:

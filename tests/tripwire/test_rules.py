@@ -11,7 +11,7 @@ from cachesaver.contexts import inside
 from cachesaver.errors import EscapeError
 from cachesaver.exchange import Request
 from cachesaver.tripwire.heads import Sent
-from cachesaver.tripwire.rules import Blocking, OfThreads, Replaying
+from cachesaver.tripwire.rules import Blocking, OfContexts, OfThreads, Replaying
 
 CHAT = Sent(method="POST", target="/v1/chat/completions")
 LOCAL = "http://127.0.0.1:8000/v1/chat/completions"
@@ -121,6 +121,33 @@ class TestReplaying:
 
         assert Replaying().lets_out()
         assert not Replaying(through_mocks=True).lets_out()
+
+
+class TestOfContexts:
+    def test_it_holds_where_it_is_meant_and_nowhere_else(self) -> None:
+        for is_meant in (True, False):
+            rule = OfContexts(Replaying(hosts=("10.0.0.9",)), lambda: is_meant)  # noqa: B023  # called here
+            assert bool(rule.of_name("api.openai.com", 443)) is is_meant
+            assert bool(rule.of_connection("10.0.0.9", 443, ())) is is_meant
+            assert bool(rule.of_request(CHAT, LOCAL)) is is_meant
+            assert not rule.lets_out()
+            assert rule.advice == Replaying.advice
+            assert not rule.is_strict
+
+    def test_of_what_is_let_out_it_tells_why_so_that_its_connection_is_known(self) -> None:
+        rule = OfContexts(Replaying(), lambda: False)
+
+        with inside():
+            assert rule.lets_out()
+            assert rule.of_request(CHAT, LOCAL)
+
+    def test_what_is_refused_is_told(self) -> None:
+        told: list[EscapeError] = []
+        error = EscapeError("x", reason="r", advice="", library="", place="")
+
+        OfContexts(Replaying(missed=told.append), lambda: True).refused(error)
+
+        assert told == [error]
 
 
 class TestBlocking:

@@ -37,7 +37,7 @@ def test_a_block_records_and_then_plays_without_the_server(
     assert len(cassette) == 1
     assert len(server.received) == 1
     assert cassette.all_played
-    assert wiring._DOOR.guests == []
+    assert wiring._DOOR.guests == ()
     assert get(server) == "one"
     assert len(server.received) == 2
 
@@ -114,7 +114,7 @@ def test_what_is_kept_of_a_block_that_fails(
         fail()
 
     assert path.exists() is exists
-    assert wiring._DOOR.guests == []
+    assert wiring._DOOR.guests == ()
 
 
 def test_a_block_is_not_entered_while_it_is(tmp_path: Path) -> None:

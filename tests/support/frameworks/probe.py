@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from cachesaver.wiring import _Door
+from cachesaver.doors import Door
 
 HOOKED = {"cachesaver.transports.lm15": "lm15", "cachesaver.transports.urllib3": "urllib3"}
 """Hooks that take the place of the one function of their client's that would be on the stack."""
@@ -29,8 +29,8 @@ def note() -> None:
 
 
 def wrapped(method: str) -> Any:
-    """Return `_Door`'s *method*, which notes before it does its work."""
-    inner = getattr(_Door, method)
+    """Return `Door`'s *method*, which notes before it does its work."""
+    inner = getattr(Door, method)
 
     def noting(door: Any, request: Any, send: Any) -> Any:
         note()
@@ -41,8 +41,8 @@ def wrapped(method: str) -> Any:
 
 def main() -> None:
     notes, program, *arguments = sys.argv[1:]
-    _Door.answer = wrapped("answer")  # type: ignore[method-assign]  # for as long as this runs
-    _Door.aanswer = wrapped("aanswer")  # type: ignore[method-assign]  # likewise
+    Door.answer = wrapped("answer")  # type: ignore[method-assign]  # for as long as this runs
+    Door.aanswer = wrapped("aanswer")  # type: ignore[method-assign]  # likewise
     atexit.register(lambda: Path(notes).write_text(json.dumps(_WAYS), encoding="utf-8"))
     sys.argv = [program, *arguments]
     sys.path[0] = str(Path(program).parent)
