@@ -26,7 +26,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.importing import ImportWatch
 from cachesaver.jobs import POOLS
 from cachesaver.mounts import MOUNTS, Mount, mount_of
-from cachesaver.pipeline import without_ours
+from cachesaver.numbering import without_ours
 from cachesaver.plugins import TRANSPORTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import AsyncSend, Gate, Send, Store, Transport
@@ -120,7 +120,7 @@ class _Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.send
             if not self._asks_for(request):
-                return send(without_ours(request))
+                return send(without_ours(request, numbers=mounted.numbers))
         gates = self.gates
         return gates[-1].answer(request, send) if gates else send(request)
 
@@ -128,7 +128,7 @@ class _Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.asend
             if not self._asks_for(request):
-                return await send(without_ours(request))
+                return await send(without_ours(request, numbers=mounted.numbers))
         gates = self.gates
         return await gates[-1].aanswer(request, send) if gates else await send(request)
 
