@@ -181,8 +181,7 @@ def _json(body: bytes, status: int = 200) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101  # it is registered for these
     response = _json(dumps(error.body), error.status)
-    if error.status == 401:  # noqa: PLR2004
-        response.headers["www-authenticate"] = "Bearer"
+    response.headers.update(error.headers)
     return response
 
 

@@ -63,7 +63,12 @@ def place(served: Served, order: Order, pool: Executor) -> Job:
     try:
         for prompt in order.prompts:
             streams += served.writer.submit(
-                prompt, order.n, order.params, first_index=order.first_index, guide=order.guide
+                prompt,
+                order.n,
+                order.params,
+                first_index=order.first_index,
+                guide=order.guide,
+                more=bool(streams),
             )
     except EngineError as error:
         served.writer.cancel(streams)
