@@ -22,6 +22,7 @@ from cachesaver.local.errors import (
     PromptTooLongError,
 )
 from cachesaver.local.guides import Guide
+from cachesaver.local.listening import Bell
 from cachesaver.local.params import Params
 from cachesaver.local.rows import Prompt, Queue, Row
 from cachesaver.local.streams import Stream, Token
@@ -56,6 +57,7 @@ class Worker(ABC):
         self.current: Prompt | None = None
         self.running: list[Row] = []
         self.counts: Counter[str] = Counter()
+        self._bell = Bell()
         self._serials = itertools.count()
         self._changed = threading.Condition()
         self._arrived: list[Row] = []
@@ -181,7 +183,9 @@ class Worker(ABC):
     def deliver(self, rows: Sequence[Row], tokens: Sequence[Token | None]) -> list[Row]:
         """Hand each of *rows* its token and return those that are over."""
         self.counts["answer_tokens"] += len(rows)
-        over = [row for row, token in zip(rows, tokens, strict=True) if row.take(token)]
+        pairs = zip(rows, tokens, strict=True)
+        over = [row for row, token in pairs if row.take(token, self._bell)]
+        self._bell.ring()
         for row in over:
             self.counts["finished" if row.stream.finish else "failed"] += 1
         return over

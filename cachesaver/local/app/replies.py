@@ -71,7 +71,7 @@ class Whole:
             self._job.close()
 
     async def _answer(self, send: Send) -> None:
-        async with aclosing(self._job.news()) as all_news:
+        async with aclosing(self._job.news(piecemeal=False)) as all_news:
             async for batch in all_news:
                 for news in batch:
                     for _ in self._teller.tell(news):
