@@ -31,6 +31,10 @@ class Listener:
         await self._news.wait()
         self._news.clear()
 
+    def wake(self) -> None:
+        """Note on its loop that there is news."""
+        self._news.set()
+
     @staticmethod
     def tell(listeners: Iterable[Listener]) -> None:
         """Tell *listeners* that there is news, from any thread."""
@@ -45,7 +49,7 @@ class Listener:
 
 def _wake(listeners: Iterable[Listener]) -> None:
     for each in listeners:
-        each._news.set()  # noqa: SLF001  # its own module
+        each.wake()
 
 
 class Bell:
