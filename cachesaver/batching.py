@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from cachesaver.locks import Lock
 from cachesaver.ports import Grant, Run
 
-__all__ = ["Batch", "Desk", "Errand", "Hand", "Lead", "Seat", "calls", "deal"]
+__all__ = ["Batch", "Desk", "Errand", "Hand", "Lead", "Seat", "calls", "deal", "is_unbroken"]
 
 R = TypeVar("R")
 
@@ -186,16 +187,35 @@ def _age(seat: Seat) -> int:
     return seat.age
 
 
-def calls(leads: Sequence[Lead], most: int | None) -> tuple[tuple[Lead, ...], ...]:
-    """Cut *leads* into calls of up to *most* samples, in their order; None: no limit."""
-    size = most or len(leads) or 1
-    return tuple(tuple(leads[start : start + size]) for start in range(0, len(leads), size))
+def calls(
+    leads: Sequence[Lead], most: int | None, *, unbroken: bool = False
+) -> tuple[tuple[Lead, ...], ...]:
+    """Cut *leads* into calls of up to *most* samples, in their order; None: no limit.
+
+    *unbroken*: those of one call follow each other.
+    """
+    made: list[list[Lead]] = []
+    for lead in leads:
+        is_full = not made or len(made[-1]) == most
+        if is_full or (unbroken and not is_unbroken((made[-1][-1], lead))):
+            made.append([])
+        made[-1].append(lead)
+    return tuple(map(tuple, made))
+
+
+def is_unbroken(leads: Sequence[Lead]) -> bool:
+    """Tell whether the indexes of *leads* follow each other."""
+    return all(after.index == lead.index + 1 for lead, after in pairwise(leads))
 
 
 def deal(
-    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None
+    seats: Sequence[Seat],
+    grants: Sequence[Sequence[Grant]],
+    most: int | None,
+    *,
+    unbroken: bool = False,
 ) -> tuple[Hand, ...]:
-    """Return a hand for each of *seats*, whose draws were given *grants*.
+    """Return a hand for each of *seats*, whose draws were given *grants*; see `calls`.
 
     Each call is made by the seat whose draw is the first in it, so that several calls are made at
     the same time by several of those who wait.
@@ -208,12 +228,12 @@ def deal(
     ]
     leads: list[list[Lead]] = [[] for _ in seats]
     errands: list[dict[int, Errand[object]]] = [{} for _ in seats]
-    size = most or len(wanted) or 1
-    for start in range(0, len(wanted), size):
-        call = wanted[start : start + size]
-        buyer = call[0][0]
-        errand = Errand[object]() if any(place != buyer for place, _ in call) else None
-        for place, lead in call:
+    places = iter([place for place, _ in wanted])
+    for call in calls([lead for _, lead in wanted], most, unbroken=unbroken):
+        sitting = [next(places) for _ in call]
+        buyer = sitting[0]
+        errand = Errand[object]() if any(place != buyer for place in sitting) else None
+        for place, lead in zip(sitting, call, strict=True):
             leads[buyer].append(replace(lead, own=place == buyer, errand=errand))
             if errand is not None and place != buyer:
                 errands[place][lead.index] = errand

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cachesaver.batching import Errand, Lead, calls
-from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
+from cachesaver.effects import Fill, Note, Read, Release, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.estimates import model_of
@@ -20,6 +20,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
+from cachesaver.numbering import Numbering, Sent, renumbered, sent
 from cachesaver.ports import Grant, KeepsErrors, Policy, Run
 from cachesaver.redaction import hides_credentials, redact_response
 
@@ -34,10 +35,12 @@ __all__ = [
     "keep",
     "keep_reply",
     "noted",
+    "others",
     "recorded_refusal",
     "refused",
     "release",
     "sample_of",
+    "send",
     "usage_of",
 ]
 
@@ -96,6 +99,7 @@ class Ask:
         now: Unix time in seconds at which it came in.
         nearest: For a replay miss: the stored question most like a given one, or None.
         limits: How many samples one call may ask for.
+        numbering: Which servers are told which samples they are asked for.
         inputs: Of a deterministic question, one question for each of its inputs.
         together: Whether what is missing may be bought together with what others miss.
         glance: Which draws need not wait for the others then: STORED or RECALL.
@@ -113,6 +117,7 @@ class Ask:
     now: float
     nearest: Callable[[bytes], bytes | None] = field(repr=False)
     limits: Limits = field(default_factory=Limits, repr=False)
+    numbering: Numbering = field(default_factory=Numbering, repr=False)
     inputs: tuple[Question, ...] = ()
     together: bool = False
     glance: Policy = Policy.STORED
@@ -142,7 +147,8 @@ Bought = dict[int, Sample]
 
 def buy(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
     """Buy the samples of *leads*, in as few calls as the dialect and the provider allow."""
-    cut = calls(leads, ask.limits.most(ask.question))
+    unbroken = ask.numbering.must_be_unbroken(ask.question)
+    cut = calls(leads, ask.limits.most(ask.question), unbroken=unbroken)
     if len(cut) == 1:
         return (yield from _call(ask, cut[0]))
     results = yield from Together(parts=tuple(_safely(ask, call) for call in cut))
@@ -171,9 +177,8 @@ def _safely(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
 def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
     """Make one call for *leads*, and such others as turn out to be needed."""
     question = ask.question
-    request = question.dialect.ask(ask.upstream, question.body, len(leads))
     try:
-        reply = yield from Send(request=request, count=len(leads))
+        reply, is_right = yield from send(ask, leads)
     except BudgetExceededError:
         if all(lead.own for lead in leads):
             raise
@@ -182,7 +187,7 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
         if _is_too_much(ask, leads, reply.status):
             return (yield from _alone(ask, reply, leads))
         return (yield from refused(ask, leads, reply))
-    kept = yield from keep_reply(ask, leads, reply)
+    kept = (yield from keep_reply(ask, leads, reply)) if is_right else others(ask, reply)
     if isinstance(kept, Through):
         if any(not lead.own for lead in leads):
             return (yield from _apart(ask, leads))
@@ -190,6 +195,23 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
         return kept
     ask.limits.gave(question, len(leads), len(kept))
     return (yield from _rest(ask, [lead for lead in leads if lead.index not in kept], kept))
+
+
+def send(ask: Ask, leads: Sequence[Lead]) -> Steps[Sent]:
+    """Ask for the samples of *leads* with one call."""
+    return sent(
+        ask.question,
+        ask.upstream,
+        leads,
+        numbering=ask.numbering,
+        drop=lambda reply: ask.settle(reply, Purchase(known=False)),
+    )
+
+
+def others(ask: Ask, reply: Reply | AsyncReply) -> Through:
+    """Pass on *reply*, whose samples are others than those asked for."""
+    ask.settle(reply, Purchase(known=False))
+    return Through(reply=reply, source=Source.BYPASSED, why="other samples of the seed")
 
 
 def _is_too_much(ask: Ask, leads: Sequence[Lead], status: int) -> bool:
@@ -260,7 +282,7 @@ def keep(
             fingerprint=ask.question.fingerprint,
             index=lead.index,
             token=lead.token,
-            sample=sample_of(ask, part, lead.draw),
+            sample=sample_of(ask, renumbered(part, ask.question, lead.index), lead.draw),
             question=note,
         )
     return kept

@@ -17,7 +17,7 @@ from cachesaver.blocks import Block, Stand
 from cachesaver.contexts import is_outside_loops
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.mounts import MOUNTS, mount_of
-from cachesaver.pipeline import without_ours
+from cachesaver.numbering import without_ours
 from cachesaver.ports import AsyncSend, Gate, Send
 from cachesaver.session import Session
 
@@ -209,7 +209,7 @@ class Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.send
             if not self._asks_for(request):
-                return send(without_ours(request))
+                return send(without_ours(request, numbers=mounted.numbers))
         gate = self._here()
         return send(request) if gate is None else gate.answer(request, send)
 
@@ -218,7 +218,7 @@ class Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.asend
             if not self._asks_for(request):
-                return await send(without_ours(request))
+                return await send(without_ours(request, numbers=mounted.numbers))
         gate = self._here()
         return await (send(request) if gate is None else gate.aanswer(request, send))
 

@@ -18,10 +18,12 @@ class Mount:
     Attributes:
         send: For blocking clients.
         asend: For clients on any event loop.
+        numbers: Whether it draws samples by number (`numbering`).
     """
 
     send: Send
     asend: AsyncSend
+    numbers: bool = False
 
 
 MOUNTS: dict[str, Mount] = {}

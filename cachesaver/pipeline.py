@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from cachesaver.batching import Hand, Lead, Seat, deal
+from cachesaver.batching import Hand, Lead, Seat, deal, is_unbroken
 from cachesaver.buying import (
     SUCCESS,
     Ask,
@@ -20,19 +20,21 @@ from cachesaver.buying import (
     buy,
     keep,
     keep_reply,
+    others,
     recorded_refusal,
     refused,
     release,
+    send,
 )
 from cachesaver.credentials import account
 from cachesaver.deterministic import look_up
-from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Release, Send, Steps, Wait
+from cachesaver.effects import Acquire, Deal, Enlist, Leave, Poll, Release, Steps, Wait
 from cachesaver.errors import NotRecordedError
-from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample, without_headers
+from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.outcomes import Got, Outcome, Passing, not_recorded, show
 from cachesaver.ports import Grant, Policy, Run
 
-__all__ = ["answer", "without_ours"]
+__all__ = ["answer"]
 
 
 def answer(ask: Ask) -> Steps[Outcome]:
@@ -137,7 +139,8 @@ def _deal(ask: Ask, seats: tuple[Seat, ...]) -> Steps[None]:
         yield from Deal(fingerprint=fingerprint, seats=seats, error=error)
         yield from release(ask, taken, back=False)
         raise
-    hands = deal(seats, grants, ask.limits.most(ask.question))
+    unbroken = ask.numbering.must_be_unbroken(ask.question)
+    hands = deal(seats, grants, ask.limits.most(ask.question), unbroken=unbroken)
     for hand in (yield from Deal(fingerprint=fingerprint, seats=seats, hands=hands)):
         hand.lay_down()
         yield from release(ask, hand.leads, back=False)
@@ -198,23 +201,25 @@ def _is_one_call(ask: Ask, hand: Hand) -> bool:
         len(hand.leads) == len(hand.grants)
         and all(lead.own for lead in hand.leads)
         and (most is None or len(hand.leads) <= most)
+        and (is_unbroken(hand.leads) or not ask.numbering.must_be_unbroken(ask.question))
     )
 
 
 def _buy_all(ask: Ask, leads: Sequence[Lead]) -> Steps[Outcome]:
     """Buy everything that was asked for in one call, and hand a stream on while it arrives."""
-    question = ask.question
-    request = question.dialect.ask(ask.upstream, question.body, len(leads))
-    reply = yield from Send(request=request, count=len(leads))
+    reply, is_right = yield from send(ask, leads)
     if reply.status not in SUCCESS:
         return (yield from refused(ask, leads, reply))
+    if not is_right:
+        yield from release(ask, leads)
+        return others(ask, reply)
     if _streams(ask, reply):
         return _passing(ask, leads, reply)
     kept = yield from keep_reply(ask, leads, reply)
     if isinstance(kept, Through):
         yield from release(ask, leads)
         return kept
-    ask.limits.gave(question, len(leads), len(kept))
+    ask.limits.gave(ask.question, len(leads), len(kept))
     if missing := [lead for lead in leads if lead.index not in kept]:
         more = yield from buy(ask, missing)
         if isinstance(more, Through):
@@ -338,9 +343,3 @@ def _bought_alone(ask: Ask, index: int, lead: Lead) -> Steps[Got | Through | Non
         return None
     bought = yield from buy(ask, (lead,))
     return bought if isinstance(bought, Through) else Got(index, bought[index], Source.FETCHED)
-
-
-def without_ours(request: Request) -> Request:
-    """Return *request* less the headers that are meant for us (`x-cachesaver-...`)."""
-    ours = [name for name in request.header_names if name.startswith("x-cachesaver-")]
-    return replace(request, headers=without_headers(request.headers, ours)) if ours else request

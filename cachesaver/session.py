@@ -46,9 +46,11 @@ from cachesaver.identity import Question, identify, inputs_of
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
 from cachesaver.locks import Lock, when_free
+from cachesaver.mounts import mount_of
 from cachesaver.nearest import nearest
+from cachesaver.numbering import Numbering
 from cachesaver.outcomes import Outcome, Passing
-from cachesaver.pipeline import answer, without_ours
+from cachesaver.pipeline import answer
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Sealed, Send, Store
 from cachesaver.relaying import Named, Relay, told
 from cachesaver.replies import async_reply, discard, reply
@@ -99,6 +101,7 @@ class Session:
         self._engine = self._started(owner)
         self._tally = Tally()
         self._limits = Limits()
+        self._numbering = Numbering()
         gathers = chosen.mode in (Mode.CACHE, Mode.REFRESH) and chosen.window.gathers
         self._gathers = {
             blocking: gathers and gathers(blocking=blocking) for blocking in (True, False)
@@ -283,7 +286,7 @@ class Session:
         ask = self._ask(request, blocking=True)
         if isinstance(ask, _Left):
             with ask.going():
-                return send(without_ours(request))
+                return send(self._upstream(request))
         line = Line(send)
         try:
             outcome = self._engine.run(answer(ask), line)
@@ -303,7 +306,7 @@ class Session:
         ask = self._ask(request, blocking=False)
         if isinstance(ask, _Left):
             with ask.going():
-                return await send(without_ours(request))
+                return await send(self._upstream(request))
         line = Line(
             send,
             # What is half read is of no use to anybody: a stream ends with its reader.
@@ -390,7 +393,7 @@ class Session:
         fixed = question.dialect.deterministic
         return Ask(
             question=question,
-            upstream=without_ours(request),
+            upstream=self._upstream(request),
             run=run,
             drawn=Drawn() if fixed else _drawn(family, request, question),
             inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
@@ -398,6 +401,7 @@ class Session:
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
+            numbering=self._numbering,
             together=(
                 together := self._gathers[blocking] and not fixed and self._can_be_shared(question)
             ),
@@ -407,6 +411,12 @@ class Session:
             notes=self._notes,
             advice=getattr(self.store, "advice", str),
         )
+
+    def _upstream(self, request: Request) -> Request:
+        """Return *request* as its server is to see it."""
+        if (mounted := mount_of(request)) is not None:
+            self._numbering.learn(request.url, numbers=mounted.numbers)
+        return self._numbering.upstream(request)
 
     def _can_be_shared(self, question: Question) -> bool:
         """Tell whether one call may ask for more samples of *question* than it does itself."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cachesaver.batching import Desk, Errand, Hand, Lead, Seat, calls, deal
+from cachesaver.batching import Desk, Errand, Hand, Lead, Seat, calls, deal, is_unbroken
 from cachesaver.ports import Grant, Run
 
 RUN, OTHER = Run(id="r", namespace="a"), Run(id="r", namespace="b")
@@ -203,6 +203,27 @@ def test_leads_are_cut_into_calls(most: int | None, cut: Sequence[int]) -> None:
 
     assert [len(call) for call in made] == cut
     assert [each for call in made for each in call] == leads
+
+
+def test_leads_with_gaps_are_cut_at_them_where_they_must_follow_each_other() -> None:
+    leads = [Lead(index=at, token="t", draw="d", run=RUN) for at in (2, 3, 5, 6, 7, 4)]
+
+    cut = [[each.index for each in call] for call in calls(leads, 2, unbroken=True)]
+
+    assert cut == [[2, 3], [5, 6], [7], [4]]
+    assert [len(call) for call in calls(leads, None)] == [6]
+    assert [is_unbroken(call) for call in calls(leads, 3)] == [False, False]
+    assert is_unbroken(leads[2:5])
+
+
+def test_gaps_are_bought_by_several_of_those_who_wait() -> None:
+    """Given samples that must follow each other, then a call is cut where somebody's is missing."""
+    seats, grants = [seat("a"), seat("b", "c")], [[lead(2)], [lead(3), lead(5)]]
+
+    one, two = deal(seats, grants, None, unbroken=True)
+
+    assert (indexes(one), indexes(two)) == ([2, 3], [5])
+    assert [*two.errands] == [3]
 
 
 def test_nothing_to_buy_is_no_call() -> None:

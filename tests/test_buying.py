@@ -13,6 +13,7 @@ from cachesaver.batching import Errand, Lead
 from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy, sample_of
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.generic import Generic
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.effects import Effect, Fill, Read, Release, Send, Steps, Together
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.exchange import Reply, Request, Response
@@ -127,6 +128,28 @@ def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = _unsettled) -> Ask
         nearest=lambda _: None,
         settle=settle,
     )
+
+
+def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
+    """Given a server that is told which sample is meant and gives another, then nothing is stored."""
+    body = orjson.dumps({"q": "?", "seed": 1})
+    request = Request(method="POST", url="https://x.test/toy", body=body)
+    settled = list[Purchase]()
+    asked = replace(
+        ask(settle=lambda _, purchase: settled.append(purchase)),
+        question=identify(request, Toy()),
+        upstream=request,
+    )
+    asked.numbering.learn(request.url, numbers=True)
+    numbered = replace(whole("x"), headers=((FIRST_INDEX, "9"), *whole("x").headers))
+    provider = Provider(lambda _: numbered)
+
+    result = provider.run(buy(asked, leads(1)[0]))
+
+    assert isinstance(result, Through)
+    assert (result.source, result.reply is not None) == (Source.BYPASSED, True)
+    assert (provider.filled, provider.released) == ([], [(0, False)])
+    assert [purchase.known for purchase in settled] == [False]
 
 
 def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:

@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="such as cpu, cuda:1 or mps (a GPU where there is one)")
     add("--dtype", default="auto", help="such as bfloat16 (as the model was saved)")
     add("--max-batch", type=int, default=64, help="samples that are drawn together (%(default)s)")
+    add(
+        "--max-waiting",
+        type=int,
+        help="samples that may wait for a place; who asks then is told to come back (as many as come)",
+    )
     add("--context", type=int, help="tokens of prompt and answer together (as the model says)")
     add(
         "--engine",
@@ -90,6 +95,9 @@ def _server(arguments: argparse.Namespace) -> Any:
 
     key = arguments.api_key or os.environ.get(KEY)
     Door(key, arguments.host)
+    sizes = Sizes(
+        rows=arguments.max_batch, context=arguments.context, waiting=arguments.max_waiting
+    )
     models = [
         load(
             model,
@@ -97,7 +105,7 @@ def _server(arguments: argparse.Namespace) -> Any:
             device=arguments.device,
             dtype=arguments.dtype,
             kind=arguments.engine,
-            sizes=Sizes(rows=arguments.max_batch, context=arguments.context),
+            sizes=sizes,
         )
         for model in arguments.model
     ]

@@ -10,7 +10,10 @@ from types import MappingProxyType
 
 from cachesaver.exchange import Request
 
-__all__ = ["ROUTED", "ROUTING", "UNSETTLED", "is_addressed_by_header"]
+__all__ = ["FIRST_INDEX", "ROUTED", "ROUTING", "UNSETTLED", "is_addressed_by_header"]
+
+FIRST_INDEX = "x-cachesaver-first-index"
+"""Which sample of its seed is the first one, from 0: said to our own endpoint, and by it."""
 
 ROUTING: Mapping[str, str] = MappingProxyType(
     {
@@ -28,6 +31,7 @@ ROUTING: Mapping[str, str] = MappingProxyType(
             "https://learn.microsoft.com/azure/machine-learning/how-to-safely-rollout-online-endpoints: "
             "which deployment of the endpoint answers"
         ),
+        FIRST_INDEX: "docs/how-to/local-models.md: from which sample of its seed on",
     }
 )
 """Headers that shape the answer. Organisation and project are whose bill it is, and left out."""

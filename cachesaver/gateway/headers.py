@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.encoding import decoder_for
 from cachesaver.exchange import Headers, without_headers
 
@@ -45,7 +46,10 @@ def for_upstream(headers: Headers, *, decodable: bool) -> Headers:
     taken off here; the answer is passed on in the coding it comes in.
     """
     ours = {name.lower() for name, _ in headers if name.lower().startswith("x-cachesaver-")}
-    kept = without_headers(end_to_end(headers), _SET_ANEW | ours)
+    # Where it is to be stored it asks for certain samples; who answers is told where that is known.
+    kept = without_headers(
+        end_to_end(headers), _SET_ANEW | (ours - {FIRST_INDEX} if decodable else ours)
+    )
     if not decodable:
         return kept
     return tuple(

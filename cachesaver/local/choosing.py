@@ -28,6 +28,12 @@ _CELLS = 1 << 18
 _SHARE = 0.6
 """Of the free memory of a GPU, for slots; the rest is for prompts, logits and the model's own work."""
 
+_LESS = 0.4
+"""The same where one text may take all of it: while it is read it is there a second time."""
+
+_MUCH = 0.2
+"""Of the free memory: a longer text than that needs room to be there twice."""
+
 _KEPT_SHARE = 8
 """Prompts kept for later take one part in so many of what the slots take, besides."""
 
@@ -46,7 +52,9 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
                 f"no engine can run {type(model).__name__}: going on from its cache, {why}. "
                 "Serve it with another server, and point the client's base_url there"
             )
-        return GroupEngine(decoder, rows=sizes.rows, cells=sizes.cells or _CELLS)
+        return GroupEngine(
+            decoder, rows=sizes.rows, cells=sizes.cells or _CELLS, waiting=sizes.waiting
+        )
 
 
 def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
@@ -58,6 +66,7 @@ def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
         cells=cells,
         kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
         chunk=sizes.chunk,
+        waiting=sizes.waiting,
     )
 
 
@@ -94,8 +103,9 @@ def _layers(decoder: Decoder) -> list[object]:
 
 
 def affordable_cells(decoder: Decoder) -> int:
-    """Return how many tokens the memory of the device has room for."""
+    """Return how many tokens the memory of the device has room for, less than a text may have even."""
     if decoder.device.type != "cuda":
         return _CELLS
     free, _ = torch.cuda.mem_get_info(decoder.device)
-    return max(decoder.context, int(_SHARE * free / count_bytes(decoder)))
+    tokens = free / count_bytes(decoder)
+    return max(1, int((_LESS if decoder.context > _MUCH * tokens else _SHARE) * tokens))

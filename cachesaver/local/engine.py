@@ -27,6 +27,9 @@ Kind: TypeAlias = Literal["auto", "slot", "group"]
 samples otherwise, or what fits the model."""
 
 
+_MAY_BE_NOTHING = frozenset({"kept", "waiting"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
     """How much an engine may hold.
@@ -37,9 +40,11 @@ class Sizes:
         cells: Tokens in memory for them, samples times the longest; `None`: what there is room for.
         kept: Tokens of prompts to keep for later prompts that begin alike; `None`: an eighth of *cells*.
         chunk: Tokens of a prompt that are read between two steps of the others.
+        waiting: Samples that may wait, besides the *rows*: while there are so many, no prompt more is
+            taken; `None`: any number. One prompt's samples are taken together, however many.
 
     Raises:
-        ParameterError: One is below 1, or *kept* below 0.
+        ParameterError: One is below 1, or *kept* or *waiting* below 0.
     """
 
     context: int | None = None
@@ -47,10 +52,11 @@ class Sizes:
     cells: int | None = None
     kept: int | None = None
     chunk: int = 512
+    waiting: int | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            value, least = getattr(self, each.name), 0 if each.name == "kept" else 1
+            value, least = getattr(self, each.name), 0 if each.name in _MAY_BE_NOTHING else 1
             if value is not None and value < least:
                 raise ParameterError(each.name, f"{each.name} must be {least} or more, not {value}")
 
@@ -115,6 +121,7 @@ class Engine(Protocol):
         *,
         first_index: int = 0,
         guide: Callable[[int], Guide] | None = None,
+        more: bool = False,
     ) -> tuple[Stream, ...]:
         """Ask for the samples *first_index* to *first_index* + *n* - 1 after the prompt *token_ids*.
 
@@ -126,10 +133,13 @@ class Engine(Protocol):
             params: Without a *seed*, one is drawn for all *n*.
             first_index: 0 to 2**62.
             guide: Makes the guide of a sample, from its index; called before `submit` returns.
+            more: Whether it belongs to what was taken a moment ago, so that it is taken too, however
+                many wait.
 
         Raises:
             ParameterError: An argument or a parameter is out of bounds.
             PromptTooLongError: Prompt and *max_tokens* do not fit.
+            EngineFullError: As many as may are waiting.
             EngineClosedError: It was closed.
         """
         ...

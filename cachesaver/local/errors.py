@@ -1,8 +1,9 @@
-"""What an engine refuses or suffers. An app turns the first three into answers with status 400.
+"""What an engine refuses or suffers. An app turns the first two into answers with status 400.
 
 EngineError
 ├── ParameterError          a parameter out of bounds
 ├── PromptTooLongError      prompt and answer do not fit the model's context, or the engine's cache
+├── EngineFullError         as many as may are waiting: ask later
 ├── UnsupportedModelError   no engine can run this model
 ├── EngineClosedError       asked after `close()`, or closed before the answer was complete
 └── EngineFailedError       the model raised, or gave no numbers; the engine lives on
@@ -16,6 +17,7 @@ __all__ = [
     "EngineClosedError",
     "EngineError",
     "EngineFailedError",
+    "EngineFullError",
     "ParameterError",
     "PromptTooLongError",
     "UnsupportedModelError",
@@ -54,6 +56,23 @@ class PromptTooLongError(EngineError):
         super().__init__(
             f"this model's maximum context length is {room} tokens, and {prompt} in the prompt with "
             f"{answer} for the answer make {prompt + answer}: shorten the prompt or ask for less"
+        )
+
+
+class EngineFullError(EngineError):
+    """As many samples as may are waiting: the same can be asked later.
+
+    Attributes:
+        waiting: Those that wait, or are drawn now.
+        most: How many there may be before one prompt more is taken.
+    """
+
+    def __init__(self, *, waiting: int, most: int) -> None:
+        self.waiting = waiting
+        self.most = most
+        super().__init__(
+            f"{waiting} samples are being drawn or waiting, and from {most} on no request is taken: "
+            "ask again later, or start the server with a larger --max-waiting"
         )
 
 

@@ -27,13 +27,20 @@ class GroupEngine(Worker):
         decoder: Any.
         rows: Samples in lockstep at most.
         cells: Tokens of prompt and answer that one sample may have.
+        waiting: See `Sizes`.
     """
 
     kind = "group"
 
-    def __init__(self, decoder: Decoder, *, rows: int = 64, cells: int = 1 << 18) -> None:
-        super().__init__(decoder, cells=cells)
-        self._rows = rows
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        rows: int = 64,
+        cells: int = 1 << 18,
+        waiting: int | None = None,
+    ) -> None:
+        super().__init__(decoder, rows=rows, cells=cells, waiting=waiting)
         self._cache: Any = None
         self._sampler: Sampler | None = None
 
@@ -46,7 +53,7 @@ class GroupEngine(Worker):
         if self.current is None or not self.current.rows:
             self.current = self.queue.pop()
         if self.current is not None:
-            count = min(self._rows, len(self.current.rows))
+            count = min(self.rows, len(self.current.rows))
             rows = [self.current.rows.popleft() for _ in range(count)]
             with self.blaming(rows):
                 self._begin(rows, self.current.tokens)

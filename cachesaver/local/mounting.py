@@ -32,7 +32,9 @@ class Mounted:
         self.host = host
         self._shop = Shop(models)
         self._bridge = Bridge(application(self._shop, Door(None, None)))
-        self._undo = mount_host(host, Mount(send=self._bridge.send, asend=self._bridge.asend))
+        self._undo = mount_host(
+            host, Mount(send=self._bridge.send, asend=self._bridge.asend, numbers=True)
+        )
 
     def __repr__(self) -> str:
         return f"<Mounted at {self.host}: {', '.join(self._shop.models)}>"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cachesaver.local.errors import EngineFailedError
 from cachesaver.local.guides import Guide
+from cachesaver.local.listening import Bell
 from cachesaver.local.noise import sample_key
 from cachesaver.local.params import Params
 from cachesaver.local.sampling import Draw
@@ -55,8 +56,11 @@ class Row:
             guide=None if self.guide is None else self,
         )
 
-    def take(self, token: Token | None) -> bool:
-        """Hand *token* on, and return whether the answer is over; `None`: there were no numbers."""
+    def take(self, token: Token | None, bell: Bell | None = None) -> bool:
+        """Hand *token* on, and return whether the answer is over; `None`: there were no numbers.
+
+        Who listens is told when *bell* is rung; `None`: at once.
+        """
         if token is None:
             self._error = self._error or ArithmeticError("a logit was not a number")
             return self.fail(self._error)
@@ -64,9 +68,9 @@ class Row:
         ends = self.accept(token.id)
         if self._error is not None:
             return self.fail(self._error)
-        self.stream.put(token)
+        self.stream.put(token, bell)
         if finish := self._finish(token.id, ends=ends):
-            self.stream.end(finish)
+            self.stream.end(finish, bell=bell)
         return self.stream.has_ended
 
     def fail(self, error: Exception) -> bool:

@@ -31,11 +31,12 @@ class SlotEngine(Worker):
         cells: Tokens in the batch at most: samples times the longest of them.
         kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
         chunk: Tokens of a prompt that are read between two steps of the batch.
+        waiting: See `Sizes`.
     """
 
     kind = "slot"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # its sizes, each by name
         self,
         decoder: Decoder,
         *,
@@ -44,9 +45,9 @@ class SlotEngine(Worker):
         cells: int = 1 << 18,
         kept: int = 1 << 16,
         chunk: int = 512,
+        waiting: int | None = None,
     ) -> None:
-        super().__init__(decoder, cells=cells)
-        self._rows = rows
+        super().__init__(decoder, rows=rows, cells=cells, waiting=waiting)
         self._chunk = chunk
         self._slots = Slots(layers=layers, cells=cells, device=decoder.device)
         self._prefixes = Prefixes(kept)
@@ -113,7 +114,7 @@ class SlotEngine(Worker):
 
     def _count_free(self, length: int, prompt: Prompt) -> int:
         """Return how many samples of *prompt* may join."""
-        most = min(len(prompt.rows), self._rows - len(self.running))
+        most = min(len(prompt.rows), self.rows - len(self.running))
         if not self.running and not self._slots.has_room(1, length + _HEADROOM):
             return min(1, most)  # alone, it fits: `submit` saw to that
         while most > 0 and not self._slots.has_room(most, length + _HEADROOM):

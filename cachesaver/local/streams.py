@@ -8,6 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from cachesaver.local.listening import Bell, Listener
+
 __all__ = ["Finish", "Stream", "Token"]
 
 Finish: TypeAlias = Literal["stop", "length", "cancelled"]
@@ -52,6 +54,7 @@ class Stream:
         self._error: Exception | None = None
         self._is_unwanted = False
         self._wake: Callable[[], None] | None = None
+        self._listener: Listener | None = None
 
     def __repr__(self) -> str:
         return f"<Stream index={self.index} seed={self.seed} finish={self.finish!r}>"
@@ -94,6 +97,16 @@ class Stream:
                 self._wake = _waker(loop, arrived)
             await arrived
 
+    def hear(self, listener: Listener) -> None:
+        """Have *listener* told of all news from now on; what there is already is for `poll`."""
+        with self._changed:
+            self._listener = listener
+
+    def poll(self) -> tuple[Token, ...] | None:
+        """Do as `read` does without waiting: `None` where it would wait."""
+        with self._changed:
+            return self._take() if self._is_readable() else None
+
     def __iter__(self) -> Iterator[Token]:
         while tokens := self.read():
             yield from tokens
@@ -105,20 +118,26 @@ class Stream:
 
     # The engine's side.
 
-    def put(self, token: Token) -> None:
-        """Hand over the next token."""
+    def put(self, token: Token, bell: Bell | None = None) -> None:
+        """Hand over the next token; its listener is told by *bell*, when that is rung."""
         with self._changed:
             self._tokens.append(token)
-            wake = self._news()
+            wake, listener, news = self._news(), self._listener, len(self._tokens)
         wake()
+        if listener is not None and news >= listener.patience:
+            _tell(listener, bell)
 
-    def end(self, finish: Finish | None, error: Exception | None = None) -> None:
+    def end(
+        self, finish: Finish | None, error: Exception | None = None, bell: Bell | None = None
+    ) -> None:
         """Say that no more comes, and why; what ended has ended, a second time changes nothing."""
         with self._changed:
             if not self.has_ended:
                 self._finish, self._error = finish, error
-            wake = self._news()
+            wake, listener = self._news(), self._listener
         wake()
+        if listener is not None:
+            _tell(listener, bell)
 
     @property
     def has_ended(self) -> bool:
@@ -138,6 +157,13 @@ class Stream:
         self._changed.notify_all()
         wake, self._wake = self._wake, None
         return wake or _nobody
+
+
+def _tell(listener: Listener, bell: Bell | None) -> None:
+    if bell is None:
+        Listener.tell((listener,))
+    else:
+        bell.add(listener)
 
 
 def _nobody() -> None:

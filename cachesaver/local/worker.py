@@ -15,8 +15,14 @@ import torch
 
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.engine import Stats
-from cachesaver.local.errors import EngineClosedError, ParameterError, PromptTooLongError
+from cachesaver.local.errors import (
+    EngineClosedError,
+    EngineFullError,
+    ParameterError,
+    PromptTooLongError,
+)
 from cachesaver.local.guides import Guide
+from cachesaver.local.listening import Bell
 from cachesaver.local.params import Params
 from cachesaver.local.rows import Prompt, Queue, Row
 from cachesaver.local.streams import Stream, Token
@@ -41,18 +47,24 @@ class Worker(ABC):
 
     kind: str
 
-    def __init__(self, decoder: Decoder, *, cells: int) -> None:
+    def __init__(
+        self, decoder: Decoder, *, rows: int, cells: int, waiting: int | None = None
+    ) -> None:
         self.decoder = decoder
+        self.rows = rows
         self.cells = cells
         self.queue = Queue()
         self.current: Prompt | None = None
         self.running: list[Row] = []
         self.counts: Counter[str] = Counter()
+        self._bell = Bell()
         self._serials = itertools.count()
         self._changed = threading.Condition()
         self._arrived: list[Row] = []
+        self._most = None if waiting is None else rows + waiting
         self._is_closed = False
-        self._sizes = (0, 0, 0)
+        self._unfinished = 0
+        self._sizes = (0, 0)
         self._thread = threading.Thread(target=self._run, name="cachesaver-local", daemon=True)
 
     # The door, for any thread.
@@ -75,6 +87,7 @@ class Worker(ABC):
         *,
         first_index: int = 0,
         guide: Callable[[int], Guide] | None = None,
+        more: bool = False,
     ) -> tuple[Stream, ...]:
         """See `Engine.submit`."""
         _check_whole("n", n, 1, _MOST_SAMPLES)
@@ -94,7 +107,7 @@ class Worker(ABC):
             )
             for index in range(first_index, first_index + n)
         ]
-        self._enter(rows)
+        self._enter(rows, more=more)
         return tuple(row.stream for row in rows)
 
     def cancel(self, streams: Sequence[Stream]) -> None:
@@ -104,11 +117,11 @@ class Worker(ABC):
 
     def stats(self) -> Stats:
         """See `Engine.stats`."""
-        running, waiting, cells_used = self._sizes
+        running, cells_used = self._sizes
         return Stats(
             engine=self.kind,
             running=running,
-            waiting=waiting + len(self._arrived),
+            waiting=max(0, self._unfinished - running),
             cells=self.cells,
             cells_used=cells_used,
             **{name: self.counts[name] for name in _COUNTED},
@@ -139,15 +152,18 @@ class Worker(ABC):
             raise PromptTooLongError(prompt=prompt, answer=answer, room=self.context)
         return answer
 
-    def _enter(self, rows: list[Row]) -> None:
+    def _enter(self, rows: list[Row], *, more: bool) -> None:
         with self._changed:
             if self._is_closed:
                 raise EngineClosedError("the engine was closed: open another one")
+            if self._most is not None and self._unfinished >= self._most and not more:
+                raise EngineFullError(waiting=self._unfinished, most=self._most)
             if self._thread.ident is None:
                 # Python does not wait for the thread, and it would not survive Python inside torch.
                 atexit.register(self.close)
                 self._thread.start()
             self._arrived.extend(rows)
+            self._unfinished += len(rows)
             self._changed.notify_all()
 
     # The thread.
@@ -167,7 +183,9 @@ class Worker(ABC):
     def deliver(self, rows: Sequence[Row], tokens: Sequence[Token | None]) -> list[Row]:
         """Hand each of *rows* its token and return those that are over."""
         self.counts["answer_tokens"] += len(rows)
-        over = [row for row, token in zip(rows, tokens, strict=True) if row.take(token)]
+        pairs = zip(rows, tokens, strict=True)
+        over = [row for row, token in pairs if row.take(token, self._bell)]
+        self._bell.ring()
         for row in over:
             self.counts["finished" if row.stream.finish else "failed"] += 1
         return over
@@ -220,8 +238,10 @@ class Worker(ABC):
         yield from self.queue
 
     def _measure(self) -> None:
-        waiting = len(self.queue) + (len(self.current.rows) if self.current else 0)
-        self._sizes = (len(self.running), waiting, self.count_cells())
+        taken = sum(1 for _ in self._all())
+        with self._changed:
+            self._unfinished = taken + len(self._arrived)
+        self._sizes = (len(self.running), self.count_cells())
 
     def _sweep(self) -> None:
         self.drop(self.queue.sweep())

@@ -14,6 +14,8 @@ import pytest
 
 from cachesaver.cli import main
 from cachesaver.cli.local import KEY
+from cachesaver.errors import ConfigurationError
+from cachesaver.local import Sizes
 
 has_models = all(find_spec(name) for name in ("torch", "transformers"))
 needs_models = pytest.mark.skipif(not has_models, reason="needs cachesaver[local]")
@@ -55,6 +57,23 @@ def test_a_model_that_is_not_there_is_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert "cannot be loaded" in said(capsys, "--model", str(tmp_path))
+
+
+@needs_models
+def test_sizes_are_those_that_were_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+
+    def load(_: str, **given: object) -> None:
+        loaded.append(given["sizes"])
+        raise ConfigurationError("enough")
+
+    monkeypatch.setattr("cachesaver.local.loading.load", load)
+
+    said(capsys, "--model", "m", "--max-batch", "3", "--max-waiting", "7", "--context", "9")
+
+    assert loaded == [Sizes(rows=3, waiting=7, context=9)]
 
 
 @needs_models

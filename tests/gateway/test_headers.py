@@ -41,6 +41,14 @@ def test_what_is_ours_or_set_anew_does_not_go_to_the_provider() -> None:
     assert for_upstream(headers, decodable=True) == (("x-api-key", "k"),)
 
 
+def test_which_sample_is_meant_goes_as_far_as_who_knows_who_answers() -> None:
+    """Given the number of a sample, then the session sees it; where it does not look, nobody does."""
+    headers = (("x-cachesaver-first-index", "4"), ("x-cachesaver-key", "secret"))
+
+    assert for_upstream(headers, decodable=True) == headers[:1]
+    assert for_upstream(headers, decodable=False) == ()
+
+
 @pytest.mark.parametrize(
     ("accepted", "asked"),
     [

@@ -77,11 +77,11 @@ def test_sizes_are_what_was_asked_for() -> None:
     assert (engine.context, engine.stats().cells) == (100, 100)
 
 
-@pytest.mark.parametrize(("free", "cells"), [(10_000_000, 6_000), (1_000, 512)])
+@pytest.mark.parametrize(("free", "cells"), [(10_000_000, 6_000), (2_000_000, 800), (1_000, 1)])
 def test_a_gpu_has_cells_for_most_of_its_free_memory(
     free: int, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a token of 1,000 bytes, then six tenths of it are used, and the context in any case."""
+    """Given a token of 1,000 bytes and texts of 512, six tenths are used, or four if texts are long."""
     decoder = Decoder(tiny.model())
     decoder.device = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))

@@ -203,3 +203,21 @@ def test_many_at_once_share_their_steps(server: Server, client: openai.OpenAI) -
 
     assert len(set(said)) == 16
     assert steps() - before < 16 * 99 / 2
+
+
+def test_too_many_at_once_are_told_to_come_back() -> None:
+    """Given one place and nobody who may wait, when a second asks, then it is a 429; later it is served."""
+    with (
+        Server([local_app.served_writer(rows=1, waiting=0)]) as small,
+        openai.OpenAI(base_url=small.openai_url, api_key="none", max_retries=0) as client,
+    ):
+        with ask(client, max_tokens=480, stream=True) as chunks:
+            next(iter(chunks))
+            with pytest.raises(openai.RateLimitError) as raised:
+                ask(client)
+        patient = client.with_options(max_retries=5)
+        assert text(ask(patient, seed=1))
+
+    assert raised.value.code == "rate_limit_exceeded"
+    assert raised.value.type == "requests"
+    assert raised.value.response.headers["retry-after"] == "1"

@@ -19,6 +19,7 @@ from cachesaver.local import (
     Engine,
     EngineClosedError,
     EngineFailedError,
+    EngineFullError,
     ParameterError,
     Params,
     PromptTooLongError,
@@ -364,6 +365,42 @@ class EngineContract:
         assert (after.prompt_tokens, after.steps) == (23, 3)
         assert (after.waiting, after.running, after.cells_used) == (0, 0, 0)
         assert (still.context, still.vocabulary) == (512, tiny.VOCABULARY)
+
+    def test_so_many_may_wait_and_no_more(self) -> None:
+        """Given two places and room for three to wait, then the fourth in the queue is refused."""
+        sizes = Sizes(rows=2, waiting=3)
+        full = by_hand(open_engine(model(self.family), kind=self.kind, sizes=sizes))  # type: ignore[arg-type]
+        short = Params(max_tokens=3, ignore_end=True)
+        full.submit(prompt(), 4, short)
+        tick(full)
+        full.submit(prompt(9), 3, short)
+
+        with pytest.raises(EngineFullError, match="--max-waiting") as raised:
+            full.submit(prompt(), 1, short)
+        assert (raised.value.waiting, raised.value.most) == (7, 5)
+        (one,) = full.submit(prompt(5), 1, short, more=True)
+
+        tick(full)
+        with pytest.raises(EngineFullError):
+            full.submit(prompt(), 1, short)
+        tick(full, 30)
+        assert len(ids(one)) == 3
+        assert full.stats().finished == 8
+        assert len(full.submit(prompt(), 9, short)) == 9
+
+    def test_who_leaves_makes_room_for_another(self) -> None:
+        sizes = Sizes(rows=1, waiting=0)
+        full = by_hand(open_engine(model(self.family), kind=self.kind, sizes=sizes))  # type: ignore[arg-type]
+        streams = full.submit(prompt(), 2, LONG)
+        tick(full)
+        with pytest.raises(EngineFullError):
+            full.submit(prompt(), 1, LONG)
+
+        full.cancel(streams)
+        tick(full)
+
+        assert full.stats().waiting == full.stats().running == 0
+        assert full.submit(prompt(), 1, LONG)
 
     def test_many_at_once_are_as_the_model_says(self, engine: Engine) -> None:
         prompts = [prompt(5 + 3 * at, at) for at in range(6)]

@@ -82,6 +82,7 @@ class Script:
         *,
         first_index: int = 0,
         guide: Callable[[int], Guide] | None = None,
+        more: bool = False,
     ) -> tuple[Stream, ...]:
         return tuple(Stream(index=first_index + at, seed=params.seed or 0) for at in range(n))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,7 +21,7 @@ from cachesaver.local.app.completions import Completions, order_completions
 from cachesaver.local.app.door import Door
 from cachesaver.local.app.embeddings import answer_embeddings, texts_of
 from cachesaver.local.app.jobs import Job
-from cachesaver.local.app.ordering import first_index_of
+from cachesaver.local.app.ordering import FIRST_INDEX, first_index_of
 from cachesaver.local.app.other_asks import CompletionAsk, EmbeddingAsk
 from cachesaver.local.app.pages import list_models, metrics, model_object
 from cachesaver.local.app.refusals import Refusal
@@ -35,8 +35,20 @@ __all__ = ["LARGEST_BODY", "application"]
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes."""
 
-Placed = tuple[bool, Job, Teller]
-"""Whether the answer is a stream, and what it is made of."""
+
+class Placed(NamedTuple):
+    """What an answer is made of.
+
+    Attributes:
+        is_stream: Whether it is one.
+        is_seeded: Whether its seed was given.
+    """
+
+    is_stream: bool
+    is_seeded: bool
+    job: Job
+    teller: Teller
+
 
 Place = Callable[[Shop, bytes, int], Placed]
 
@@ -68,21 +80,23 @@ def _chat(shop: Shop, body: bytes, first_index: int) -> Placed:
     ask = read(ChatAsk, body)
     served = shop.find(ask.model)
     job, manner = order_chat(served, ask, first_index, shop.pool)
-    return bool(ask.stream), job, Chat(served, ask, job, manner)
+    return Placed(bool(ask.stream), ask.seed is not None, job, Chat(served, ask, job, manner))
 
 
 def _completions(shop: Shop, body: bytes, first_index: int) -> Placed:
     ask = read(CompletionAsk, body)
     served = shop.find(ask.model)
     job, echoes = order_completions(served, ask, first_index, shop.pool)
-    return bool(ask.stream), job, Completions(served, ask, job, echoes)
+    return Placed(
+        bool(ask.stream), ask.seed is not None, job, Completions(served, ask, job, echoes)
+    )
 
 
 def _responses(shop: Shop, body: bytes, first_index: int) -> Placed:
     ask = read(ResponsesAsk, body)
     served = shop.find(ask.model)
     job, manner = order_chat(served, to_chat(ask), first_index, shop.pool)
-    return bool(ask.stream), job, Responses(served, ask, job, manner)
+    return Placed(bool(ask.stream), ask.seed is not None, job, Responses(served, ask, job, manner))
 
 
 def _drawn(place: Place) -> Any:
@@ -94,18 +108,20 @@ def _drawn(place: Place) -> Any:
         body = await _body(request)
         placing = asyncio.ensure_future(shop.off_loop(lambda: place(shop, body, first_index)))
         try:
-            is_stream, job, teller = await asyncio.shield(placing)
+            placed = await asyncio.shield(placing)
         except asyncio.CancelledError:
             placing.add_done_callback(_abandon)
             raise
-        return (Events if is_stream else Whole)(job, teller)
+        # Who has some samples of a seed already learns by it that others can be asked for by number.
+        said = [(FIRST_INDEX.encode(), b"%d" % first_index)] if placed.is_seeded else []
+        return (Events if placed.is_stream else Whole)(placed.job, placed.teller, said)
 
     return answer
 
 
 def _abandon(placing: asyncio.Future[Placed]) -> None:
     if not placing.cancelled() and placing.exception() is None:
-        placing.result()[1].close()
+        placing.result().job.close()
 
 
 async def _embeddings(request: Request) -> Response:
@@ -166,8 +182,7 @@ def _json(body: bytes, status: int = 200) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101  # it is registered for these
     response = _json(dumps(error.body), error.status)
-    if error.status == 401:  # noqa: PLR2004
-        response.headers["www-authenticate"] = "Bearer"
+    response.headers.update(error.headers)
     return response
 
 

@@ -56,7 +56,7 @@ def _check_key(key: str, said: str) -> None:
     is_ours = hmac.compare_digest(given.strip().encode(errors="replace"), key.encode())
     if kind.lower() != "bearer" or not is_ours:
         message = "incorrect or missing API key: send the one that the server was started with"
-        raise Refusal(401, message, code="invalid_api_key")
+        raise Refusal(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
 def _check_sender(headers: Mapping[str, str]) -> None:

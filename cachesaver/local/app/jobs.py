@@ -12,9 +12,18 @@ from cachesaver.local.app.narrating import Narrator, Piece
 from cachesaver.local.app.refusals import Refusal, refusal_of
 from cachesaver.local.engine import Engine
 from cachesaver.local.errors import EngineError
+from cachesaver.local.listening import Listener
 from cachesaver.local.streams import Stream, Token
 
 __all__ = ["Job", "News", "Usage"]
+
+
+_HANDFUL = 32
+"""Tokens that are text in less time than it takes to hand them to a thread and back, some 10 us each."""
+
+
+_PATIENCE = 16
+"""Tokens that may come together where nobody sees them before the end."""
 
 
 class News(NamedTuple):
@@ -72,28 +81,25 @@ class Job:
         self._pool = pool
         self._left = set(range(len(self.streams)))
 
-    async def news(self) -> AsyncGenerator[list[News], None]:
+    async def news(self, *, piecemeal: bool = True) -> AsyncGenerator[list[News], None]:
         """Iterate the news of all samples, in the order in which they come, until the last has ended.
+
+        Args:
+            piecemeal: Whether they are wanted at each step; else some steps may come together, unless
+                a stop string may end a sample at each.
 
         Raises:
             Refusal: The engine failed.
         """
-        heard: asyncio.Queue[_Heard] = asyncio.Queue()
-        readers = [
-            asyncio.create_task(_read(place, stream, heard))
-            for place, stream in enumerate(self.streams)
-        ]
-        loop = asyncio.get_running_loop()
-        try:
-            while self._left:
-                batch = [await heard.get()]
-                while not heard.empty():
-                    batch.append(heard.get_nowait())
-                yield await loop.run_in_executor(self._pool, self._tell, batch)
-        finally:
-            for each in readers:
-                each.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+        watches = any(narrator.watches for narrator in self._narrators)
+        listener = Listener(patience=1 if piecemeal or watches else _PATIENCE)
+        for stream in self.streams:
+            stream.hear(listener)
+        while self._left:
+            if heard := self._heard():
+                yield await self._told(heard)
+            else:
+                await listener.wait()
 
     def close(self) -> None:
         """Want no more: what has not ended frees its place within a step."""
@@ -109,6 +115,17 @@ class Job:
             cached=sum(min(stream.cached for stream in each) for each in prompts),
             answer=sum(narrator.count for narrator in self._narrators),
         )
+
+    def _heard(self) -> list[_Heard]:
+        """Return what is new of the samples that have not ended."""
+        news = (_poll(place, self.streams[place]) for place in sorted(self._left))
+        return [each for each in news if each is not None]
+
+    async def _told(self, heard: list[_Heard]) -> list[News]:
+        """Turn tokens into text: many of them in a thread, which a handful is not worth."""
+        if sum(len(each.tokens) for each in heard) <= _HANDFUL:
+            return self._tell(heard)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._tell, heard)
 
     def _tell(self, batch: Sequence[_Heard]) -> list[News]:
         return [self._news(each) for each in batch if each.place in self._left]
@@ -137,10 +154,9 @@ def narrator_finish(stream: Stream, narrator: Narrator) -> str:
     return "stop" if narrator.is_stopped else str(stream.finish)
 
 
-async def _read(place: int, stream: Stream, heard: asyncio.Queue[_Heard]) -> None:
+def _poll(place: int, stream: Stream) -> _Heard | None:
     try:
-        while tokens := await stream.aread():
-            heard.put_nowait(_Heard(place, tokens))
-        heard.put_nowait(_Heard(place, ()))
+        tokens = stream.poll()
     except EngineError as error:
-        heard.put_nowait(_Heard(place, (), error))
+        return _Heard(place, (), error)
+    return None if tokens is None else _Heard(place, tokens)

@@ -52,9 +52,15 @@ class Narrator:
         self._hidden = tongue.hidden - shown
         self._words = Detokeniser(tongue.decode, before)
         self._scanner = Scanner(stops)
+        self._watches = bool(stops)
         self._told = 0
         self._heard = 0
         self._untold: deque[tuple[Token, int]] = deque()
+
+    @property
+    def watches(self) -> bool:
+        """Whether there are stop strings that it may meet."""
+        return self._watches
 
     @property
     def is_stopped(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.local.app.chat_ask import Drawing
 from cachesaver.local.app.jobs import Job
 from cachesaver.local.app.narrating import Narrator
@@ -18,9 +19,6 @@ from cachesaver.local.params import Params
 from cachesaver.local.streams import Stream
 
 __all__ = ["FIRST_INDEX", "Order", "first_index_of", "params_of", "place"]
-
-FIRST_INDEX = "x-cachesaver-first-index"
-"""The header that says which sample of its seed a request's first one is, from 0."""
 
 _LARGEST_SEED = 53
 """Bits: readers of JSON that know only floating point take these whole."""
@@ -65,7 +63,12 @@ def place(served: Served, order: Order, pool: Executor) -> Job:
     try:
         for prompt in order.prompts:
             streams += served.writer.submit(
-                prompt, order.n, order.params, first_index=order.first_index, guide=order.guide
+                prompt,
+                order.n,
+                order.params,
+                first_index=order.first_index,
+                guide=order.guide,
+                more=bool(streams),
             )
     except EngineError as error:
         served.writer.cancel(streams)

@@ -20,6 +20,7 @@ __all__ = ["Events", "Teller", "Whole", "dumps", "send_json", "unless_left"]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Event = dict[str, Any]
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Teller(Protocol):
@@ -57,9 +58,10 @@ class Teller(Protocol):
 class Whole:
     """An answer in one piece."""
 
-    def __init__(self, job: Job, teller: Teller) -> None:
+    def __init__(self, job: Job, teller: Teller, headers: Headers = ()) -> None:
         self._job = job
         self._teller = teller
+        self._headers = headers
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer, as ASGI has it."""
@@ -69,20 +71,21 @@ class Whole:
             self._job.close()
 
     async def _answer(self, send: Send) -> None:
-        async with aclosing(self._job.news()) as all_news:
+        async with aclosing(self._job.news(piecemeal=False)) as all_news:
             async for batch in all_news:
                 for news in batch:
                     for _ in self._teller.tell(news):
                         pass  # the events are the streamed form
-        await send_json(send, 200, self._teller.whole())
+        await send_json(send, 200, self._teller.whole(), self._headers)
 
 
 class Events:
     """An answer as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
 
-    def __init__(self, job: Job, teller: Teller) -> None:
+    def __init__(self, job: Job, teller: Teller, headers: Headers = ()) -> None:
         self._job = job
         self._teller = teller
+        self._headers = headers
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer, as ASGI has it."""
@@ -92,7 +95,8 @@ class Events:
             self._job.close()
 
     async def _answer(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        head = [*_HEADERS, *self._headers]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
         try:
             await self._stream(send)
         except Refusal as refusal:
@@ -140,9 +144,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def send_json(
-    send: Send, status: int, body: Any, headers: Iterable[tuple[bytes, bytes]] = ()
-) -> None:
+async def send_json(send: Send, status: int, body: Any, headers: Headers = ()) -> None:
     """Send a whole answer."""
     text = dumps(body)
     head = [

@@ -62,7 +62,10 @@ def test_samples_are_told_as_they_come(pool: ThreadPoolExecutor) -> None:
     assert {each.place: each.finish for each in told if each.finish} == {0: "length", 1: "stop"}
 
 
-def test_tokens_become_text_in_the_pool(pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize(("count", "in_pool"), [(100, True), (3, False)])
+def test_many_tokens_become_text_in_the_pool(
+    pool: ThreadPoolExecutor, count: int, *, in_pool: bool
+) -> None:
     made, _ = job(pool, 1)
     seen: set[str] = set()
     narrator = made._narrators[0]
@@ -73,10 +76,43 @@ def test_tokens_become_text_in_the_pool(pool: ThreadPoolExecutor) -> None:
         return tell(tokens)  # type: ignore[arg-type]
 
     narrator.tell = told  # type: ignore[method-assign, assignment]
-    local_words.say(made.streams[0], "a", "stop")
+    local_words.say(made.streams[0], "a" * count)
+    made.streams[0].end("stop")
     read(made)
 
-    assert seen == {"ThreadPoolExecutor-0_0"} or all("ThreadPool" in name for name in seen)
+    assert any("ThreadPool" in name for name in seen) == in_pool
+
+
+@pytest.mark.parametrize(
+    ("stops", "piecemeal", "told"),
+    [((), False, 1), ((), True, 5), (("END",), False, 5)],
+    ids=["whole", "piecemeal", "whole, with stops"],
+)
+def test_what_nobody_sees_before_the_end_comes_together(
+    pool: ThreadPoolExecutor, stops: tuple[str, ...], told: int, *, piecemeal: bool
+) -> None:
+    """Given four steps and an end, then a whole answer is told once, but where a stop may end it."""
+    made, _ = job(pool, 1, stops=stops)
+
+    async def follow() -> list[list[News]]:
+        async def step() -> None:
+            for letter in "abcd":
+                local_words.say(made.streams[0], letter)
+                await asyncio.sleep(0.01)
+            made.streams[0].end("stop")
+
+        stepping = asyncio.create_task(step())
+        batches = [batch async for batch in made.news(piecemeal=piecemeal)]
+        await stepping
+        return batches
+
+    batches = asyncio.run(follow())
+
+    assert texts([news for batch in batches for news in batch], 1) == ["abcd"]
+    assert len([batch for batch in batches if any(news.piece.text for news in batch)]) in (
+        told,
+        told - 1,
+    )
 
 
 def test_a_stop_string_ends_its_sample_in_the_engine_too(pool: ThreadPoolExecutor) -> None:

@@ -86,3 +86,8 @@ def test_a_stop_that_only_the_end_completes() -> None:
 
     assert "".join(piece.text for piece in pieces) == "a"
     assert narrator.is_stopped
+
+
+def test_it_watches_for_stop_strings_where_there_are_any() -> None:
+    assert Narrator(local_words.tongue(), stops=["x"]).watches
+    assert not Narrator(local_words.tongue()).watches

@@ -117,3 +117,22 @@ def test_of_several_prompts_all_are_drawn_or_none(bad: list[int]) -> None:
 
     assert (raised.value.status, raised.value.param) == (400, "prompt")
     assert len(engine.cancelled) == 2
+
+
+def test_of_several_prompts_only_the_first_waits_for_room() -> None:
+    """Given a limit on those who wait, then a request with many prompts is not refused for its own."""
+
+    class Full(local_words.Script):
+        def __init__(self) -> None:
+            super().__init__()
+            self.more: list[bool] = []
+
+        def submit(self, *given: Any, **named: Any) -> Any:
+            self.more.append(named["more"])
+            return super().submit(*given, **named)
+
+    engine = Full()
+
+    place(served(engine), order([1], [2], [3]), POOL)
+
+    assert engine.more == [False, True, True]

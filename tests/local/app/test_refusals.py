@@ -7,6 +7,7 @@ from cachesaver.local.errors import (
     EngineClosedError,
     EngineError,
     EngineFailedError,
+    EngineFullError,
     ParameterError,
     PromptTooLongError,
     UnsupportedModelError,
@@ -36,6 +37,7 @@ def test_a_refusal_has_openais_shape() -> None:
             "invalid_request_error",
             "context_length_exceeded",
         ),
+        (EngineFullError(waiting=5, most=4), 429, "requests", "rate_limit_exceeded"),
         (EngineClosedError("closed"), 503, "server_error", "shutting_down"),
         (EngineFailedError("broken"), 500, "server_error", "model_failed"),
         (UnsupportedModelError("odd"), 500, "server_error", "engine_failed"),
@@ -48,6 +50,10 @@ def test_each_error_of_an_engine_has_its_status(
 
     assert (refusal.status, refusal.code) == (status, code)
     assert refusal.body["error"]["type"] == kind
+
+
+def test_who_is_to_come_back_is_told_when() -> None:
+    assert refusal_of(EngineFullError(waiting=5, most=4)).headers == {"retry-after": "1"}
 
 
 def test_a_wrong_parameter_is_named() -> None:

@@ -1,0 +1,157 @@
+"""Samples by number: a server that draws sample K of a seed whenever it is asked is told which K.
+
+Who has samples 0 to 2 of a question with a seed wants those from 3 on, and not the same three again.
+Our own endpoint (`cachesaver local`) takes the number of the first one in a header, and says it in what
+it answers to a seed: by that it is known. No other server is ever sent the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from cachesaver.batching import Lead, is_unbroken
+from cachesaver.dialects.routing import FIRST_INDEX
+from cachesaver.effects import Look, Read, Send, Steps
+from cachesaver.exchange import (
+    AsyncReply,
+    Headers,
+    Reply,
+    Request,
+    Response,
+    get_header,
+    without_headers,
+)
+from cachesaver.identity import Question
+
+__all__ = ["Numbering", "Sent", "first_said", "renumbered", "sent", "without_ours"]
+
+_REFUSAL = 300
+"""From this status on an answer tells nothing of samples."""
+
+
+class Numbering:
+    """What is known of servers, by origin. Thread-safe: each step is one dictionary operation."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def learn(self, url: str, *, numbers: bool) -> None:
+        """Note whether the server of *url* draws by number."""
+        self._known[_origin(url)] = numbers
+
+    def knows(self, url: str) -> bool | None:
+        """Tell whether the server of *url* draws by number; None: it has not been seen to answer."""
+        return self._known.get(_origin(url))
+
+    def must_be_unbroken(self, question: Question) -> bool:
+        """Tell whether one call for *question* may ask only for samples that follow each other."""
+        return _is_seeded(question.body) and self.knows(question.request.url) is not False
+
+    def upstream(self, request: Request) -> Request:
+        """Return *request* less the headers that are for us and not for its server."""
+        return without_ours(request, numbers=bool(self.knows(request.url)))
+
+
+class Sent(NamedTuple):
+    """What a call was answered.
+
+    Attributes:
+        is_right: Whether its samples, where it has any, are those that were asked for; else they are
+            others of the same seed, and must not be kept.
+    """
+
+    reply: Reply | AsyncReply
+    is_right: bool
+
+
+def sent(
+    question: Question,
+    upstream: Request,
+    leads: Sequence[Lead],
+    *,
+    numbering: Numbering,
+    drop: Callable[[Reply | AsyncReply], None],
+) -> Steps[Sent]:
+    """Ask for the samples of *leads* with one call; a second, where only the first told that it must.
+
+    Args:
+        question: Asked for.
+        upstream: The request as its client made it.
+        leads: In a row, where `Numbering.must_be_unbroken` says so.
+        numbering: Gets what is learnt.
+        drop: Told of a reply that was read and is of no use.
+    """
+    request = question.dialect.ask(upstream, question.body, len(leads))
+    if not _is_seeded(question.body):
+        return Sent((yield from Send(request=request, count=len(leads))), is_right=True)
+    first, url = leads[0].index + _base(question.request), request.url
+    if first and numbering.knows(url) is None:
+        yield from _recall(question, leads[0], numbering)
+    while True:
+        knew = numbering.knows(url)
+        asked = replace(request, headers=_with(request.headers, first)) if knew else request
+        reply = yield from Send(request=asked, count=len(leads))
+        if reply.status >= _REFUSAL:
+            return Sent(reply, is_right=True)
+        said = first_said(reply.headers)
+        numbering.learn(url, numbers=said is not None)
+        if said is None or (said == first and is_unbroken(leads)):
+            return Sent(reply, is_right=True)
+        if knew or not is_unbroken(leads):
+            return Sent(reply, is_right=False)
+        yield from Read(reply=reply)
+        drop(reply)
+
+
+def _recall(question: Question, lead: Lead, numbering: Numbering) -> Steps[None]:
+    """See by the first sample of *question*, if it is stored, who answers it."""
+    (grant,) = yield from Look(run=lead.run, fingerprints=(question.fingerprint,), leads=False)
+    if grant.sample is not None and first_said(grant.sample.response.headers) is not None:
+        numbering.learn(question.request.url, numbers=True)
+
+
+def renumbered(part: Response, question: Question, index: int) -> Response:
+    """Return *part*, sample *index* of *question*, as it would be had it been asked for alone."""
+    if not _is_seeded(question.body) or first_said(part.headers) is None:
+        return part
+    return replace(part, headers=_with(part.headers, index + _base(question.request)))
+
+
+def first_said(headers: Headers) -> int | None:
+    """Return the number of the first sample that *headers* name, or None."""
+    said = get_header(headers, FIRST_INDEX) or ""
+    return int(said) if said.isascii() and said.isdecimal() else None
+
+
+def without_ours(request: Request, *, numbers: bool = False) -> Request:
+    """Return *request* less the headers that are meant for us (`x-cachesaver-...`).
+
+    *numbers*: its server draws by number, and is told which.
+    """
+    ours = {name for name in request.header_names if name.startswith("x-cachesaver-")}
+    dropped = ours - {FIRST_INDEX} if numbers else ours
+    return (
+        replace(request, headers=without_headers(request.headers, dropped)) if dropped else request
+    )
+
+
+def _with(headers: Headers, first: int) -> Headers:
+    return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, str(first)))
+
+
+def _base(request: Request) -> int:
+    """Return which sample of its seed is the first of the question that *request* asks."""
+    return first_said(request.headers) or 0
+
+
+def _is_seeded(body: Mapping[str, object]) -> bool:
+    seed = body.get("seed")
+    return isinstance(seed, int) and not isinstance(seed, bool)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
