@@ -1,4 +1,4 @@
-"""The block, or function, in which every HTTP request of the process is answered from a cassette."""
+"""The block, or function, in which every HTTP request is answered from a cassette."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate that stands before a cassette: every HTTP request of the process is asked of it.
+"""The gate that stands before a cassette: every HTTP request of its block is asked of it.
 
 A request that the cassette's filters leave out goes on live, as does one that may be recorded; it is
 recorded as it passes.

@@ -556,7 +556,8 @@ def outcome(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except Exception as error:  # noqa: BLE001  # whatever it is
-        return type(error)
+        # For SDKs that let nothing through, what is raised is of a class that is one of theirs too.
+        return [kind for kind in (EscapeError, NotRecordedError) if isinstance(error, kind)]
 
 
 WAYS = [by_tasks, by_threads, by_threads_the_other_way_round]
@@ -569,7 +570,7 @@ def test_what_replays_lets_nothing_out_and_what_records_does(asking: Asking, way
 
     refused, recorded = way(lambda: said("replayed"), lambda: said("recorded"))
 
-    assert refused == [NotRecordedError] * 2
+    assert refused == [[NotRecordedError]] * 2
     assert recorded == [True] * 2
     assert asking.calls().calls == 2
 
@@ -580,7 +581,7 @@ def test_nor_does_it_by_a_client_that_nobody_sees(asking: Asking, way: Way) -> N
 
     refused, recorded = way(lambda: ask("replayed"), lambda: ask("recorded"))
 
-    assert refused == [EscapeError] * 2
+    assert refused == [[EscapeError]] * 2
     assert recorded == [200] * 2
     assert asking.calls().calls == 2
 
@@ -608,4 +609,4 @@ def test_what_nobody_can_tell_whose_it_is_is_kept_in(asking: Asking) -> None:
         go.set()
         other.join()
 
-    assert told == [EscapeError]
+    assert told == [[EscapeError]]
