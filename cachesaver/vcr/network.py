@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from cachesaver.transports.patches import patch_all
 
 __all__ = ["blocked"]
 
 _METHODS: Final = ("connect", "connect_ex")
-_lock = threading.Lock()
 
 
 @contextmanager
@@ -25,46 +26,38 @@ def blocked(allowed: Sequence[str] | None = None) -> Generator[None]:
 
     What is not let through raises RuntimeError. Blocks nest; what one refuses does not leave.
     """
-    patterns = [re.compile(each) for each in allowed or ()]
-    with _lock:
-        undoing = [_guard(name, patterns) for name in _METHODS]
+    layer = functools.partial(_guard, [re.compile(each) for each in allowed or ()])
+    undo = patch_all(socket, [("socket", name, layer) for name in _METHODS])
     try:
         yield
     finally:
-        with _lock:
-            for undo in undoing:
-                undo()
+        undo()
 
 
-def _guard(name: str, patterns: Sequence[re.Pattern[str]]) -> Callable[[], None]:
-    """Put a guard in the place of the method *name* of sockets; return what takes it away."""
-    own = vars(socket.socket).get(name)
-    original: Callable[..., Any] = getattr(socket.socket, name)
-    active = [True]
+def _guard(
+    patterns: Sequence[re.Pattern[str]],
+    original: Callable[..., Any],
+    active: Callable[[], bool],
+) -> Callable[..., Any]:
+    """What takes the place of a method of sockets that connects."""
 
+    @functools.wraps(original)
     def guarded(self: socket.socket, address: Any, *rest: Any) -> Any:
-        host = _host(self, address)
-        if active and not any(pattern.match(host) for pattern in patterns):
-            raise RuntimeError(f"Network is disabled for host {host!r}")
+        if active():
+            host = _host(self, address)
+            if host is not None and not any(pattern.match(host) for pattern in patterns):
+                raise RuntimeError(f"Network is disabled for host {host!r}")
         return original(self, address, *rest)
 
-    setattr(socket.socket, name, guarded)
-
-    def undo() -> None:
-        active.clear()
-        if vars(socket.socket).get(name) is not guarded:
-            return  # somebody has patched on top: what is beneath lets everything through
-        if own is None:
-            delattr(socket.socket, name)
-        else:
-            setattr(socket.socket, name, own)
-
-    return undo
+    return guarded
 
 
-def _host(one: socket.socket, address: Any) -> str:
+def _host(one: socket.socket, address: Any) -> str | None:
+    """Return what *one* is to be connected to; None: it is no address, which the socket will say."""
     if one.family in (socket.AF_INET, socket.AF_INET6):
-        address = address[0]
+        if not isinstance(address, tuple) or not address:
+            return None
+        address = cast("tuple[object, ...]", address)[0]
     elif one.family != getattr(socket, "AF_UNIX", None):
         address = ""
     return address.decode("utf-8", "replace") if isinstance(address, bytes) else str(address)

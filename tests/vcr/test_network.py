@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,15 @@ def test_who_has_patched_on_top_is_left_and_nothing_is_blocked_any_more(
 
             monkeypatch.setattr(socket.socket, "connect", on_top)
         connect(server)
+
+
+@pytest.mark.parametrize("address", [(), "x", (7, 7)])
+def test_what_is_no_address_fails_as_it_does_live(address: Any) -> None:
+    def fault() -> str:
+        with socket.socket() as sock, pytest.raises((TypeError, RuntimeError)) as caught:
+            sock.connect(address)
+        return repr(caught.value)
+
+    live = fault()
+    with blocked(["7"]):
+        assert fault() == live
