@@ -236,7 +236,12 @@ def test_what_was_recorded_before_is_forgotten_and_nothing_else(tmp_path: Path) 
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """The folder of the user's caches, and that of temporary files."""
     caches, temporary = tmp_path / "caches", tmp_path / "temporary"
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: caches / name)
+
+    def user_cache_path(name: str, *, appauthor: bool) -> Path:
+        assert not appauthor
+        return caches / name
+
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return caches, temporary
