@@ -55,72 +55,20 @@ def _yaml() -> tuple[ModuleType, Any, Any]:
     """Return PyYAML, a loader for cassettes, and a dumper that writes what the loader reads."""
     try:
         import yaml
+
+        from cachesaver.cassettes.readers.yamls import Loader
     except ImportError as error:
         raise CassetteError(
             "vcrpy's cassettes are YAML, and PyYAML is not installed: pip install pyyaml",
             location="",
         ) from error
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loader: Any = type("CassetteLoader", (base,), {})
-    for tags, construct in _CONSTRUCTED:
-        for tag in tags:
-            loader.add_constructor(tag, construct)
     dumper: Any = type("CassetteDumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
     dumper.add_representer(tuple, _as_list)
-    return yaml, loader, dumper
+    return yaml, Loader, dumper
 
 
 def _as_list(dumper: Any, value: tuple[Any, ...]) -> Any:
     return dumper.represent_list(list(value))
-
-
-def _scalar(loader: Any, node: Any) -> Any:
-    return loader.construct_scalar(node)
-
-
-def _tuple(loader: Any, node: Any) -> Any:
-    return tuple(loader.construct_sequence(node))
-
-
-def _only(loader: Any, node: Any) -> str:
-    (text,) = loader.construct_sequence(node)
-    return str(text)
-
-
-def _file(loader: Any, node: Any) -> bytes:
-    state: Sequence[Any] = loader.construct_mapping(node, deep=True).get("state") or (b"",)
-    content = state[0] or b""
-    return content.encode() if isinstance(content, str) else bytes(content)
-
-
-def _iterator(loader: Any, node: Any) -> bytes:
-    (pieces,) = loader.construct_mapping(node, deep=True).get("args") or ([],)
-    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
-
-
-def _python(*names: str) -> tuple[str, ...]:
-    return tuple(f"tag:yaml.org,2002:python/{name}" for name in names)
-
-
-_CONSTRUCTED: Final = (
-    # Python's tags that stand for something plain; of any other, nothing is made.
-    (_python("str", "unicode"), _scalar),
-    (_python("tuple"), _tuple),
-    # vcrpy before 6, of a body given as a file or an iterator
-    (_python("object/new:_io.BytesIO"), _file),
-    (_python("object/apply:builtins.iter"), _iterator),
-    # a header's name as multidict has it, written by vcrpy's stub of aiohttp
-    (
-        _python(
-            *(
-                f"object/{made}:{module}.istr"
-                for made in ("new", "apply")
-                for module in ("multidict._multidict", "multidict._multidict_py", "multidict")
-            )
-        ),
-        _only,
-    ),
-)
 
 
 def _from_yaml(text: str) -> Any:

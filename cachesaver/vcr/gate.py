@@ -6,7 +6,7 @@ recorded as it passes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from cachesaver import dialects
@@ -15,6 +15,7 @@ from cachesaver.canonical import parse_body
 from cachesaver.contexts import inside, is_inside
 from cachesaver.exchange import AsyncReply, Reply, Request, Response
 from cachesaver.ports import AsyncSend, Gate, Send
+from cachesaver.replies import async_told, told
 from cachesaver.tee import AsyncTee, Recording, Tee
 from cachesaver.vcr import request as vcrs
 from cachesaver.vcr.cassette import Cassette
@@ -55,7 +56,7 @@ class CassetteGate(Gate):
         """See `Gate.answer`."""
         made = vcrs.Request.of(request)
         if (answer := self._played(made)) is not None:
-            return _reply(answer)
+            return told(answer)
         with inside():
             reply = send(request)
         if self._cassette.filter_request(made) is None:
@@ -67,7 +68,7 @@ class CassetteGate(Gate):
         """See `Gate.aanswer`."""
         made = vcrs.Request.of(request)
         if (answer := self._played(made)) is not None:
-            return _async_reply(answer)
+            return async_told(answer)
         with inside():
             reply = await send(request)
         if self._cassette.filter_request(made) is None:
@@ -112,32 +113,3 @@ def _recording(reply: Reply | AsyncReply, request: Request) -> Recording:
     if dialect is None:
         return Recording(reply, lambda _: False, lambda _: False)
     return Recording(reply, dialect.finished, dialect.all_but_finished)
-
-
-def _reply(answer: Response) -> Reply:
-    return Reply(
-        status=answer.status,
-        headers=answer.headers,
-        chunks=iter(answer.chunks),
-        close=_nothing,
-        reason=answer.reason,
-        whole=answer,
-    )
-
-
-def _async_reply(answer: Response) -> AsyncReply:
-    async def chunks() -> AsyncIterator[bytes]:
-        for chunk in answer.chunks:
-            yield chunk
-
-    async def close() -> None:
-        pass
-
-    return AsyncReply(
-        status=answer.status,
-        headers=answer.headers,
-        chunks=chunks(),
-        close=close,
-        reason=answer.reason,
-        whole=answer,
-    )

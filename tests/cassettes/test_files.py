@@ -237,10 +237,11 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """The folder of the user's caches, and that of temporary files."""
     caches, temporary = tmp_path / "caches", tmp_path / "temporary"
 
-    def cache_path(name: str, **_: object) -> Path:
+    def user_cache_path(name: str, *, appauthor: bool) -> Path:
+        assert not appauthor
         return caches / name
 
-    monkeypatch.setattr("platformdirs.user_cache_path", cache_path)
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return caches, temporary

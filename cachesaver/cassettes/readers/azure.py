@@ -13,9 +13,9 @@ from cachesaver.cassettes.readers.values import (
     Body,
     Interaction,
     as_body,
-    as_headers,
     as_lines,
     decoded,
+    headers_of,
     interaction,
 )
 from cachesaver.dialects.jsontext import is_list
@@ -47,8 +47,7 @@ def read(documents: list[Document], _location: str) -> Iterator[Interaction]:
 
 
 def _headers(entry: dict[str, Any], side: str) -> Headers:
-    headers: dict[str, object] = entry.get(f"{side}Headers") or {}
-    return as_headers(headers.items())
+    return headers_of(entry, f"{side}Headers")
 
 
 def _body(body: object, headers: Headers) -> Body:

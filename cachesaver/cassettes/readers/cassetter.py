@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cachesaver.cassettes.readers.texts import Document, first
-from cachesaver.cassettes.readers.values import Body, Interaction, as_body, as_headers, interaction
+from cachesaver.cassettes.readers.values import Body, Interaction, as_body, headers_of, interaction
 
 __all__ = ["claims", "read"]
 
@@ -26,11 +26,9 @@ def read(documents: list[Document], _location: str) -> Iterator[Interaction]:
     (cassette,) = documents
     for place, (line, each) in enumerate(cassette.core_places("interactions")):
         asked, told = each["request"], each["response"]
-        headers: dict[str, object] = asked.get("headers") or {}
-        answered: dict[str, object] = told.get("headers") or {}
         yield interaction(
-            (asked["method"], asked["uri"], as_headers(headers.items()), _body(asked)),
-            (told["status"], as_headers(answered.items()), _body(told), ""),
+            (asked["method"], asked["uri"], headers_of(asked), _body(asked)),
+            (told["status"], headers_of(told), _body(told), ""),
             place=place,
             line=line,
             recorded=str(each.get("recorded_at") or ""),

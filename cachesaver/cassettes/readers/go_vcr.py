@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cachesaver.cassettes.readers.texts import Document, first
-from cachesaver.cassettes.readers.values import Interaction, as_body, as_headers, interaction
+from cachesaver.cassettes.readers.values import Interaction, as_body, headers_of, interaction
 
 __all__ = ["claims", "read"]
 
@@ -24,13 +24,11 @@ def read(documents: list[Document], _location: str) -> Iterator[Interaction]:
     (cassette,) = documents
     for place, (line, each) in enumerate(cassette.places("interactions")):
         asked, told = each["request"], each["response"]
-        headers: dict[str, object] = asked.get("headers") or {}
-        answered: dict[str, object] = told.get("headers") or {}
         yield interaction(
-            (asked["method"], asked["url"], as_headers(headers.items()), as_body(asked["body"])),
+            (asked["method"], asked["url"], headers_of(asked), as_body(asked["body"])),
             (
                 int(told["code"]),
-                as_headers(answered.items()),
+                headers_of(told),
                 as_body(told["body"]),
                 str(told.get("status") or "").partition(" ")[2],  # "200 OK"
             ),

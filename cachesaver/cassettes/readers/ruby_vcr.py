@@ -9,15 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cachesaver.cassettes.readers.texts import Document
-from cachesaver.cassettes.readers.values import (
-    Body,
-    Interaction,
-    as_body,
-    as_headers,
-    decoded,
-    interaction,
-)
-from cachesaver.exchange import Headers
+from cachesaver.cassettes.readers.values import Body, Interaction, as_body, decoded, of_sides
 
 __all__ = ["claims", "read"]
 
@@ -31,23 +23,11 @@ def read(documents: list[Document], _location: str) -> Iterator[Interaction]:
     """Iterate the interactions, in the file's order."""
     (cassette,) = documents
     for place, (line, each) in enumerate(cassette.places("http_interactions")):
-        asked, told = each["request"], each["response"]
-        status = told["status"]
-        yield interaction(
-            (asked["method"], asked["uri"], _headers(asked), _body(asked)),
-            (int(status["code"]), _headers(told), _body(told), status["message"] or ""),
-            place=place,
-            line=line,
-            recorded=str(each.get("recorded_at") or ""),
-        )
+        sides, when = (each["request"], each["response"]), each.get("recorded_at")
+        yield of_sides(*sides, _body, place=place, line=line, recorded=when)
 
 
-def _headers(side: dict[str, Any]) -> Headers:
-    headers: dict[str, object] = side.get("headers") or {}
-    return as_headers(headers.items())
-
-
-def _body(side: dict[str, Any]) -> Body:
+def _body(side: Mapping[str, Any]) -> Body:
     body = side.get("body") or ""
     if isinstance(body, str | bytes):
         return as_body(body)

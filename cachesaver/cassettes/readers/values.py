@@ -6,9 +6,9 @@ import ast
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from cachesaver.exchange import Headers, Request, Response, get_header, without_headers
@@ -21,7 +21,9 @@ __all__ = [
     "as_lines",
     "as_url",
     "decoded",
+    "headers_of",
     "interaction",
+    "of_sides",
 ]
 
 REDACTED: Final = "https://redacted.invalid"
@@ -96,6 +98,26 @@ def interaction(
     )
 
 
+def of_sides(  # what a file has, and where
+    asked: Mapping[str, Any],
+    told: Mapping[str, Any],
+    body_of: Callable[[Mapping[str, Any]], Body],
+    *,
+    place: int,
+    line: int,
+    recorded: object,
+) -> Interaction:
+    """Return the interaction of two sides as vcrpy, Ruby's VCR and betamax spell them, but for bodies."""
+    status: Mapping[str, Any] = told.get("status") or {"code": told["status_code"]}
+    return interaction(
+        (asked["method"], asked["uri"], headers_of(asked), body_of(asked)),
+        (int(status["code"]), headers_of(told), body_of(told), status.get("message") or ""),
+        place=place,
+        line=line,
+        recorded=str(recorded or ""),
+    )
+
+
 def as_url(url: str) -> str:
     """Return *url* made a real one: `**REDACTED**`, `<BASE>/path`, `https://a.<REGION>.b/path`."""
     if "*" in url.partition("://")[0]:
@@ -126,6 +148,12 @@ def _escaped(path: str) -> str:
 def as_headers(pairs: Iterable[tuple[object, object]]) -> Headers:
     """Return names and values, which may be texts, bytes, `"b'...'"`, or lists of them."""
     return tuple((_latin(name), _latin(value)) for name, each in pairs for value in _listed(each))
+
+
+def headers_of(side: Mapping[str, Any], name: str = "headers") -> Headers:
+    """Return the headers that *side* has under *name*, as a mapping; none where it has none."""
+    headers: Mapping[str, object] = side.get(name) or {}
+    return as_headers(headers.items())
 
 
 def as_body(body: object) -> Body:

@@ -11,15 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cachesaver.cassettes.readers.texts import Document
-from cachesaver.cassettes.readers.values import (
-    Body,
-    Interaction,
-    as_body,
-    as_headers,
-    decoded,
-    interaction,
-)
-from cachesaver.exchange import Headers
+from cachesaver.cassettes.readers.values import Body, Interaction, as_body, decoded, of_sides
 
 __all__ = ["claims", "read"]
 
@@ -42,22 +34,11 @@ def read(documents: list[Document], _location: str) -> Iterator[Interaction]:
         )
     ]
     for place, (line, asked, told) in enumerate(both):
-        status: dict[str, Any] = told.get("status") or {"code": told["status_code"]}
-        yield interaction(
-            (asked["method"], asked["uri"], _headers(asked), _body(asked)),
-            (int(status["code"]), _headers(told), _body(told), status.get("message") or ""),
-            place=place,
-            line=line,
-            recorded=str(told.get("recorded_at") or ""),
-        )
+        when = told.get("recorded_at")
+        yield of_sides(asked, told, _body, place=place, line=line, recorded=when)
 
 
-def _headers(side: dict[str, Any]) -> Headers:
-    headers: dict[str, object] = side.get("headers") or {}
-    return as_headers(headers.items())
-
-
-def _body(side: dict[str, Any]) -> Body:
+def _body(side: Mapping[str, Any]) -> Body:
     if "parsed_body" in side:
         return as_body(side["parsed_body"])
     body = side["content"] if "content" in side else side.get("body")

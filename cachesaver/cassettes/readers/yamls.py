@@ -1,6 +1,6 @@
-"""YAML with nothing executed, the tags that PyYAML writes for plain values understood.
+"""YAML with nothing executed, the tags that PyYAML writes for plain values understood: for all cassettes.
 
-The one module that imports PyYAML.
+The one module that reads with PyYAML; import it where that is installed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import yaml
 
 from cachesaver.cassettes.readers.texts import Document
 
-__all__ = ["load"]
+__all__ = ["Loader", "load"]
 
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_SAFE):  # type: ignore[misc]  # whichever there is
+class Loader(_SAFE):  # type: ignore[misc]  # whichever there is
     """YAML's plain values; a date is the text that it was in JSON."""
 
     yaml_implicit_resolvers: Any = {  # noqa: RUF012  # as PyYAML has it
@@ -36,7 +36,7 @@ def load(text: bytes) -> list[Document]:
         yaml.YAMLError: It is no YAML, or has a tag that is not known.
         ValueError: A tag stands on what it cannot be made of.
     """
-    loader = _Loader(text)
+    loader = Loader(text)
     try:
         return list(_documents(loader))
     finally:
@@ -116,9 +116,17 @@ def _dict(loader: Any, node: yaml.Node) -> Any:
 
 def _stream(loader: Any, node: yaml.Node) -> Any:
     """Return the bytes of an `io.BytesIO`, whose state is its content, its position and its dict."""
-    state = loader.construct_mapping(node, deep=True)["state"]
-    content = state[0]
-    return content.encode() if isinstance(content, str) else content
+    return _bytes(loader.construct_mapping(node, deep=True)["state"][0])
+
+
+def _pieces(loader: Any, node: yaml.Node) -> bytes:
+    """Return the bytes of an iterator over pieces."""
+    (pieces,) = loader.construct_mapping(node, deep=True)["args"]
+    return b"".join(map(_bytes, pieces))
+
+
+def _bytes(content: str | bytes | None) -> bytes:
+    return content.encode() if isinstance(content, str) else content or b""
 
 
 def _binary(loader: Any, node: yaml.Node) -> bytes:
@@ -160,10 +168,11 @@ TAGS: Final[Mapping[str, _Made]] = MappingProxyType(
                 ("io.BytesIO", _stream),
             )
         },
+        f"{_PREFIX}python/object/apply:builtins.iter": _pieces,  # vcrpy before 6, of a body
         "!binary": _binary,  # Ruby
     }
 )
 """Tags of other languages that stand for a plain value, and what makes it."""
 
 for _tag, _made in TAGS.items():
-    _Loader.add_constructor(_tag, _made)
+    Loader.add_constructor(_tag, _made)

@@ -33,6 +33,7 @@ TAGGED = [
         "!!python/object/new:_io.BytesIO {state: !!python/tuple [!!binary AP8=, 0, null]}",
         b"\x00\xff",
     ),
+    ("!!python/object/apply:builtins.iter {args: [[a, !!binary AP8=]]}", b"a\x00\xff"),
     ("2024-01-01", "2024-01-01"),
     ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
 ]
@@ -98,4 +99,4 @@ def test_the_words_of_yaml_1_2_are_told_from_those_of_1_1() -> None:
 def test_the_fast_loader_is_taken_where_there_is_one() -> None:
     from cachesaver.cassettes.readers import yamls
 
-    assert issubclass(yamls._Loader, yaml.CSafeLoader)
+    assert issubclass(yamls.Loader, yaml.CSafeLoader)
