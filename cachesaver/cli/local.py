@@ -49,9 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--context", type=int, help="tokens of prompt and answer together (as the model says)")
     add(
         "--engine",
-        choices=("auto", "slot", "group"),
+        choices=("auto", "slot", "group", "cb"),
         default="auto",
-        help="how to draw: slot is faster, group runs what has windows or states (%(default)s)",
+        help="how to draw: slot is faster, group runs what has windows or states, cb is transformers' "
+        "continuous batching, for who has flash attention (%(default)s)",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import transformers
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -15,7 +16,7 @@ from cachesaver.local.engine import Engine, Kind, Sizes
 from cachesaver.local.errors import UnsupportedModelError
 from cachesaver.local.group_engine import GroupEngine
 from cachesaver.local.slot_engine import SlotEngine
-from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
+from cachesaver.local.trial import batch_agrees, count_bytes, group_agrees, slots_agree
 
 __all__ = ["affordable_cells", "choose_engine", "why_not_slots"]
 
@@ -24,6 +25,9 @@ _ATTENTIONS = ("sdpa", "eager")
 
 _CELLS = 1 << 18
 """Where there is no telling how much memory is free."""
+
+_PAGED_CELLS = 1 << 15
+"""The same for transformers' continuous batching, which has a mask for so many at each step."""
 
 _SHARE = 0.6
 """Of the free memory of a GPU, for slots; the rest is for prompts, logits and the model's own work."""
@@ -42,6 +46,8 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
     """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)
+        if kind == "cb":
+            return _with_batch(decoder, sizes)
         reason = "a group was asked for" if kind == "group" else why_not_slots(decoder)
         if reason is None:
             return _with_slots(decoder, sizes)
@@ -67,6 +73,26 @@ def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
         kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
         chunk=sizes.chunk,
         waiting=sizes.waiting,
+    )
+
+
+def _with_batch(decoder: Decoder, sizes: Sizes) -> Engine:
+    try:
+        from cachesaver.local.batch_engine import BatchEngine
+        from cachesaver.local.paged import PagedBatch
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"this release of transformers ({transformers.__version__}) batches in another way than "
+            "continuous batching is used here (5.24 is known to fit): leave --engine cb out"
+        ) from error
+    fits = affordable_cells(decoder)
+    cells = sizes.cells or (fits if decoder.device.type == "cuda" else min(fits, _PAGED_CELLS))
+    if why := _try(functools.partial(batch_agrees, open_batch=PagedBatch), decoder):
+        raise UnsupportedModelError(
+            f"continuous batching cannot run {type(decoder.model).__name__}: {why}. Leave --engine cb out"
+        )
+    return BatchEngine(
+        decoder, rows=sizes.rows, cells=cells, chunk=sizes.chunk, waiting=sizes.waiting
     )
 
 

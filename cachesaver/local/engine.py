@@ -22,9 +22,9 @@ from cachesaver.local.streams import Stream
 
 __all__ = ["Engine", "Kind", "Sizes", "Stats"]
 
-Kind: TypeAlias = Literal["auto", "slot", "group"]
+Kind: TypeAlias = Literal["auto", "slot", "group", "cb"]
 """Which engine: slots where every layer of the model keeps the whole text, a group of one prompt's
-samples otherwise, or what fits the model."""
+samples otherwise, or what fits the model ("auto"); transformers' continuous batching only if asked for."""
 
 
 _MAY_BE_NOTHING = frozenset({"kept", "waiting"})
@@ -66,7 +66,7 @@ class Stats:
     """What an engine has done since it was opened, and what it is doing.
 
     Attributes:
-        engine: "slot" or "group".
+        engine: "slot", "group" or "cb".
         running: Samples in the batch now.
         waiting: Samples that wait for a place in it, or for their prompt to be read.
         steps: Times the model was asked for the next token of the whole batch.

@@ -21,7 +21,8 @@ def open_engine(model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT) -> 
 
     Args:
         model: Of transformers, for continuing a text, such as `AutoModelForCausalLM` gives.
-        kind: "auto" takes slots if the model can be run so, and a group if not.
+        kind: "auto" takes slots if the model can be run so, and a group if not; "cb" is for who has
+            flash attention.
         sizes: How much it may hold.
 
     Raises:

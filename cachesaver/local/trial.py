@@ -6,6 +6,7 @@ before it is trusted: a wrong answer would be worse than none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,9 +17,15 @@ from cachesaver.local.decoder import Decoder
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.slots import Slots
 
-__all__ = ["count_bytes", "group_agrees", "slots_agree"]
+__all__ = ["batch_agrees", "count_bytes", "group_agrees", "slots_agree"]
 
 _LENGTHS = (5, 11)
+_STEPS = 8
+"""More than it takes to read the texts in pieces, and a token of each."""
+
+_PIECE = 8
+"""Less than all the tokens of the texts: one is read in two pieces."""
+
 _PRIME = 7919
 """Spreads the ids of a text over the vocabulary."""
 
@@ -52,6 +59,29 @@ def group_agrees(decoder: Decoder) -> bool:
     cache.reorder_cache(decoder.tensor([0, 2]))
     found = decoder(decoder.tensor([text[-1:]] * 2), cache)
     return _is_close(found, _at_once(decoder, text).expand(2, -1))
+
+
+def batch_agrees(decoder: Decoder, *, open_batch: Callable[..., Any]) -> bool:
+    """Tell whether texts can be read in pieces and gone on from, in a batch of transformers'."""
+    texts = {str(length): _text(length, decoder.vocabulary) for length in _LENGTHS}
+    wanted = [_at_once(decoder, text) for text in texts.values()]
+    batch = open_batch(decoder.model, rows=len(texts), cells=1 << 9, chunk=_PIECE)
+    found: dict[str, list[Tensor]] = {name: [] for name in texts}
+
+    def say_the_last(names: list[str], logits: Tensor) -> Tensor:
+        for name, row in zip(names, logits.clone(), strict=True):
+            found[name].append(row)
+        return torch.tensor([texts[name][-1] for name in names], device=logits.device)
+
+    batch.choose = say_the_last
+    for name, text in texts.items():
+        batch.add(name, text[:-1])
+    for _ in range(_STEPS):
+        if all(len(rows) > 1 for rows in found.values()):
+            break
+        batch.step(decoder.model)
+    logits = torch.stack([rows[1] for rows in found.values()])
+    return _is_close(logits.to(wanted[0].dtype), torch.cat(wanted))  # they come as float32
 
 
 def count_bytes(decoder: Decoder) -> int:

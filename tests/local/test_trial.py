@@ -10,7 +10,8 @@ import torch
 
 import tiny
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.trial import count_bytes, group_agrees, slots_agree
+from cachesaver.local.paged import PagedBatch
+from cachesaver.local.trial import batch_agrees, count_bytes, group_agrees, slots_agree
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,22 @@ def test_half_precision_passes() -> None:
 
     assert slots_agree(decoder, layers=2)
     assert group_agrees(decoder)
+    assert batch_agrees(decoder, open_batch=PagedBatch)
+
+
+def test_a_batch_agrees_or_does_not() -> None:
+    """Given a model whose layers a batch of transformers' runs otherwise, then it is found out."""
+    assert batch_agrees(Decoder(tiny.model()), open_batch=PagedBatch)
+    assert not batch_agrees(Decoder(tiny.model("gemma2")), open_batch=PagedBatch)
+
+
+def test_a_batch_that_never_answers_fails() -> None:
+    class Idle(PagedBatch):
+        def step(self, model: Any) -> dict[str, int]:
+            return {}
+
+    with pytest.raises(IndexError):
+        batch_agrees(Decoder(tiny.model()), open_batch=Idle)
 
 
 def test_a_token_takes_keys_and_values_of_all_layers() -> None:

@@ -80,6 +80,21 @@ def test_a_stream_says_what_the_whole_says(client: openai.OpenAI, n: int) -> Non
     assert len(chunks) > n * 4
 
 
+def test_usage_says_what_was_read_before(client: openai.OpenAI) -> None:
+    """Given a talk that goes on, then what it had before, and the whole when asked again, is cached."""
+    talk: list[Any] = [{"role": "user", "content": "a talk that is told in this test alone"}]
+    longer = [*talk, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "on"}]
+
+    first, again, more = (
+        ask(client, messages=said, max_tokens=2, n=2).usage for said in (talk, talk, longer)
+    )
+
+    assert first.prompt_tokens_details.cached_tokens < first.prompt_tokens // 2
+    assert again.prompt_tokens_details.cached_tokens == again.prompt_tokens == first.prompt_tokens
+    shared = more.prompt_tokens_details.cached_tokens
+    assert first.prompt_tokens // 2 < shared < more.prompt_tokens
+
+
 def test_n_samples_are_n_requests_with_first_indexes(client: openai.OpenAI) -> None:
     together = ask(client, n=4, seed=3)
 
