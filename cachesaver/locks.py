@@ -7,86 +7,53 @@ same locks: the thread would wait for itself. So what a finaliser may do is done
 
 from __future__ import annotations
 
+import _thread
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable
+from typing import Final
+from weakref import ref
 
-__all__ = ["Lock", "forked", "when_free"]
+__all__ = ["Lock", "when_free"]
 
 _log = logging.getLogger(__name__)
 
 
-class _Thread(threading.local):
-    """How many locks the running thread holds, or waits for."""
+class Lock(_thread.RLock):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # final in typeshed only
+    """A lock that knows whether the running thread holds it. Not to be taken twice by one thread.
 
-    held = 0  # no __init__: the garbage collector may come in the middle of it
-
-
-_here = _Thread()
-
-_put_off: deque[Callable[[], None]] = deque()
-"""Done by the first thread that lets go of all its locks: mostly the one that put it off."""
-
-
-class Lock:
-    """As `threading.Lock`; the thread that holds one puts off what `when_free` is given."""
-
-    __slots__ = ("_lock",)
+    Taking it and letting go of it is the interpreter's own work, not ours: Python code there could be
+    interrupted (Ctrl-C) between the lock and its caller, and leave it locked for ever.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        super().__init__()
+        key = id(self)
+        _LOCKS[key] = ref(self, lambda _: _LOCKS.pop(key, None))
 
-    def __enter__(self) -> None:
-        _here.held += 1
-        try:
-            self._lock.acquire()
-        except BaseException:  # interrupted while it waited
-            _let_go()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        _let_go()
-
-    def acquire(self, timeout: float = -1) -> bool:
-        """Take the lock, in *timeout* seconds at the most (-1: however long); tell whether it is ours."""
-        taken = self._lock.acquire(timeout=timeout)
-        _here.held += taken
-        return taken
-
-    def release(self) -> None:
-        """Let go of the lock."""
-        self._lock.release()
-        _let_go()
-
-    def locked(self) -> bool:
-        """Tell whether anybody holds the lock."""
-        return self._lock.locked()
+    @property
+    def is_held_here(self) -> bool:
+        """Whether the running thread holds it."""
+        return self._is_owned()  # type: ignore[attr-defined, no-any-return]  # as `threading.Condition` asks
 
 
-def _let_go() -> None:
-    _here.held = max(0, _here.held - 1)  # after a fork nothing is held
-    while _put_off and not _here.held:
-        try:
-            act = _put_off.popleft()
-        except IndexError:
-            return  # another thread was quicker
-        try:
-            act()
-        except Exception:  # noqa: BLE001  # whatever it is, the innocent are not to meet it
-            _log.exception("what the garbage collector closed could not be settled")
+_LOCKS: Final[dict[int, ref[Lock]]] = {}
+"""All there are, by id."""
+
+
+def _is_any_held_here() -> bool:
+    return any(lock.is_held_here for each in list(_LOCKS.values()) if (lock := each()) is not None)
 
 
 def when_free(act: Callable[[], None]) -> None:
-    """Do *act* now, unless this thread holds a lock of ours: then as soon as it holds none."""
-    if _here.held:
-        _put_off.append(act)
+    """Do *act* now; where the running thread holds a lock of ours, in another, which waits for it."""
+    if _is_any_held_here():
+        _thread.start_new_thread(_done, (act,))
     else:
         act()
 
 
-def forked() -> None:
-    """Be usable in a child process: its parent's locks are replaced, and what it put off is not ours."""
-    _here.held = 0
-    _put_off.clear()
+def _done(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception:  # noqa: BLE001  # as in any finaliser, there is nobody to tell but the log
+        _log.exception("what the garbage collector closed could not be settled")

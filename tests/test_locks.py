@@ -1,10 +1,12 @@
-"""What is put off while a lock is held, and when it is done."""
+"""What a finaliser does while its thread holds a lock, and what taking one is made of."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
-from collections.abc import Iterator
+import types
+import weakref
 
 import pytest
 
@@ -12,97 +14,116 @@ from cachesaver import locks
 from cachesaver.locks import Lock, when_free
 
 
+class Done:
+    """What was done, by whom, and a wait for it."""
+
+    def __init__(self) -> None:
+        self.by: list[threading.Thread] = []
+        self._event = threading.Event()
+
+    def __call__(self) -> None:
+        self.by.append(threading.current_thread())
+        self._event.set()
+
+    def wait(self) -> None:
+        assert self._event.wait(10)
+
+
 @pytest.fixture
-def done() -> Iterator[list[str]]:
-    yield []
-    assert not locks._put_off
+def done() -> Done:
+    return Done()
 
 
-def test_with_nothing_held_it_is_done_at_once(done: list[str]) -> None:
-    when_free(lambda: done.append("at once"))
+def test_with_nothing_held_it_is_done_at_once_and_here(done: Done) -> None:
+    lock = Lock()
+    with lock:
+        pass
 
-    assert done == ["at once"]
+    when_free(done)
+
+    assert done.by == [threading.current_thread()]
 
 
-def test_it_waits_until_all_is_let_go_of(done: list[str]) -> None:
+def test_with_a_lock_held_it_is_done_elsewhere_and_may_take_it(done: Done) -> None:
     one, other = Lock(), Lock()
+
+    def act() -> None:
+        with one, other:
+            done()
 
     with one:
         with other:
-            when_free(lambda: done.append("first"))
-            when_free(lambda: done.append("second"))
-        assert done == []
+            when_free(act)
+            assert done.by == []
+        assert done.by == []
+    done.wait()
 
-    assert done == ["first", "second"]
+    assert threading.current_thread() not in done.by
 
 
-def test_what_another_thread_holds_is_waited_for(done: list[str]) -> None:
-    """Given a lock that another thread holds, what wants it is not put off, but blocks."""
+def test_what_another_thread_holds_is_waited_for(done: Done) -> None:
     lock, ready = Lock(), threading.Event()
 
     def act() -> None:
         ready.set()
         with lock:
-            done.append("after all")
+            done()
 
     with lock:
         thread = threading.Thread(target=when_free, args=(act,))
         thread.start()
         assert ready.wait(10)
-        assert done == []
+        assert done.by == []
     thread.join(10)
 
-    assert done == ["after all"]
+    assert done.by == [thread]
 
 
-def test_what_fails_spares_who_let_go(done: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_what_fails_spares_who_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    failed = threading.Event()
+
     def fail() -> None:
+        failed.set()
         raise ValueError("a full disk")
 
-    with caplog.at_level(logging.ERROR), Lock():
-        when_free(fail)
-        when_free(lambda: done.append("the next"))
+    with caplog.at_level(logging.ERROR), Lock() as _:
+        lock = Lock()
+        with lock:
+            when_free(fail)
+        assert failed.wait(10)
+        for _ in range(1000):
+            if "a full disk" in caplog.text:
+                break
+            threading.Event().wait(0.01)
 
-    assert done == ["the next"]
     assert "a full disk" in caplog.text
 
 
-def test_taking_it_by_hand_counts_where_it_succeeds(done: list[str]) -> None:
-    lock = Lock()
-    assert lock.acquire()
-    assert not lock.acquire(timeout=0.01)
-    when_free(lambda: done.append("let go"))
-    assert lock.locked()
-    assert done == []
+def test_it_knows_who_holds_it() -> None:
+    lock, told = Lock(), list[bool]()
+    with lock:
+        thread = threading.Thread(target=lambda: told.append(lock.is_held_here))
+        thread.start()
+        thread.join(10)
+        assert lock.is_held_here
 
-    lock.release()
-
-    assert not lock.locked()
-    assert done == ["let go"]
+    assert not lock.is_held_here
+    assert told == [False]
 
 
-def test_who_is_interrupted_while_waiting_holds_nothing(done: list[str]) -> None:
-    class Interrupted:
-        def acquire(self) -> None:
-            raise KeyboardInterrupt
-
-    lock = Lock()
-    lock._lock = Interrupted()  # type: ignore[assignment]
-    with pytest.raises(KeyboardInterrupt), lock:
-        pass
-
-    when_free(lambda: done.append("free"))
-
-    assert done == ["free"]
+def test_taking_it_cannot_be_interrupted() -> None:
+    """Given Ctrl-C at any time, no lock stays locked: no line of Python is between it and its caller."""
+    for name in ("__enter__", "__exit__", "acquire", "release"):
+        assert not isinstance(getattr(Lock, name), types.FunctionType)
 
 
-def test_a_child_holds_nothing_and_owes_nothing(done: list[str]) -> None:
-    lock = Lock()
-    lock.acquire()
-    when_free(lambda: done.append("the parent's"))
+def test_one_that_is_gone_is_forgotten() -> None:
+    before, lock = len(locks._LOCKS), Lock()
+    told = weakref.ref(lock)
+    assert len(locks._LOCKS) == before + 1
 
-    locks.forked()
-    when_free(lambda: done.append("the child's"))
-    lock.release()
+    del lock
+    gc.collect()
 
-    assert done == ["the child's"]
+    assert told() is None
+    assert len(locks._LOCKS) <= before

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import lmdb
 
-from cachesaver import locks
 from cachesaver.errors import StoreError
 from cachesaver.locks import Lock
 from cachesaver.stores import directory
@@ -54,6 +53,7 @@ class Session:
         self.touched: dict[str, float] = {}
         self.lock = Lock()
         self.writing = Lock()
+        self._paused: list[Lock] = []
         self._forget_earlier_boots()
         self.samples = Environment(path / directory.SAMPLES, durable=True, tables=8)
         # Without a boot id a power cut cannot be told from a crash: then claims are synced too.
@@ -122,14 +122,14 @@ class Session:
         An inherited transaction would keep the child from opening the files. Not for ever: a
         signal handler may fork while its own thread is in the middle of one.
         """
-        self.writing.acquire(timeout=_PATIENCE)
-        self.lock.acquire(timeout=_PATIENCE)
+        for lock in (self.writing, self.lock):
+            if not lock.is_held_here and lock.acquire(timeout=_PATIENCE):
+                self._paused.append(lock)
 
     def resume(self) -> None:
         """Undo `pause`."""
-        for lock in (self.lock, self.writing):
-            if lock.locked():
-                lock.release()
+        while self._paused:
+            self._paused.pop().release()
 
     def abandon(self) -> None:
         """Let go of everything in a forked child."""
@@ -171,6 +171,8 @@ class Session:
 _sessions: dict[tuple[int, int], Session] = {}
 
 _registering = Lock()
+_paused: list[Lock] = []
+"""What a fork under way has locked."""
 
 
 def open_session(path: Path) -> Session:
@@ -213,7 +215,9 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
-    _registering.acquire(timeout=_PATIENCE)
+    # A signal handler may fork while its own thread is registering.
+    if not _registering.is_held_here and _registering.acquire(timeout=_PATIENCE):
+        _paused.append(_registering)
     for session in _sessions.values():
         session.pause()
 
@@ -221,16 +225,17 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     for session in _sessions.values():
         session.resume()
-    if _registering.locked():
-        _registering.release()
+    while _paused:
+        _paused.pop().release()
 
 
 def _after_fork_in_child() -> None:
-    locks.forked()
+    global _registering  # noqa: PLW0603  # the parent's may be held by a thread that is not here
     for session in _sessions.values():
         session.abandon()
     _sessions.clear()
-    _registering.release()
+    _paused.clear()
+    _registering = Lock()
 
 
 atexit.register(_close_all)
