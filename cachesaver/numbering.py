@@ -33,26 +33,26 @@ _REFUSAL = 300
 
 
 class Numbering:
-    """What is known of servers, by origin. Thread-safe: each step is one dictionary operation."""
+    """What is known of who answers, by address. Thread-safe: each step is one dictionary operation."""
 
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}
 
-    def learn(self, url: str, *, numbers: bool) -> None:
-        """Note whether the server of *url* draws by number."""
-        self._known[_origin(url)] = numbers
+    def learn(self, request: Request, *, numbers: bool) -> None:
+        """Note whether who answers at the address of *request* draws by number."""
+        self._known[_address(request)] = numbers
 
-    def knows(self, url: str) -> bool | None:
-        """Tell whether the server of *url* draws by number; None: it has not been seen to answer."""
-        return self._known.get(_origin(url))
+    def knows(self, request: Request) -> bool | None:
+        """Tell whether who answers *request* draws by number; None: it has not been seen to answer."""
+        return self._known.get(_address(request))
 
     def must_be_unbroken(self, question: Question) -> bool:
         """Tell whether one call for *question* may ask only for samples that follow each other."""
-        return _is_seeded(question.body) and self.knows(question.request.url) is not False
+        return _is_seeded(question.body) and self.knows(question.request) is not False
 
     def upstream(self, request: Request) -> Request:
         """Return *request* less the headers that are for us and not for its server."""
-        return without_ours(request, numbers=bool(self.knows(request.url)))
+        return without_ours(request, numbers=bool(self.knows(request)))
 
 
 class Sent(NamedTuple):
@@ -87,17 +87,17 @@ def sent(
     request = question.dialect.ask(upstream, question.body, len(leads))
     if not _is_seeded(question.body):
         return Sent((yield from Send(request=request, count=len(leads))), is_right=True)
-    first, url = leads[0].index + _base(question.request), request.url
-    if first and numbering.knows(url) is None:
+    first = leads[0].index + _base(question.request)
+    if first and numbering.knows(request) is None:
         yield from _recall(question, leads[0], numbering)
     while True:
-        knew = numbering.knows(url)
+        knew = numbering.knows(request)
         asked = replace(request, headers=_with(request.headers, first)) if knew else request
         reply = yield from Send(request=asked, count=len(leads))
         if reply.status >= _REFUSAL:
             return Sent(reply, is_right=True)
         said = first_said(reply.headers)
-        numbering.learn(url, numbers=said is not None)
+        numbering.learn(request, numbers=said is not None)
         if said is None or (said == first and is_unbroken(leads)):
             return Sent(reply, is_right=True)
         if knew or not is_unbroken(leads):
@@ -110,7 +110,7 @@ def _recall(question: Question, lead: Lead, numbering: Numbering) -> Steps[None]
     """See by the first sample of *question*, if it is stored, who answers it."""
     (grant,) = yield from Look(run=lead.run, fingerprints=(question.fingerprint,), leads=False)
     if grant.sample is not None and first_said(grant.sample.response.headers) is not None:
-        numbering.learn(question.request.url, numbers=True)
+        numbering.learn(question.request, numbers=True)
 
 
 def renumbered(part: Response, question: Question, index: int) -> Response:
@@ -152,6 +152,7 @@ def _is_seeded(body: Mapping[str, object]) -> bool:
     return isinstance(seed, int) and not isinstance(seed, bool)
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _address(request: Request) -> str:
+    """Return the part of the URL that says who answers: behind one host there may be several."""
+    parts = urlsplit(request.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"

@@ -415,7 +415,7 @@ class Session:
     def _upstream(self, request: Request) -> Request:
         """Return *request* as its server is to see it."""
         if (mounted := mount_of(request)) is not None:
-            self._numbering.learn(request.url, numbers=mounted.numbers)
+            self._numbering.learn(request, numbers=mounted.numbers)
         return self._numbering.upstream(request)
 
     def _can_be_shared(self, question: Question) -> bool:

@@ -140,7 +140,7 @@ def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
         question=identify(request, Toy()),
         upstream=request,
     )
-    asked.numbering.learn(request.url, numbers=True)
+    asked.numbering.learn(request, numbers=True)
     numbered = replace(whole("x"), headers=((FIRST_INDEX, "9"), *whole("x").headers))
     provider = Provider(lambda _: numbered)
 
