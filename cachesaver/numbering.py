@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cachesaver.batching import Lead, is_unbroken
 from cachesaver.dialects.routing import FIRST_INDEX
-from cachesaver.effects import Look, Read, Send, Steps
+from cachesaver.effects import Read, Send, Steps
 from cachesaver.exchange import (
     AsyncReply,
     Headers,
@@ -33,18 +33,26 @@ _REFUSAL = 300
 
 
 class Numbering:
-    """What is known of who answers, by address. Thread-safe: each step is one dictionary operation."""
+    """What is known of who answers, by address. Thread-safe: each step is one dictionary operation.
 
-    def __init__(self) -> None:
+    Args:
+        here: Tells of a request that is answered in this process whether by number; else None. It is
+            asked each time, for what is mounted now may be gone, and a server there, the next time.
+    """
+
+    def __init__(self, here: Callable[[Request], bool | None] = lambda _: None) -> None:
+        self._here = here
         self._known: dict[str, bool] = {}
 
     def learn(self, request: Request, *, numbers: bool) -> None:
-        """Note whether who answers at the address of *request* draws by number."""
-        self._known[_address(request)] = numbers
+        """Note whether the server at the address of *request* draws by number."""
+        if self._here(request) is None:
+            self._known[_address(request)] = numbers
 
     def knows(self, request: Request) -> bool | None:
         """Tell whether who answers *request* draws by number; None: it has not been seen to answer."""
-        return self._known.get(_address(request))
+        numbers = self._here(request)
+        return self._known.get(_address(request)) if numbers is None else numbers
 
     def must_be_unbroken(self, question: Question) -> bool:
         """Tell whether one call for *question* may ask only for samples that follow each other."""
@@ -88,8 +96,6 @@ def sent(
     if not _is_seeded(question.body):
         return Sent((yield from Send(request=request, count=len(leads))), is_right=True)
     first = leads[0].index + _base(question.request)
-    if first and numbering.knows(request) is None:
-        yield from _recall(question, leads[0], numbering)
     while True:
         knew = numbering.knows(request)
         asked = replace(request, headers=_with(request.headers, first)) if knew else request
@@ -104,13 +110,6 @@ def sent(
             return Sent(reply, is_right=False)
         yield from Read(reply=reply)
         drop(reply)
-
-
-def _recall(question: Question, lead: Lead, numbering: Numbering) -> Steps[None]:
-    """See by the first sample of *question*, if it is stored, who answers it."""
-    (grant,) = yield from Look(run=lead.run, fingerprints=(question.fingerprint,), leads=False)
-    if grant.sample is not None and first_said(grant.sample.response.headers) is not None:
-        numbering.learn(question.request, numbers=True)
 
 
 def renumbered(part: Response, question: Question, index: int) -> Response:

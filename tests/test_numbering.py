@@ -11,11 +11,11 @@ import pytest
 from cachesaver.batching import Lead
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.routing import FIRST_INDEX
-from cachesaver.effects import Effect, Look, Read, Send, Steps
-from cachesaver.exchange import Headers, Reply, Request, Response, Sample
+from cachesaver.effects import Effect, Read, Send, Steps
+from cachesaver.exchange import Headers, Reply, Request, Response
 from cachesaver.identity import Question, identify
 from cachesaver.numbering import Numbering, Sent, first_said, renumbered, sent, without_ours
-from cachesaver.ports import Grant, Run
+from cachesaver.ports import Run
 
 RUN = Run(id="r", namespace="ns")
 URL = "http://127.0.0.1:8126/v1/toy"
@@ -30,7 +30,6 @@ class Server:
     """Draws by number, if it *numbers*; remembers what it was told.
 
     Args:
-        stored: The headers of sample 0, where it is stored.
         hears: Whether it is told what is sent.
     """
 
@@ -38,16 +37,13 @@ class Server:
         self,
         *,
         numbers: bool = True,
-        stored: Headers | None = None,
         hears: bool = True,
         status: int = 200,
     ) -> None:
         self.numbers = numbers
-        self.stored = stored
         self.hears = hears
         self.status = status
         self.told: list[str | None] = []
-        self.looked = 0
 
     def run(self, steps: Steps[Sent]) -> Sent:
         result: object = None
@@ -70,12 +66,6 @@ class Server:
                 )
             case Read():
                 return Response(status=200)
-            case Look(leads=False):
-                self.looked += 1
-                if self.stored is None:
-                    return (Grant(index=-1),)
-                response = Response(status=200, headers=self.stored)
-                return (Grant(index=0, sample=Sample(response=response, draw="d")),)
             case _:
                 raise AssertionError(effect)
 
@@ -125,7 +115,7 @@ def test_the_first_samples_are_asked_for_as_ever() -> None:
 
     assert buy(server, [0, 1]).is_right
 
-    assert (server.told, server.looked) == ([None], 0)
+    assert server.told == [None]
 
 
 def test_who_is_known_is_told_of_the_first_too() -> None:
@@ -160,21 +150,16 @@ def test_who_turns_out_to_draw_by_number_is_asked_again() -> None:
     assert dropped != [bought.reply]
 
 
-def test_what_is_stored_tells_who_answered() -> None:
-    """Given the first sample of a server that draws by number, then a new process asks once."""
-    server = Server(stored=((FIRST_INDEX, "0"),))
+def test_what_is_mounted_is_asked_each_time() -> None:
+    """Given a mount that draws by number, when it is gone, then nothing of it counts any more."""
+    mounted: list[bool] = [True]
+    numbering = Numbering(lambda _: mounted[0] if mounted else None)
 
-    assert buy(server, [3]).is_right
+    assert buy(Server(), [3], numbering=numbering).is_right
+    assert numbering.knows(to(URL)) is True
+    mounted.clear()
 
-    assert server.told == ["3"]
-
-
-def test_what_is_stored_from_another_tells_nothing() -> None:
-    server = Server(numbers=False, stored=(("server", "x"),))
-
-    assert buy(server, [3]).is_right
-
-    assert (server.told, server.looked) == ([None], 1)
+    assert numbering.knows(to(URL)) is None
 
 
 @pytest.mark.parametrize("seed", [None, "7", True, 1.5])
