@@ -31,6 +31,9 @@ __all__ = ["Numbering", "Sent", "first_said", "renumbered", "sent", "without_our
 _REFUSAL = 300
 """From this status on an answer tells nothing of samples."""
 
+_DIGITS = 19
+"""Of 2**62, the largest number there is, and no more than Python reads."""
+
 
 class Numbering:
     """What is known of who answers, by address. Thread-safe: each step is one dictionary operation.
@@ -122,7 +125,7 @@ def renumbered(part: Response, question: Question, index: int) -> Response:
 def first_said(headers: Headers) -> int | None:
     """Return the number of the first sample that *headers* name, or None."""
     said = get_header(headers, FIRST_INDEX) or ""
-    return int(said) if said.isascii() and said.isdecimal() else None
+    return int(said) if _is_number(said) else None
 
 
 def without_ours(request: Request, *, numbers: bool = False) -> Request:
@@ -139,6 +142,10 @@ def without_ours(request: Request, *, numbers: bool = False) -> Request:
 
 def _with(headers: Headers, first: int) -> Headers:
     return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, str(first)))
+
+
+def _is_number(said: str) -> bool:
+    return said.isascii() and said.isdecimal() and len(said) <= _DIGITS
 
 
 def _base(request: Request) -> int:

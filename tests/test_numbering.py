@@ -236,7 +236,12 @@ def test_a_sample_says_its_own_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "number"), [("5", 5), ("", None), ("-1", None), ("x", None), ("\u00b2", None)]
+    ("said", "number"),
+    [
+        ("5", 5),
+        (str(2**62), 2**62),
+        *((said, None) for said in ("", "-1", "x", "\u00b2", "9" * 20, "9" * 5000)),
+    ],
 )
 def test_a_number_is_read(said: str, number: int | None) -> None:
     assert first_said(((FIRST_INDEX, said),)) == number
