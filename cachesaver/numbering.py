@@ -2,7 +2,8 @@
 
 Who has samples 0 to 2 of a question with a seed wants those from 3 on, and not the same three again.
 Our own endpoint (`cachesaver local`) takes the number of the first one in a header, and says it in what
-it answers to a seed: by that it is known. No other server is ever sent the header.
+it answers to a seed: by that it is known. No other server is ever sent the header. Where the samples of an
+answer of ours do not follow each other, it says the number of each, with commas between.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cachesaver.exchange import (
 )
 from cachesaver.identity import Question
 
-__all__ = ["Numbering", "Sent", "first_said", "renumbered", "sent", "without_ours"]
+__all__ = ["Numbering", "Sent", "first_said", "numbered", "renumbered", "sent", "without_ours"]
 
 _REFUSAL = 300
 """From this status on an answer tells nothing of samples."""
@@ -101,15 +102,16 @@ def sent(
     first = leads[0].index + _base(question.request)
     while True:
         knew = numbering.knows(request)
-        asked = replace(request, headers=_with(request.headers, first)) if knew else request
+        asked = replace(request, headers=_with(request.headers, str(first))) if knew else request
         reply = yield from Send(request=asked, count=len(leads))
         if reply.status >= _REFUSAL:
             return Sent(reply, is_right=True)
-        said = first_said(reply.headers)
-        numbering.learn(request, numbers=said is not None)
-        if said is None or (said == first and is_unbroken(leads)):
+        said = get_header(reply.headers, FIRST_INDEX)
+        numbers = said is not None and all(map(_is_number, said.split(",")))
+        numbering.learn(request, numbers=numbers)
+        if said is None or (said == str(first) and is_unbroken(leads)):
             return Sent(reply, is_right=True)
-        if knew or not is_unbroken(leads):
+        if knew or not numbers or not is_unbroken(leads):
             return Sent(reply, is_right=False)
         yield from Read(reply=reply)
         drop(reply)
@@ -119,7 +121,21 @@ def renumbered(part: Response, question: Question, index: int) -> Response:
     """Return *part*, sample *index* of *question*, as it would be had it been asked for alone."""
     if not _is_seeded(question.body) or first_said(part.headers) is None:
         return part
-    return replace(part, headers=_with(part.headers, index + _base(question.request)))
+    return replace(part, headers=_with(part.headers, str(index + _base(question.request))))
+
+
+def numbered(joined: Response, question: Question, parts: Sequence[Response]) -> Response:
+    """Return *joined*, made of *parts*, saying the numbers of all where they do not follow each other."""
+    if len(parts) < 2 or not _is_seeded(question.body):  # noqa: PLR2004  # of one, it is there
+        return joined
+    numbers = [first_said(part.headers) for part in parts]
+    known = [number for number in numbers if number is not None]
+    if not known:
+        return joined
+    first = known[0]
+    said = ",".join("?" if each is None else str(each) for each in numbers)
+    follows = numbers == [*range(first, first + len(numbers))]
+    return replace(joined, headers=_with(joined.headers, str(first) if follows else said))
 
 
 def first_said(headers: Headers) -> int | None:
@@ -140,8 +156,8 @@ def without_ours(request: Request, *, numbers: bool = False) -> Request:
     )
 
 
-def _with(headers: Headers, first: int) -> Headers:
-    return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, str(first)))
+def _with(headers: Headers, said: str) -> Headers:
+    return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, said))
 
 
 def _is_number(said: str) -> bool:

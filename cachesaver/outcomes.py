@@ -14,6 +14,7 @@ from cachesaver.effects import Send, Steps
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
+from cachesaver.numbering import numbered
 from cachesaver.ports import Dialect, Policy
 
 __all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "pass_through", "show"]
@@ -65,8 +66,9 @@ class Got:
 
 def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
     """Give the caller its samples in the form it asked for."""
+    parts = [each.sample.response for each in got]
     try:
-        response = _in_form(ask.question, [each.sample.response for each in got])
+        response = numbered(_in_form(ask.question, parts), ask.question, parts)
     except DialectError as error:
         if ask.policy is Policy.READ:
             raise

@@ -31,6 +31,7 @@ class Server:
 
     Args:
         hears: Whether it is told what is sent.
+        says: What it says of numbers whatever it is told; *once*: the first time.
     """
 
     def __init__(
@@ -39,10 +40,14 @@ class Server:
         numbers: bool = True,
         hears: bool = True,
         status: int = 200,
+        says: str | None = None,
+        once: bool = False,
     ) -> None:
         self.numbers = numbers
         self.hears = hears
         self.status = status
+        self.says = says
+        self.once = once
         self.told: list[str | None] = []
 
     def run(self, steps: Steps[Sent]) -> Sent:
@@ -59,6 +64,8 @@ class Server:
             case Send(request=request):
                 self.told.append(said := request.header(FIRST_INDEX))
                 first = said if said and self.hears else "0"
+                if self.says is not None and not (self.once and said):
+                    first = self.says
                 numbered = self.numbers and self.status == 200
                 headers = ((FIRST_INDEX, first),) if numbered else ()
                 return Reply(
@@ -188,6 +195,24 @@ def test_a_server_that_was_another_is_asked_anew_next_time() -> None:
     assert not buy(server, [3, 5], numbering=numbering).is_right
 
     assert numbering.must_be_unbroken(question())
+
+
+@pytest.mark.parametrize("said", ["0,2", "0,?", "9" * 5000, "00", "", "x"])
+def test_an_answer_that_says_anything_else_is_not_right(said: str) -> None:
+    """Given a gateway that joins samples with a gap, or nonsense, then nothing is kept."""
+    server, numbering = Server(says=said), known()
+
+    assert not buy(server, [0, 1], numbering=numbering).is_right
+
+    assert numbering.knows(to(URL)) is (said in {"0,2", "00"})
+
+
+def test_who_says_several_numbers_is_asked_for_those_that_are_wanted() -> None:
+    server, numbering = Server(says="0,2", once=True), Numbering()
+
+    assert buy(server, [0, 1], numbering=numbering).is_right
+
+    assert server.told == [None, "0"]
 
 
 def test_a_refusal_teaches_nothing() -> None:
