@@ -187,6 +187,10 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
         if _is_too_much(ask, leads, reply.status):
             return (yield from _alone(ask, reply, leads))
         return (yield from refused(ask, leads, reply))
+    if not is_right and any(not lead.own for lead in leads):
+        yield from Read(reply=reply)  # shown to nobody, it may not keep its connection
+        others(ask, reply)
+        return (yield from _rest(ask, leads, {}))
     kept = (yield from keep_reply(ask, leads, reply)) if is_right else others(ask, reply)
     if isinstance(kept, Through):
         if any(not lead.own for lead in leads):

@@ -130,19 +130,30 @@ def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = _unsettled) -> Ask
     )
 
 
-def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
-    """Given a server that is told which sample is meant and gives another, then nothing is stored."""
-    body = orjson.dumps({"q": "?", "seed": 1})
-    request = Request(method="POST", url="https://x.test/toy", body=body)
-    settled = list[Purchase]()
+def seeded(n: int, settled: list[Purchase]) -> Ask:
+    """Return what asks a server for *n* samples that is known to draw by number."""
+    request = Request(
+        method="POST", url="https://x.test/toy", body=orjson.dumps({"q": "?", "seed": 1, "n": n})
+    )
     asked = replace(
         ask(settle=lambda _, purchase: settled.append(purchase)),
         question=identify(request, Toy()),
         upstream=request,
     )
     asked.numbering.learn(request, numbers=True)
-    numbered = replace(whole("x"), headers=((FIRST_INDEX, "9"), *whole("x").headers))
-    provider = Provider(lambda _: numbered)
+    return asked
+
+
+def others_of(count: int) -> Response:
+    """Return other samples of the seed than those that anybody asks for."""
+    plain = generous(count)
+    return replace(plain, headers=((FIRST_INDEX, "9"), *plain.headers))
+
+
+def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
+    """Given a server that is told which sample is meant and gives another, then nothing is stored."""
+    settled = list[Purchase]()
+    asked, provider = seeded(1, settled), Provider(others_of)
 
     result = provider.run(buy(asked, leads(1)[0]))
 
@@ -150,6 +161,21 @@ def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
     assert (result.source, result.reply is not None) == (Source.BYPASSED, True)
     assert (provider.filled, provider.released) == ([], [(0, False)])
     assert [purchase.known for purchase in settled] == [False]
+
+
+def test_samples_of_another_number_for_several_keep_no_connection() -> None:
+    """Given a call for two requests that is answered wrong, then it is read, and each asks alone."""
+    settled = list[Purchase]()
+    asked, provider = seeded(1, settled), Provider(others_of)
+
+    result = provider.run(buy(asked, leads(1, 1)[0]))
+
+    assert isinstance(result, Through)
+    assert provider.asked == [2, 1]
+    assert [reply is result.reply for reply in provider.read] == [False]
+    assert provider.released == [(1, True), (0, False)]
+    assert asked.limits.most(asked.question) is None
+    assert [purchase.known for purchase in settled] == [False, False]
 
 
 def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:
