@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cachesaver.batching import Errand, Lead, calls
-from cachesaver.effects import Fill, Note, Read, Release, Steps, Together
+from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.estimates import model_of
@@ -36,6 +36,7 @@ __all__ = [
     "keep_reply",
     "noted",
     "others",
+    "pass_through",
     "recorded_refusal",
     "refused",
     "release",
@@ -196,6 +197,10 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
         if any(not lead.own for lead in leads):
             return (yield from _apart(ask, leads))
         yield from release(ask, leads)
+        if len(leads) < question.count:  # it has fewer choices than the caller asked for
+            if kept.read is None:
+                yield from Read(reply=reply)
+            return (yield from pass_through(ask, kept.why))
         return kept
     ask.limits.gave(question, len(leads), len(kept))
     return (yield from _rest(ask, [lead for lead in leads if lead.index not in kept], kept))
@@ -216,6 +221,13 @@ def others(ask: Ask, reply: Reply | AsyncReply) -> Through:
     """Pass on *reply*, whose samples are others than those asked for."""
     ask.settle(reply, Purchase(known=False))
     return Through(reply=reply, source=Source.BYPASSED, why="other samples of the seed")
+
+
+def pass_through(ask: Ask, why: str) -> Steps[Through]:
+    """Send the request as it came, and show the answer as it comes; stored nowhere."""
+    reply = yield from Send(request=ask.upstream, count=ask.question.count)
+    ask.settle(reply, Purchase(known=False))
+    return Through(reply=reply, source=Source.BYPASSED, why=why)
 
 
 def _is_too_much(ask: Ask, leads: Sequence[Lead], status: int) -> bool:

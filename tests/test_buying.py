@@ -178,6 +178,22 @@ def test_samples_of_another_number_for_several_keep_no_connection() -> None:
     assert [purchase.known for purchase in settled] == [False, False]
 
 
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_who_asks_for_three_is_never_shown_two(*, is_numbered: bool) -> None:
+    """Given one of three in the store, when the other two cannot be kept, then all are asked for."""
+    asked = seeded(3, [])
+    provider = Provider(lambda n: others_of(n) if is_numbered else whole(*["unsplittable"] * n))
+
+    result = provider.run(buy(asked, leads(3)[0][1:]))
+
+    assert isinstance(result, Through)
+    assert result.source is Source.BYPASSED
+    assert provider.asked == [2, 3]
+    assert [reply is result.reply for reply in provider.read] == [False]
+    assert provider.filled == []
+    assert provider.released == [(1, False), (2, False)]
+
+
 def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:
     errand = Errand[object]()
     made = [
