@@ -20,7 +20,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
-from cachesaver.numbering import Numbering, Sent, renumbered, sent
+from cachesaver.numbering import Numbering, Sent, renumbered, sent, without_ours
 from cachesaver.ports import Grant, KeepsErrors, Policy, Run
 from cachesaver.redaction import hides_credentials, redact_response
 
@@ -127,6 +127,11 @@ class Ask:
     advice: Callable[[], str] = field(default=str, repr=False)
     notes: KeepsErrors | None = field(default=None, repr=False)
 
+    @property
+    def live(self) -> Request:
+        """The request as its client made it, for what is stored nowhere: its number is its own."""
+        return without_ours(self.question.request, numbers=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Through:
@@ -225,7 +230,7 @@ def others(ask: Ask, reply: Reply | AsyncReply) -> Through:
 
 def pass_through(ask: Ask, why: str) -> Steps[Through]:
     """Send the request as it came, and show the answer as it comes; stored nowhere."""
-    reply = yield from Send(request=ask.upstream, count=ask.question.count)
+    reply = yield from Send(request=ask.live, count=ask.question.count)
     ask.settle(reply, Purchase(known=False))
     return Through(reply=reply, source=Source.BYPASSED, why=why)
 

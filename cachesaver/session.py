@@ -48,7 +48,7 @@ from cachesaver.lineage import Drawn
 from cachesaver.locks import Lock, when_free
 from cachesaver.mounts import mount_of
 from cachesaver.nearest import nearest
-from cachesaver.numbering import Numbering
+from cachesaver.numbering import Numbering, without_ours
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Sealed, Send, Store
@@ -286,7 +286,7 @@ class Session:
         ask = self._ask(request, blocking=True)
         if isinstance(ask, _Left):
             with ask.going():
-                return send(self._numbering.upstream(request))
+                return send(without_ours(request, numbers=True))
         line = Line(send)
         try:
             outcome = self._engine.run(answer(ask), line)
@@ -306,7 +306,7 @@ class Session:
         ask = self._ask(request, blocking=False)
         if isinstance(ask, _Left):
             with ask.going():
-                return await send(self._numbering.upstream(request))
+                return await send(without_ours(request, numbers=True))
         line = Line(
             send,
             # What is half read is of no use to anybody: a stream ends with its reader.
@@ -526,7 +526,7 @@ def _by_a_mount(request: Request) -> bool | None:
 
 
 def _whole(ask: Ask) -> SendEffect:
-    return SendEffect(request=ask.upstream, count=ask.question.count)
+    return SendEffect(request=ask.live, count=ask.question.count)
 
 
 def _client_module(inner: Any) -> Any:

@@ -10,7 +10,16 @@ import orjson
 import pytest
 
 from cachesaver.batching import Errand, Lead
-from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy, sample_of
+from cachesaver.buying import (
+    Ask,
+    Purchase,
+    Source,
+    Through,
+    _unsettled,
+    buy,
+    pass_through,
+    sample_of,
+)
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.routing import FIRST_INDEX
@@ -192,6 +201,18 @@ def test_who_asks_for_three_is_never_shown_two(*, is_numbered: bool) -> None:
     assert [reply is result.reply for reply in provider.read] == [False]
     assert provider.filled == []
     assert provider.released == [(1, False), (2, False)]
+
+
+def test_what_is_passed_through_says_what_its_program_says() -> None:
+    """Given a program that says from which sample on, when none can be kept, then it is asked so."""
+    said = ((FIRST_INDEX, "5"), ("x-cachesaver-request-id", "a"))
+    asked = ask()
+    theirs = replace(asked.question, request=replace(asked.upstream, headers=said))
+
+    sent = next(pass_through(replace(asked, question=theirs), "why"))
+
+    assert isinstance(sent, Send)
+    assert sent.request.headers == said[:1]
 
 
 def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:

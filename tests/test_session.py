@@ -572,3 +572,25 @@ class TestSamplesByNumber:
             session.answer(request(SEEDED), foreign.send)
 
         assert (local.told, foreign.told) == (["0"], [None])
+
+    @pytest.mark.parametrize("what", ["several prompts", "a store that fails", "kept out"])
+    def test_what_goes_out_live_says_what_its_program_says(self, what: str) -> None:
+        """Given a program that says from which sample on, then it gets no other where nothing is kept."""
+        server, numbers = Drawing(), {"x-cachesaver-first-index": "5"}
+        failing = what == "a store that fails"
+        with Session.open(
+            store=BrokenStore("acquire") if failing else "memory://",
+            match=(lambda _: False) if what == "kept out" else None,
+        ) as session:
+            if what == "several prompts":
+                body = {"model": "m", "prompt": ["a", "b"], "seed": 3}
+                url = "https://api.openai.com/v1/completions"
+                asked = request(body, url, **numbers, **{"x-cachesaver-request-id": "a"})
+            else:
+                asked = request(SEEDED, **numbers, **{"x-cachesaver-request-id": "a"})
+            blocking = session.answer(asked, server.send)
+            waiting = asyncio.run(session.aanswer(asked, server.asend))
+
+        assert (blocking.status, waiting.status) == (200, 200)
+        assert server.told == ["5", "5"]
+        assert [each.header("x-cachesaver-request-id") for each in server.asked] == [None, None]
