@@ -105,14 +105,19 @@ def _longer(known: Document, new: list[dict[str, Any]], refused: list[dict[str, 
 
 
 def _new(there: Iterable[dict[str, Any]], coming: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what of *coming* is not there, as often as it is not."""
+    """Return what of *coming* is not there, as often as it is not; of a sample's number, once is enough."""
     left, new = list(there), list[dict[str, Any]]()
+    numbers = {_number(each) for each in left} - {None}
     for each in coming:
         if each in left:
             left.remove(each)
-        else:
+        elif _number(each) not in numbers:
             new.append(each)
     return new
+
+
+def _number(member: dict[str, Any]) -> int | None:
+    return first_said(tuple(dict(member.get("headers", {})).items()))
 
 
 def add_to_store(store: Store, answers: Iterable[Answer]) -> int:

@@ -125,6 +125,15 @@ def test_a_sample_of_a_seed_goes_to_its_place_or_nowhere(
     assert found == stored
 
 
+def test_a_sample_of_a_seed_is_added_to_a_cassette_once(tmp_path: Path) -> None:
+    """Given two recordings of one seed, then sample i of the list is sample i of the seed."""
+    path = tmp_path / "a.cassette"
+
+    assert [add_to_cassette(path, numbered(*range(n))) for n in (2, 4, 3)] == [2, 2, 0]
+
+    assert texts(list(answers_in(path))) == [("b", str(number)) for number in range(4)]
+
+
 def test_what_is_there_stays_in_front(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "a.cassette"
     more = [answer("b", "9"), answer("b", "1"), answer("c", "1")]
