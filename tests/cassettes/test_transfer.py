@@ -118,9 +118,7 @@ def test_a_sample_of_a_seed_goes_to_its_place_or_nowhere(
         add_to_store(store, numbered(*numbers, first=first))
 
     fingerprint = numbered(0)[0].fingerprint
-    found = {
-        index: int(sample.response.chunks[1]) for index, sample in store.samples(fingerprint)
-    }
+    found = {index: int(sample.response.chunks[1]) for index, sample in store.samples(fingerprint)}
     store.close()
     assert found == stored
 
