@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cachesaver.batching import Errand, Lead, calls
-from cachesaver.effects import Fill, Note, Read, Release, Steps, Together
+from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError
 from cachesaver.estimates import model_of
@@ -20,7 +20,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
-from cachesaver.numbering import Numbering, Sent, renumbered, sent
+from cachesaver.numbering import Numbering, Sent, renumbered, sent, without_ours
 from cachesaver.ports import Grant, KeepsErrors, Policy, Run
 from cachesaver.redaction import hides_credentials, redact_response
 
@@ -36,6 +36,7 @@ __all__ = [
     "keep_reply",
     "noted",
     "others",
+    "pass_through",
     "recorded_refusal",
     "refused",
     "release",
@@ -126,6 +127,11 @@ class Ask:
     advice: Callable[[], str] = field(default=str, repr=False)
     notes: KeepsErrors | None = field(default=None, repr=False)
 
+    @property
+    def live(self) -> Request:
+        """The request as its client made it, for what is stored nowhere: its number is its own."""
+        return without_ours(self.question.request, numbers=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Through:
@@ -187,11 +193,19 @@ def _call(ask: Ask, leads: Sequence[Lead]) -> Steps[Bought | Through]:
         if _is_too_much(ask, leads, reply.status):
             return (yield from _alone(ask, reply, leads))
         return (yield from refused(ask, leads, reply))
+    if not is_right and any(not lead.own for lead in leads):
+        yield from Read(reply=reply)  # shown to nobody, it may not keep its connection
+        others(ask, reply)
+        return (yield from _rest(ask, leads, {}))
     kept = (yield from keep_reply(ask, leads, reply)) if is_right else others(ask, reply)
     if isinstance(kept, Through):
         if any(not lead.own for lead in leads):
             return (yield from _apart(ask, leads))
         yield from release(ask, leads)
+        if len(leads) < question.count:  # it has fewer choices than the caller asked for
+            if kept.read is None:
+                yield from Read(reply=reply)
+            return (yield from pass_through(ask, kept.why))
         return kept
     ask.limits.gave(question, len(leads), len(kept))
     return (yield from _rest(ask, [lead for lead in leads if lead.index not in kept], kept))
@@ -212,6 +226,13 @@ def others(ask: Ask, reply: Reply | AsyncReply) -> Through:
     """Pass on *reply*, whose samples are others than those asked for."""
     ask.settle(reply, Purchase(known=False))
     return Through(reply=reply, source=Source.BYPASSED, why="other samples of the seed")
+
+
+def pass_through(ask: Ask, why: str) -> Steps[Through]:
+    """Send the request as it came, and show the answer as it comes; stored nowhere."""
+    reply = yield from Send(request=ask.live, count=ask.question.count)
+    ask.settle(reply, Purchase(known=False))
+    return Through(reply=reply, source=Source.BYPASSED, why=why)
 
 
 def _is_too_much(ask: Ask, leads: Sequence[Lead], status: int) -> bool:

@@ -18,6 +18,7 @@ from cachesaver.buying import (
     Through,
     is_refused_for_good,
     noted,
+    pass_through,
     recorded_refusal,
     sample_of,
     usage_of,
@@ -27,7 +28,7 @@ from cachesaver.encoding import decoded
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
-from cachesaver.outcomes import Got, Outcome, Served, not_recorded, pass_through
+from cachesaver.outcomes import Got, Outcome, Served, not_recorded
 from cachesaver.ports import Grant, Policy
 
 __all__ = ["look_up"]

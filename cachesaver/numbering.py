@@ -2,7 +2,8 @@
 
 Who has samples 0 to 2 of a question with a seed wants those from 3 on, and not the same three again.
 Our own endpoint (`cachesaver local`) takes the number of the first one in a header, and says it in what
-it answers to a seed: by that it is known. No other server is ever sent the header.
+it answers to a seed: by that it is known. No other server is ever sent the header. Where the samples of an
+answer of ours do not follow each other, it says the number of each, with commas between.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cachesaver.batching import Lead, is_unbroken
 from cachesaver.dialects.routing import FIRST_INDEX
-from cachesaver.effects import Look, Read, Send, Steps
+from cachesaver.effects import Read, Send, Steps
 from cachesaver.exchange import (
     AsyncReply,
     Headers,
@@ -26,33 +27,44 @@ from cachesaver.exchange import (
 )
 from cachesaver.identity import Question
 
-__all__ = ["Numbering", "Sent", "first_said", "renumbered", "sent", "without_ours"]
+__all__ = ["Numbering", "Sent", "first_said", "numbered", "renumbered", "sent", "without_ours"]
 
 _REFUSAL = 300
 """From this status on an answer tells nothing of samples."""
 
+_DIGITS = 19
+"""Of 2**62, the largest number there is, and no more than Python reads."""
+
 
 class Numbering:
-    """What is known of servers, by origin. Thread-safe: each step is one dictionary operation."""
+    """What is known of who answers, by address. Thread-safe: each step is one dictionary operation.
 
-    def __init__(self) -> None:
+    Args:
+        here: Tells of a request that is answered in this process whether by number; else None. It is
+            asked each time, for what is mounted now may be gone, and a server there, the next time.
+    """
+
+    def __init__(self, here: Callable[[Request], bool | None] = lambda _: None) -> None:
+        self._here = here
         self._known: dict[str, bool] = {}
 
-    def learn(self, url: str, *, numbers: bool) -> None:
-        """Note whether the server of *url* draws by number."""
-        self._known[_origin(url)] = numbers
+    def learn(self, request: Request, *, numbers: bool) -> None:
+        """Note whether the server at the address of *request* draws by number."""
+        if self._here(request) is None:
+            self._known[_address(request)] = numbers
 
-    def knows(self, url: str) -> bool | None:
-        """Tell whether the server of *url* draws by number; None: it has not been seen to answer."""
-        return self._known.get(_origin(url))
+    def knows(self, request: Request) -> bool | None:
+        """Tell whether who answers *request* draws by number; None: it has not been seen to answer."""
+        numbers = self._here(request)
+        return self._known.get(_address(request)) if numbers is None else numbers
 
     def must_be_unbroken(self, question: Question) -> bool:
         """Tell whether one call for *question* may ask only for samples that follow each other."""
-        return _is_seeded(question.body) and self.knows(question.request.url) is not False
+        return _is_seeded(question.body) and self.knows(question.request) is not False
 
     def upstream(self, request: Request) -> Request:
         """Return *request* less the headers that are for us and not for its server."""
-        return without_ours(request, numbers=bool(self.knows(request.url)))
+        return without_ours(request, numbers=bool(self.knows(request)))
 
 
 class Sent(NamedTuple):
@@ -87,43 +99,49 @@ def sent(
     request = question.dialect.ask(upstream, question.body, len(leads))
     if not _is_seeded(question.body):
         return Sent((yield from Send(request=request, count=len(leads))), is_right=True)
-    first, url = leads[0].index + _base(question.request), request.url
-    if first and numbering.knows(url) is None:
-        yield from _recall(question, leads[0], numbering)
+    first = leads[0].index + _base(question.request)
     while True:
-        knew = numbering.knows(url)
-        asked = replace(request, headers=_with(request.headers, first)) if knew else request
+        knew = numbering.knows(request)
+        asked = replace(request, headers=_with(request.headers, str(first))) if knew else request
         reply = yield from Send(request=asked, count=len(leads))
         if reply.status >= _REFUSAL:
             return Sent(reply, is_right=True)
-        said = first_said(reply.headers)
-        numbering.learn(url, numbers=said is not None)
-        if said is None or (said == first and is_unbroken(leads)):
+        said = get_header(reply.headers, FIRST_INDEX)
+        numbers = said is not None and all(map(_is_number, said.split(",")))
+        numbering.learn(request, numbers=numbers)
+        if said is None or (said == str(first) and is_unbroken(leads)):
             return Sent(reply, is_right=True)
-        if knew or not is_unbroken(leads):
+        if knew or not numbers or not is_unbroken(leads):
             return Sent(reply, is_right=False)
         yield from Read(reply=reply)
         drop(reply)
-
-
-def _recall(question: Question, lead: Lead, numbering: Numbering) -> Steps[None]:
-    """See by the first sample of *question*, if it is stored, who answers it."""
-    (grant,) = yield from Look(run=lead.run, fingerprints=(question.fingerprint,), leads=False)
-    if grant.sample is not None and first_said(grant.sample.response.headers) is not None:
-        numbering.learn(question.request.url, numbers=True)
 
 
 def renumbered(part: Response, question: Question, index: int) -> Response:
     """Return *part*, sample *index* of *question*, as it would be had it been asked for alone."""
     if not _is_seeded(question.body) or first_said(part.headers) is None:
         return part
-    return replace(part, headers=_with(part.headers, index + _base(question.request)))
+    return replace(part, headers=_with(part.headers, str(index + _base(question.request))))
+
+
+def numbered(joined: Response, question: Question, parts: Sequence[Response]) -> Response:
+    """Return *joined*, made of *parts*, saying the numbers of all where they do not follow each other."""
+    if len(parts) < 2 or not _is_seeded(question.body):  # noqa: PLR2004  # of one, it is there
+        return joined
+    numbers = [first_said(part.headers) for part in parts]
+    known = [number for number in numbers if number is not None]
+    if not known:
+        return joined
+    first = known[0]
+    said = ",".join("?" if each is None else str(each) for each in numbers)
+    follows = numbers == [*range(first, first + len(numbers))]
+    return replace(joined, headers=_with(joined.headers, str(first) if follows else said))
 
 
 def first_said(headers: Headers) -> int | None:
     """Return the number of the first sample that *headers* name, or None."""
     said = get_header(headers, FIRST_INDEX) or ""
-    return int(said) if said.isascii() and said.isdecimal() else None
+    return int(said) if _is_number(said) else None
 
 
 def without_ours(request: Request, *, numbers: bool = False) -> Request:
@@ -138,8 +156,12 @@ def without_ours(request: Request, *, numbers: bool = False) -> Request:
     )
 
 
-def _with(headers: Headers, first: int) -> Headers:
-    return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, str(first)))
+def _with(headers: Headers, said: str) -> Headers:
+    return (*without_headers(headers, (FIRST_INDEX,)), (FIRST_INDEX, said))
+
+
+def _is_number(said: str) -> bool:
+    return said.isascii() and said.isdecimal() and len(said) <= _DIGITS
 
 
 def _base(request: Request) -> int:
@@ -152,6 +174,7 @@ def _is_seeded(body: Mapping[str, object]) -> bool:
     return isinstance(seed, int) and not isinstance(seed, bool)
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _address(request: Request) -> str:
+    """Return the part of the URL that says who answers: behind one host there may be several."""
+    parts = urlsplit(request.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"

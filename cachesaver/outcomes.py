@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cachesaver.buying import Ask, Purchase, Source, Through
+from cachesaver.buying import Ask, Source, Through, pass_through
 from cachesaver.differences import difference
-from cachesaver.effects import Send, Steps
+from cachesaver.effects import Steps
 from cachesaver.errors import DialectError, NotRecordedError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
+from cachesaver.numbering import numbered
 from cachesaver.ports import Dialect, Policy
 
-__all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "pass_through", "show"]
+__all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "show"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,9 @@ class Got:
 
 def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
     """Give the caller its samples in the form it asked for."""
+    parts = [each.sample.response for each in got]
     try:
-        response = _in_form(ask.question, [each.sample.response for each in got])
+        response = numbered(_in_form(ask.question, parts), ask.question, parts)
     except DialectError as error:
         if ask.policy is Policy.READ:
             raise
@@ -78,13 +80,6 @@ def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
         indexes=tuple(each.index for each in got),
         samples=tuple(each.sample for each in got),
     )
-
-
-def pass_through(ask: Ask, why: str) -> Steps[Through]:
-    """Send the request as it came, and show the answer as it comes; stored nowhere."""
-    reply = yield from Send(request=ask.upstream, count=ask.question.count)
-    ask.settle(reply, Purchase(known=False))
-    return Through(reply=reply, source=Source.BYPASSED, why=why)
 
 
 def _in_form(question: Question, responses: list[Response]) -> Response:

@@ -48,7 +48,7 @@ from cachesaver.lineage import Drawn
 from cachesaver.locks import Lock, when_free
 from cachesaver.mounts import mount_of
 from cachesaver.nearest import nearest
-from cachesaver.numbering import Numbering
+from cachesaver.numbering import Numbering, without_ours
 from cachesaver.outcomes import Outcome, Passing
 from cachesaver.pipeline import answer
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Sealed, Send, Store
@@ -101,7 +101,7 @@ class Session:
         self._engine = self._started(owner)
         self._tally = Tally()
         self._limits = Limits()
-        self._numbering = Numbering()
+        self._numbering = Numbering(_by_a_mount)
         gathers = chosen.mode in (Mode.CACHE, Mode.REFRESH) and chosen.window.gathers
         self._gathers = {
             blocking: gathers and gathers(blocking=blocking) for blocking in (True, False)
@@ -286,7 +286,7 @@ class Session:
         ask = self._ask(request, blocking=True)
         if isinstance(ask, _Left):
             with ask.going():
-                return send(self._upstream(request))
+                return send(without_ours(request, numbers=True))
         line = Line(send)
         try:
             outcome = self._engine.run(answer(ask), line)
@@ -306,7 +306,7 @@ class Session:
         ask = self._ask(request, blocking=False)
         if isinstance(ask, _Left):
             with ask.going():
-                return await send(self._upstream(request))
+                return await send(without_ours(request, numbers=True))
         line = Line(
             send,
             # What is half read is of no use to anybody: a stream ends with its reader.
@@ -393,7 +393,7 @@ class Session:
         fixed = question.dialect.deterministic
         return Ask(
             question=question,
-            upstream=self._upstream(request),
+            upstream=self._numbering.upstream(request),
             run=run,
             drawn=Drawn() if fixed else _drawn(family, request, question),
             inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
@@ -411,12 +411,6 @@ class Session:
             notes=self._notes,
             advice=getattr(self.store, "advice", str),
         )
-
-    def _upstream(self, request: Request) -> Request:
-        """Return *request* as its server is to see it."""
-        if (mounted := mount_of(request)) is not None:
-            self._numbering.learn(request.url, numbers=mounted.numbers)
-        return self._numbering.upstream(request)
 
     def _can_be_shared(self, question: Question) -> bool:
         """Tell whether one call may ask for more samples of *question* than it does itself."""
@@ -525,8 +519,14 @@ def _seen_through_sdks() -> Generator[None]:
         raise let_through(error) from None
 
 
+def _by_a_mount(request: Request) -> bool | None:
+    """Tell whether what is mounted in this process draws by number; None: nothing there is."""
+    mounted = mount_of(request)
+    return None if mounted is None else mounted.numbers
+
+
 def _whole(ask: Ask) -> SendEffect:
-    return SendEffect(request=ask.upstream, count=ask.question.count)
+    return SendEffect(request=ask.live, count=ask.question.count)
 
 
 def _client_module(inner: Any) -> Any:

@@ -10,7 +10,16 @@ import orjson
 import pytest
 
 from cachesaver.batching import Errand, Lead
-from cachesaver.buying import Ask, Purchase, Source, Through, _unsettled, buy, sample_of
+from cachesaver.buying import (
+    Ask,
+    Purchase,
+    Source,
+    Through,
+    _unsettled,
+    buy,
+    pass_through,
+    sample_of,
+)
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.routing import FIRST_INDEX
@@ -130,19 +139,30 @@ def ask(n: int = 1, settle: Callable[[Any, Purchase], None] = _unsettled) -> Ask
     )
 
 
-def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
-    """Given a server that is told which sample is meant and gives another, then nothing is stored."""
-    body = orjson.dumps({"q": "?", "seed": 1})
-    request = Request(method="POST", url="https://x.test/toy", body=body)
-    settled = list[Purchase]()
+def seeded(n: int, settled: list[Purchase]) -> Ask:
+    """Return what asks a server for *n* samples that is known to draw by number."""
+    request = Request(
+        method="POST", url="https://x.test/toy", body=orjson.dumps({"q": "?", "seed": 1, "n": n})
+    )
     asked = replace(
         ask(settle=lambda _, purchase: settled.append(purchase)),
         question=identify(request, Toy()),
         upstream=request,
     )
-    asked.numbering.learn(request.url, numbers=True)
-    numbered = replace(whole("x"), headers=((FIRST_INDEX, "9"), *whole("x").headers))
-    provider = Provider(lambda _: numbered)
+    asked.numbering.learn(request, numbers=True)
+    return asked
+
+
+def others_of(count: int) -> Response:
+    """Return other samples of the seed than those that anybody asks for."""
+    plain = generous(count)
+    return replace(plain, headers=((FIRST_INDEX, "9"), *plain.headers))
+
+
+def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
+    """Given a server that is told which sample is meant and gives another, then nothing is stored."""
+    settled = list[Purchase]()
+    asked, provider = seeded(1, settled), Provider(others_of)
 
     result = provider.run(buy(asked, leads(1)[0]))
 
@@ -150,6 +170,49 @@ def test_samples_of_another_number_are_passed_on_and_not_kept() -> None:
     assert (result.source, result.reply is not None) == (Source.BYPASSED, True)
     assert (provider.filled, provider.released) == ([], [(0, False)])
     assert [purchase.known for purchase in settled] == [False]
+
+
+def test_samples_of_another_number_for_several_keep_no_connection() -> None:
+    """Given a call for two requests that is answered wrong, then it is read, and each asks alone."""
+    settled = list[Purchase]()
+    asked, provider = seeded(1, settled), Provider(others_of)
+
+    result = provider.run(buy(asked, leads(1, 1)[0]))
+
+    assert isinstance(result, Through)
+    assert provider.asked == [2, 1]
+    assert [reply is result.reply for reply in provider.read] == [False]
+    assert provider.released == [(1, True), (0, False)]
+    assert asked.limits.most(asked.question) is None
+    assert [purchase.known for purchase in settled] == [False, False]
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_who_asks_for_three_is_never_shown_two(*, is_numbered: bool) -> None:
+    """Given one of three in the store, when the other two cannot be kept, then all are asked for."""
+    asked = seeded(3, [])
+    provider = Provider(lambda n: others_of(n) if is_numbered else whole(*["unsplittable"] * n))
+
+    result = provider.run(buy(asked, leads(3)[0][1:]))
+
+    assert isinstance(result, Through)
+    assert result.source is Source.BYPASSED
+    assert provider.asked == [2, 3]
+    assert [reply is result.reply for reply in provider.read] == [False]
+    assert provider.filled == []
+    assert provider.released == [(1, False), (2, False)]
+
+
+def test_what_is_passed_through_says_what_its_program_says() -> None:
+    """Given a program that says from which sample on, when none can be kept, then it is asked so."""
+    said = ((FIRST_INDEX, "5"), ("x-cachesaver-request-id", "a"))
+    asked = ask()
+    theirs = replace(asked.question, request=replace(asked.upstream, headers=said))
+
+    sent = next(pass_through(replace(asked, question=theirs), "why"))
+
+    assert isinstance(sent, Send)
+    assert sent.request.headers == said[:1]
 
 
 def leads(own: int, others: int = 0) -> tuple[list[Lead], Errand[object]]:

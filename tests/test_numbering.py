@@ -11,11 +11,11 @@ import pytest
 from cachesaver.batching import Lead
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.routing import FIRST_INDEX
-from cachesaver.effects import Effect, Look, Read, Send, Steps
-from cachesaver.exchange import Headers, Reply, Request, Response, Sample
+from cachesaver.effects import Effect, Read, Send, Steps
+from cachesaver.exchange import Headers, Reply, Request, Response
 from cachesaver.identity import Question, identify
 from cachesaver.numbering import Numbering, Sent, first_said, renumbered, sent, without_ours
-from cachesaver.ports import Grant, Run
+from cachesaver.ports import Run
 
 RUN = Run(id="r", namespace="ns")
 URL = "http://127.0.0.1:8126/v1/toy"
@@ -30,24 +30,25 @@ class Server:
     """Draws by number, if it *numbers*; remembers what it was told.
 
     Args:
-        stored: The headers of sample 0, where it is stored.
         hears: Whether it is told what is sent.
+        says: What it says of numbers whatever it is told; *once*: the first time.
     """
 
     def __init__(
         self,
         *,
         numbers: bool = True,
-        stored: Headers | None = None,
         hears: bool = True,
         status: int = 200,
+        says: str | None = None,
+        once: bool = False,
     ) -> None:
         self.numbers = numbers
-        self.stored = stored
         self.hears = hears
         self.status = status
+        self.says = says
+        self.once = once
         self.told: list[str | None] = []
-        self.looked = 0
 
     def run(self, steps: Steps[Sent]) -> Sent:
         result: object = None
@@ -63,6 +64,8 @@ class Server:
             case Send(request=request):
                 self.told.append(said := request.header(FIRST_INDEX))
                 first = said if said and self.hears else "0"
+                if self.says is not None and not (self.once and said):
+                    first = self.says
                 numbered = self.numbers and self.status == 200
                 headers = ((FIRST_INDEX, first),) if numbered else ()
                 return Reply(
@@ -70,12 +73,6 @@ class Server:
                 )
             case Read():
                 return Response(status=200)
-            case Look(leads=False):
-                self.looked += 1
-                if self.stored is None:
-                    return (Grant(index=-1),)
-                response = Response(status=200, headers=self.stored)
-                return (Grant(index=0, sample=Sample(response=response, draw="d")),)
             case _:
                 raise AssertionError(effect)
 
@@ -104,8 +101,12 @@ def buy(
 
 def known(*, numbers: bool = True) -> Numbering:
     numbering = Numbering()
-    numbering.learn(URL, numbers=numbers)
+    numbering.learn(to(URL), numbers=numbers)
     return numbering
+
+
+def to(url: str) -> Request:
+    return Request(method="POST", url=url)
 
 
 def test_who_is_known_to_draw_by_number_is_told_the_number() -> None:
@@ -121,7 +122,7 @@ def test_the_first_samples_are_asked_for_as_ever() -> None:
 
     assert buy(server, [0, 1]).is_right
 
-    assert (server.told, server.looked) == ([None], 0)
+    assert server.told == [None]
 
 
 def test_who_is_known_is_told_of_the_first_too() -> None:
@@ -141,7 +142,7 @@ def test_another_server_is_never_told() -> None:
     assert buy(server, [4], numbering=numbering).is_right
 
     assert server.told == [None, None]
-    assert numbering.knows(URL) is False
+    assert numbering.knows(to(URL)) is False
 
 
 def test_who_turns_out_to_draw_by_number_is_asked_again() -> None:
@@ -156,21 +157,16 @@ def test_who_turns_out_to_draw_by_number_is_asked_again() -> None:
     assert dropped != [bought.reply]
 
 
-def test_what_is_stored_tells_who_answered() -> None:
-    """Given the first sample of a server that draws by number, then a new process asks once."""
-    server = Server(stored=((FIRST_INDEX, "0"),))
+def test_what_is_mounted_is_asked_each_time() -> None:
+    """Given a mount that draws by number, when it is gone, then nothing of it counts any more."""
+    mounted: list[bool] = [True]
+    numbering = Numbering(lambda _: mounted[0] if mounted else None)
 
-    assert buy(server, [3]).is_right
+    assert buy(Server(), [3], numbering=numbering).is_right
+    assert numbering.knows(to(URL)) is True
+    mounted.clear()
 
-    assert server.told == ["3"]
-
-
-def test_what_is_stored_from_another_tells_nothing() -> None:
-    server = Server(numbers=False, stored=(("server", "x"),))
-
-    assert buy(server, [3]).is_right
-
-    assert (server.told, server.looked) == ([None], 1)
+    assert numbering.knows(to(URL)) is None
 
 
 @pytest.mark.parametrize("seed", [None, "7", True, 1.5])
@@ -201,12 +197,30 @@ def test_a_server_that_was_another_is_asked_anew_next_time() -> None:
     assert numbering.must_be_unbroken(question())
 
 
+@pytest.mark.parametrize("said", ["0,2", "0,?", "9" * 5000, "00", "", "x"])
+def test_an_answer_that_says_anything_else_is_not_right(said: str) -> None:
+    """Given a gateway that joins samples with a gap, or nonsense, then nothing is kept."""
+    server, numbering = Server(says=said), known()
+
+    assert not buy(server, [0, 1], numbering=numbering).is_right
+
+    assert numbering.knows(to(URL)) is (said in {"0,2", "00"})
+
+
+def test_who_says_several_numbers_is_asked_for_those_that_are_wanted() -> None:
+    server, numbering = Server(says="0,2", once=True), Numbering()
+
+    assert buy(server, [0, 1], numbering=numbering).is_right
+
+    assert server.told == [None, "0"]
+
+
 def test_a_refusal_teaches_nothing() -> None:
     server, numbering = Server(status=429), known()
 
     assert buy(server, [3], numbering=numbering).is_right
 
-    assert numbering.knows(URL) is True
+    assert numbering.knows(to(URL)) is True
 
 
 def test_samples_from_a_number_on_are_counted_from_there() -> None:
@@ -228,9 +242,11 @@ def test_a_gap_is_minded_until_the_server_is_known_not_to() -> None:
     assert not known().must_be_unbroken(question(None))
 
 
-def test_what_is_known_is_of_one_origin() -> None:
-    assert known().knows("http://127.0.0.1:8126/other") is True
-    assert known().knows("http://127.0.0.1:8127/v1/toy") is None
+def test_what_is_known_is_of_one_address() -> None:
+    """Given a proxy before several servers, then what one of its paths said tells nothing of others."""
+    assert known().knows(to(f"{URL}?a=b")) is True
+    assert known().knows(to("http://127.0.0.1:8126/other")) is None
+    assert known().knows(to("http://127.0.0.1:8127/v1/toy")) is None
 
 
 def test_a_sample_says_its_own_number() -> None:
@@ -245,7 +261,12 @@ def test_a_sample_says_its_own_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "number"), [("5", 5), ("", None), ("-1", None), ("x", None), ("\u00b2", None)]
+    ("said", "number"),
+    [
+        ("5", 5),
+        (str(2**62), 2**62),
+        *((said, None) for said in ("", "-1", "x", "\u00b2", "9" * 20, "9" * 5000)),
+    ],
 )
 def test_a_number_is_read(said: str, number: int | None) -> None:
     assert first_said(((FIRST_INDEX, said),)) == number

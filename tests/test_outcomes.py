@@ -10,9 +10,10 @@ import pytest
 
 from cachesaver.buying import Ask, Source, Through
 from cachesaver.dialects.openai_chat import CompatibleChat
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.effects import Send
 from cachesaver.errors import DialectError
-from cachesaver.exchange import Request, Response, Sample
+from cachesaver.exchange import Headers, Request, Response, Sample
 from cachesaver.identity import Question, identify, questions_body
 from cachesaver.lineage import Drawn
 from cachesaver.outcomes import Got, Served, not_recorded, show
@@ -40,13 +41,15 @@ def asking(**fields: object) -> Question:
     return identify(request, CompatibleChat())
 
 
-def got(text: str, index: int = 0) -> Got:
+def got(text: str, index: int = 0, *, number: str | None = None) -> Got:
     body: Mapping[str, object] = {
         "object": "chat.completion",
         "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
     }
-    headers = (("content-type", "application/json"),)
+    headers: Headers = (("content-type", "application/json"),)
+    if number is not None:
+        headers = (*headers, (FIRST_INDEX, number))
     response = Response(status=200, headers=headers, chunks=(orjson.dumps(body),))
     return Got(index, Sample(response=response, draw="d"), Source.HIT)
 
@@ -62,6 +65,29 @@ def test_samples_are_joined_in_the_order_of_the_draws() -> None:
     assert served.indexes == (4, 1)
     choices = orjson.loads(served.response.body)["choices"]
     assert [(each["index"], each["message"]["content"]) for each in choices] == [(0, "b"), (1, "a")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (["0", "2"], "0,2"),
+        (["1", "0"], "1,0"),
+        (["0", None], "0,?"),
+        ([None, "1"], "?,1"),
+        (["4", "5"], "4"),
+        ([None, None], None),
+    ],
+)
+def test_samples_of_a_seed_say_their_numbers_where_one_does_not_tell_all(
+    numbers: list[str | None], said: str | None, *, stream: bool
+) -> None:
+    steps = show(asked(n=2, seed=3, stream=stream), [got("x", number=each) for each in numbers])
+
+    with pytest.raises(StopIteration) as stop:
+        next(steps)
+
+    assert stop.value.value.response.header(FIRST_INDEX) == said
 
 
 def test_a_sample_with_no_way_to_the_form_asked_for_is_asked_live() -> None:

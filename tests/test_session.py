@@ -13,8 +13,10 @@ import pytest
 
 from cachesaver import scopes
 from cachesaver.contexts import inside, is_inside
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.errors import CachesaverError, NotRecordedError, StoreError
 from cachesaver.exchange import AsyncReply, Reply, Request, get_header
+from cachesaver.mounts import MOUNTS, Mount
 from cachesaver.ports import Grant, Policy, Run, Store
 from cachesaver.session import Session
 from cachesaver.statistics import Statistics
@@ -507,3 +509,92 @@ class TestReplicates:
                 self.drawn(session, provider)
 
         assert len(provider.asked) == 2
+
+
+class Drawing(Provider):
+    """Says of each choice which sample of the seed it is; *numbers*: it is told, and says, which."""
+
+    def __init__(self, *, numbers: bool = True) -> None:
+        super().__init__()
+        self.numbers = numbers
+
+    def send(self, request: Request) -> Reply:
+        self.asked.append(request)
+        body = orjson.loads(request.body)
+        first = int(request.header(FIRST_INDEX) or 0) if self.numbers else 0
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": str(first + index)},
+                "finish_reason": "stop",
+            }
+            for index in range(body.get("n") or 1)
+        ]
+        answer = {"id": "c", "object": "chat.completion", "model": "m", "choices": choices}
+        said = ((FIRST_INDEX, str(first)),) if self.numbers else ()
+        return Reply(
+            status=200,
+            headers=(("content-type", "application/json"), *said),
+            chunks=iter((orjson.dumps(answer),)),
+            close=lambda: None,
+        )
+
+    @property
+    def told(self) -> list[str | None]:
+        """What it was told of numbers, call by call."""
+        return [each.header(FIRST_INDEX) for each in self.asked]
+
+
+def _none(_: Request) -> bool:
+    return False
+
+
+SEEDED = {**ASK, "seed": 3}
+
+
+class TestSamplesByNumber:
+    def test_another_server_in_a_known_ones_place_is_told_nothing(self) -> None:
+        """Given samples of a local model, when another server has its address, then it is as any."""
+        store, local, foreign = MemoryStore(), Drawing(), Drawing(numbers=False)
+        with Session.open(store=store, quiet=True) as session:
+            session.answer(request({**SEEDED, "n": 3}), local.send)
+        with Session.open(store=store, quiet=True) as session:
+            session.answer(request({**SEEDED, "n": 5}), foreign.send)
+
+        assert len(foreign.asked) == 1
+        assert foreign.told == [None]
+
+    def test_a_server_where_something_was_mounted_is_told_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        local, foreign = Drawing(), Drawing(numbers=False)
+        with Session.open(store="memory://", quiet=True) as session:
+            mount = Mount(send=local.send, asend=local.asend, numbers=True)
+            monkeypatch.setitem(MOUNTS, "api.openai.com", mount)
+            session.answer(request(SEEDED), local.send)
+            monkeypatch.delitem(MOUNTS, "api.openai.com")
+            session.answer(request(SEEDED), foreign.send)
+
+        assert (local.told, foreign.told) == (["0"], [None])
+
+    @pytest.mark.parametrize("what", ["several prompts", "a store that fails", "kept out"])
+    def test_what_goes_out_live_says_what_its_program_says(self, what: str) -> None:
+        """Given a program that says from which sample on, then it gets no other where nothing is kept."""
+        server, numbers = Drawing(), {"x-cachesaver-first-index": "5"}
+        failing = what == "a store that fails"
+        with Session.open(
+            store=BrokenStore("acquire") if failing else "memory://",
+            match=_none if what == "kept out" else None,
+        ) as session:
+            if what == "several prompts":
+                body = {"model": "m", "prompt": ["a", "b"], "seed": 3}
+                url = "https://api.openai.com/v1/completions"
+                asked = request(body, url, **numbers, **{"x-cachesaver-request-id": "a"})
+            else:
+                asked = request(SEEDED, **numbers, **{"x-cachesaver-request-id": "a"})
+            blocking = session.answer(asked, server.send)
+            waiting = asyncio.run(session.aanswer(asked, server.asend))
+
+        assert (blocking.status, waiting.status) == (200, 200)
+        assert server.told == ["5", "5"]
+        assert [each.header("x-cachesaver-request-id") for each in server.asked] == [None, None]

@@ -6,6 +6,7 @@ doing it again changes nothing. Lists keep their order, and answers their finger
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,7 +16,9 @@ from cachesaver.cassettes.answers import answer_of, question_members, sample_of
 from cachesaver.cassettes.files import read, revise
 from cachesaver.cassettes.format import Document, document, merged, recorded
 from cachesaver.cassettes.imports import Answer
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.exchange import Sample
+from cachesaver.numbering import first_said
 from cachesaver.ports import Store
 from cachesaver.stores.processes import here
 
@@ -102,18 +105,26 @@ def _longer(known: Document, new: list[dict[str, Any]], refused: list[dict[str, 
 
 
 def _new(there: Iterable[dict[str, Any]], coming: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what of *coming* is not there, as often as it is not."""
+    """Return what of *coming* is not there, as often as it is not; of a sample's number, once is enough."""
     left, new = list(there), list[dict[str, Any]]()
+    numbers = {_number(each) for each in left} - {None}
     for each in coming:
         if each in left:
             left.remove(each)
-        else:
+        elif _number(each) not in numbers:
             new.append(each)
     return new
 
 
+def _number(member: dict[str, Any]) -> int | None:
+    return first_said(tuple(dict(member.get("headers", {})).items()))
+
+
 def add_to_store(store: Store, answers: Iterable[Answer]) -> int:
     """Add *answers* to *store*, each in the first empty slot behind what is there; return how many.
+
+    A sample that says its number (`numbering`) goes to its place in the list or nowhere: where the
+    place is taken, that very sample is there.
 
     Raises:
         StoreError: It cannot be written.
@@ -129,7 +140,10 @@ def add_to_store(store: Store, answers: Iterable[Answer]) -> int:
             if (told := answer_of(answer.sample)) in left:
                 left.remove(told)
                 continue
-            index = _put(store, answer, index, waiting) + 1
+            if (place := _place(answer)) is None:
+                index = _put(store, answer, index, waiting) + 1
+            elif 0 <= place <= index + _GAP and _put_at(store, answer, place, waiting):
+                index = max(index, place + 1)
     for future in waiting:
         future.result()
     return len(waiting)
@@ -147,9 +161,32 @@ def _grouped(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
 
 def _put(store: Store, answer: Answer, index: int, waiting: list[Future[Sample]]) -> int:
     """Fill the first slot from *index* on that nobody has; return which."""
-    while not (grant := store.poll(answer.fingerprint, index, owner=here())).token:
+    while not _put_at(store, answer, index, waiting):
         index += 1
-    waiting.append(
-        store.fill(answer.fingerprint, index, grant.token, answer.sample, question=answer.question)
-    )
     return index
+
+
+def _put_at(store: Store, answer: Answer, index: int, waiting: list[Future[Sample]]) -> bool:
+    """Fill slot *index*, if nobody has it; return whether that was so."""
+    grant = store.poll(answer.fingerprint, index, owner=here())
+    if grant.token:
+        waiting.append(
+            store.fill(
+                answer.fingerprint, index, grant.token, answer.sample, question=answer.question
+            )
+        )
+    return bool(grant.token)
+
+
+def _place(answer: Answer) -> int | None:
+    """Return the index of a sample that says its number; None: it says none."""
+    number = first_said(answer.sample.response.headers)
+    asked = _FIRST.search(answer.question.partition(b"\n\n{")[0])
+    return None if number is None else number - int(asked[1] if asked else 0)
+
+
+_FIRST = re.compile(rb"^%s: (\d{1,19})$" % FIRST_INDEX.encode(), re.MULTILINE)
+"""In the head of a canonical question: from which sample of its seed on."""
+
+_GAP = 1000
+"""Samples that may be missing in front of one that comes; more is no gap of any recording of ours."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +19,7 @@ from cachesaver.cassettes.transfer import (
     answers_of,
     errors_in,
 )
+from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.exchange import Response, Sample
 from cachesaver.ports import Policy, Run, Store
 from cachesaver.stores.lmdb import LmdbStore
@@ -76,6 +79,57 @@ def test_again_changes_nothing(store: Store, tmp_path: Path) -> None:
     assert [add_to_cassette(path, ANSWERS) for _ in range(2)] == [4, 0]
     assert [add_to_store(store, ANSWERS) for _ in range(2)] == [4, 0]
     store.close()
+
+
+def numbered(*numbers: int, first: str = "") -> list[Answer]:
+    """Return samples of a seed that say their numbers, asked for from *first* on."""
+    made = list[Answer]()
+    for number in numbers:
+        plain = answer("b", str(number), created=float(next(CLOCK)))
+        said = (*plain.sample.response.headers, (FIRST_INDEX, str(number)))
+        response = replace(plain.sample.response, headers=said)
+        asked = f"{FIRST_INDEX}: {first}\n".encode() if first else b""
+        question = plain.question.replace(b"\n\n\n{", b"\n\n" + asked + b"\n{")
+        made.append(
+            replace(plain, question=question, sample=replace(plain.sample, response=response))
+        )
+    return made
+
+
+CLOCK = count(1)
+
+
+@pytest.mark.parametrize(
+    ("there", "coming", "first", "stored"),
+    [
+        ([0, 1], [0, 1, 2], "", {0: 0, 1: 1, 2: 2}),
+        ([0, 1, 2], [0, 1], "", {0: 0, 1: 1, 2: 2}),
+        ([0, 1, 4], [0, 2], "", {0: 0, 1: 1, 2: 2, 4: 4}),
+        ([4, 5], [4, 5, 6], "4", {0: 4, 1: 5, 2: 6}),
+        ([0], [2**62, 1], "", {0: 0, 1: 1}),
+        ([3], [1, 3], "3", {0: 3}),
+    ],
+)
+def test_a_sample_of_a_seed_goes_to_its_place_or_nowhere(
+    store: Store, there: list[int], coming: list[int], first: str, stored: dict[int, int]
+) -> None:
+    """Given two recordings of one seed, when they are put together, then sample i is sample i."""
+    for numbers in (there, coming):
+        add_to_store(store, numbered(*numbers, first=first))
+
+    fingerprint = numbered(0)[0].fingerprint
+    found = {index: int(sample.response.chunks[1]) for index, sample in store.samples(fingerprint)}
+    store.close()
+    assert found == stored
+
+
+def test_a_sample_of_a_seed_is_added_to_a_cassette_once(tmp_path: Path) -> None:
+    """Given two recordings of one seed, then sample i of the list is sample i of the seed."""
+    path = tmp_path / "a.cassette"
+
+    assert [add_to_cassette(path, numbered(*range(n))) for n in (2, 4, 3)] == [2, 2, 0]
+
+    assert texts(list(answers_in(path))) == [("b", str(number)) for number in range(4)]
 
 
 def test_what_is_there_stays_in_front(store: Store, tmp_path: Path) -> None:
