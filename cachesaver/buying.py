@@ -107,6 +107,7 @@ class Ask:
         settle: Told once of every reply what it came to.
         advice: For a replay miss: what to do, a few lines; empty: what is done with any store.
         notes: Who keeps errors of the provider; None: nobody.
+        sealed: Whether nothing may leave but what is bought for the store.
     """
 
     question: Question
@@ -125,6 +126,7 @@ class Ask:
     settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
     advice: Callable[[], str] = field(default=str, repr=False)
     notes: KeepsErrors | None = field(default=None, repr=False)
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cachesaver.buying import Ask, Purchase, Source, Through
 from cachesaver.differences import difference
 from cachesaver.effects import Send, Steps
-from cachesaver.errors import DialectError, NotRecordedError
+from cachesaver.errors import DialectError, NotRecordedError, NotReplayableError
 from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.ports import Dialect, Policy
@@ -68,7 +68,7 @@ def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
     try:
         response = _in_form(ask.question, [each.sample.response for each in got])
     except DialectError as error:
-        if ask.policy is Policy.READ:
+        if ask.policy is Policy.READ or ask.sealed:
             raise
         # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
         return (yield from pass_through(ask, str(error)))
@@ -81,7 +81,13 @@ def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
 
 
 def pass_through(ask: Ask, why: str) -> Steps[Through]:
-    """Send the request as it came, and show the answer as it comes; stored nowhere."""
+    """Send the request as it came, and show the answer as it comes; stored nowhere.
+
+    Raises:
+        NotReplayableError: *ask* is sealed.
+    """
+    if ask.sealed:
+        raise NotReplayableError(ask.upstream.summary, why)
     reply = yield from Send(request=ask.upstream, count=ask.question.count)
     ask.settle(reply, Purchase(known=False))
     return Through(reply=reply, source=Source.BYPASSED, why=why)

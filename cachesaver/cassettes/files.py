@@ -197,7 +197,9 @@ def _taken(name: str) -> FileLock:
     """Return the lock *name*, held, in the first of the folders in which there can be one."""
     *folders, last = _lock_folders()
     for folder in folders:
-        with contextlib.suppress(OSError, NotImplementedError):  # not to be written, or without locks
+        with contextlib.suppress(
+            OSError, NotImplementedError
+        ):  # not to be written, or without locks
             return _taken_in(folder, name)
     return _taken_in(last, name)
 
