@@ -332,7 +332,7 @@ def sample_of(ask: Ask, part: Response, draw: str) -> Sample:
 def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps[Through]:
     """Non-2xx: the provider's mood, not a sample. Passed on, to all it was sent for, and forgotten."""
     why = f"status {reply.status}"
-    read = yield from noted(ask, reply, ask.question, leads[0].draw)
+    read = yield from noted(ask, reply, ask.question, *_shown_to(leads))
     if all(lead.own for lead in leads):
         ask.settle(reply, Purchase())
         yield from release(ask, leads)
@@ -346,10 +346,19 @@ def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps
     return Through(reply=reply, source=Source.ERROR, why=why, read=response)
 
 
+def _shown_to(leads: Sequence[Lead]) -> tuple[str, ...]:
+    """Return the first draw of each caller of *leads* that is there to be shown a refusal."""
+    first: dict[int, str] = {}
+    for lead in leads:
+        if lead.own or (lead.errand is not None and lead.place in lead.errand.waiting):
+            first.setdefault(lead.place, lead.draw)
+    return tuple(dict.fromkeys(first.values()))  # one draw of several runs is one of the cassette's
+
+
 def noted(
-    ask: Ask, reply: Reply | AsyncReply, question: Question, draw: str
+    ask: Ask, reply: Reply | AsyncReply, question: Question, *draws: str
 ) -> Steps[Response | None]:
-    """Keep the error *reply* to *question*, which came to *draw*; returns it if it was read.
+    """Keep the error *reply* to *question*, which came to each of *draws*; returns it if it was read.
 
     Where errors are kept, that is; elsewhere it is left as it is.
     """
@@ -358,12 +367,13 @@ def noted(
     response = yield from Read(reply=reply)
     plain = decoded(response)
     if plain is not None and not hides_credentials(plain, ask.upstream):
-        yield from Note(
-            notes=ask.notes,
-            fingerprint=question.fingerprint,
-            sample=sample_of(ask, plain, draw),
-            question=questions_body(question),
-        )
+        for draw in draws:
+            yield from Note(
+                notes=ask.notes,
+                fingerprint=question.fingerprint,
+                sample=sample_of(ask, plain, draw),
+                question=questions_body(question),
+            )
     return response
 
 
