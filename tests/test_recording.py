@@ -44,11 +44,8 @@ def ask(rehearsal: Rehearsal, text: str = "Hi") -> str:
 
 def stream(rehearsal: Rehearsal) -> None:
     with openai.OpenAI(base_url=rehearsal.openai_url, api_key="x") as client:
-        message = {"role": "user", "content": "Stream"}
         for _ in client.chat.completions.create(
-            model="gpt-5-mini",
-            messages=[message],  # type: ignore[list-item]  # a plain dictionary
-            stream=True,
+            model="gpt-5-mini", messages=[{"role": "user", "content": "Stream"}], stream=True
         ):
             pass
 
@@ -401,7 +398,7 @@ class TestAge:
     def test_once_lets_nothing_out_that_cannot_be_shown_as_it_was_recorded(
         self, rehearsal: Rehearsal, path: Path, said: list[str]
     ) -> None:
-        """Given a stream that says a number amid its text, when it is asked for whole, then it is an error."""
+        """Given a stream with a number amid its text, when it is asked for whole, then it is an error."""
         with cachesaver.use_cassette(path, record_mode="new_episodes"):
             stream(rehearsal)
         recorded = path.read_text()
