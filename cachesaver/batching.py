@@ -45,6 +45,7 @@ class Lead:
         own: Whether the draw is the buyer's own; else it keeps its index if the purchase fails,
             since whoever wants it takes over.
         errand: The call it goes into; None where it goes alone.
+        place: Of the seat whose draw it is, where there are several.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Lead:
     run: Run
     own: bool = True
     errand: Errand[object] | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,8 @@ def deal(
         buyer = sitting[0]
         errand = Errand[object]() if any(place != buyer for place in sitting) else None
         for place, lead in zip(sitting, call, strict=True):
-            leads[buyer].append(replace(lead, own=place == buyer, errand=errand))
+            own = place == buyer
+            leads[buyer].append(replace(lead, own=own, errand=errand, place=place))
             if errand is not None and place != buyer:
                 errands[place][lead.index] = errand
                 errand.waiting.add(place)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from cachesaver.batching import Errand, Lead, calls
 from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
-from cachesaver.errors import BudgetExceededError, DialectError
+from cachesaver.errors import BudgetExceededError, DialectError, NotReplayableError
 from cachesaver.estimates import model_of
 from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.identity import Question, questions_body
@@ -108,6 +108,7 @@ class Ask:
         settle: Told once of every reply what it came to.
         advice: For a replay miss: what to do, a few lines; empty: what is done with any store.
         notes: Who keeps errors of the provider; None: nobody.
+        sealed: Whether nothing may leave but what is bought for the store.
     """
 
     question: Question
@@ -126,6 +127,7 @@ class Ask:
     settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
     advice: Callable[[], str] = field(default=str, repr=False)
     notes: KeepsErrors | None = field(default=None, repr=False)
+    sealed: bool = False
 
     @property
     def live(self) -> Request:
@@ -229,7 +231,13 @@ def others(ask: Ask, reply: Reply | AsyncReply) -> Through:
 
 
 def pass_through(ask: Ask, why: str) -> Steps[Through]:
-    """Send the request as it came, and show the answer as it comes; stored nowhere."""
+    """Send the request as it came, and show the answer as it comes; stored nowhere.
+
+    Raises:
+        NotReplayableError: *ask* is sealed.
+    """
+    if ask.sealed:
+        raise NotReplayableError(ask.upstream.summary, why)
     reply = yield from Send(request=ask.live, count=ask.question.count)
     ask.settle(reply, Purchase(known=False))
     return Through(reply=reply, source=Source.BYPASSED, why=why)
@@ -351,7 +359,7 @@ def sample_of(ask: Ask, part: Response, draw: str) -> Sample:
 def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps[Through]:
     """Non-2xx: the provider's mood, not a sample. Passed on, to all it was sent for, and forgotten."""
     why = f"status {reply.status}"
-    read = yield from noted(ask, reply, ask.question, leads[0].draw)
+    read = yield from noted(ask, reply, ask.question, *_shown_to(leads))
     if all(lead.own for lead in leads):
         ask.settle(reply, Purchase())
         yield from release(ask, leads)
@@ -365,10 +373,19 @@ def refused(ask: Ask, leads: Sequence[Lead], reply: Reply | AsyncReply) -> Steps
     return Through(reply=reply, source=Source.ERROR, why=why, read=response)
 
 
+def _shown_to(leads: Sequence[Lead]) -> tuple[str, ...]:
+    """Return the first draw of each caller of *leads* that is there to be shown a refusal."""
+    first: dict[int, str] = {}
+    for lead in leads:
+        if lead.own or (lead.errand is not None and lead.place in lead.errand.waiting):
+            first.setdefault(lead.place, lead.draw)
+    return tuple(dict.fromkeys(first.values()))  # one draw of several runs is one of the cassette's
+
+
 def noted(
-    ask: Ask, reply: Reply | AsyncReply, question: Question, draw: str
+    ask: Ask, reply: Reply | AsyncReply, question: Question, *draws: str
 ) -> Steps[Response | None]:
-    """Keep the error *reply* to *question*, which came to *draw*; returns it if it was read.
+    """Keep the error *reply* to *question*, which came to each of *draws*; returns it if it was read.
 
     Where errors are kept, that is; elsewhere it is left as it is.
     """
@@ -377,12 +394,13 @@ def noted(
     response = yield from Read(reply=reply)
     plain = decoded(response)
     if plain is not None and not hides_credentials(plain, ask.upstream):
-        yield from Note(
-            notes=ask.notes,
-            fingerprint=question.fingerprint,
-            sample=sample_of(ask, plain, draw),
-            question=questions_body(question),
-        )
+        for draw in draws:
+            yield from Note(
+                notes=ask.notes,
+                fingerprint=question.fingerprint,
+                sample=sample_of(ask, plain, draw),
+                question=questions_body(question),
+            )
     return response
 
 

@@ -136,7 +136,8 @@ TOKEN_SHAPES = re.compile(
             rb"(?:AKIA|ASIA)[A-Z0-9]{16}",  # AWS access key ids
             rb"gh[pousr]_[A-Za-z0-9]{36,}",  # GitHub
             rb"xox[abposr]-[A-Za-z0-9-]{10,}",  # Slack
-            rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JWT, RFC 7519
+            # JWT, RFC 7519; of several beginnings in a row only the last may be one
+            rb"eyJ(?=[\w-]{10})(?:[A-Za-df-z0-9_-]++|e(?!yJ))++\.eyJ[\w-]{10,}+\.[\w-]{10,}",
             rb"1//0[A-Za-z0-9_-]{30,}",  # Google OAuth refresh tokens
             rb"ABSK[A-Za-z0-9+/]{40,}={0,2}",  # Bedrock API keys, for long
             rb"bedrock-api-key-[A-Za-z0-9+/]{40,}={0,2}",  # the same, for twelve hours

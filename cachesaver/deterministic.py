@@ -213,7 +213,7 @@ def _shown(batch: _Batch) -> Steps[Outcome]:
     try:
         joined = responses[0] if len(got) == 1 else ask.question.dialect.join(responses)
     except DialectError as error:
-        if ask.policy is Policy.READ:
+        if ask.policy is Policy.READ or ask.sealed:
             raise
         return (yield from pass_through(ask, str(error)))
     return Served(

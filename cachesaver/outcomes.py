@@ -70,7 +70,7 @@ def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
     try:
         response = numbered(_in_form(ask.question, parts), ask.question, parts)
     except DialectError as error:
-        if ask.policy is Policy.READ:
+        if ask.policy is Policy.READ or ask.sealed:
             raise
         # Stored in a form that cannot be turned into the one asked for: no answer of ours is right.
         return (yield from pass_through(ask, str(error)))

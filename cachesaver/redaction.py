@@ -65,6 +65,18 @@ _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 _ANY_NAME = "|".join(sorted(SECRET_NAMES)).encode()
 
+_SIGNATURE = rb"(?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"
+"""Azure's, AWS's, Google's."""
+
+_KEY = (
+    rb"(?i:%s)=)(?=[^&\"'\s\\]{0,256}\d)[^&\"'\s\\#<>()\[\]{}$]{16,}"
+    % "|".join(sorted(SECRET_QUERY | SECRET_ANSWERS)).encode()
+)
+"""Where APIs send one on, or say where to come back to."""
+
+_MADE_UP = rb"(?=[^\"]{0,256}\d)(?=[^\"]{0,256}[A-Za-z])(?:[A-Za-z0-9._~+/=:;%|-]|\\{1,7}/)"
+"""A character of what a machine made up; some encoders put a backslash before each slash."""
+
 _Place = tuple[str, bytes, re.Pattern[bytes]]
 
 _ADDRESSES: tuple[_Place, ...] = (
@@ -73,18 +85,13 @@ _ADDRESSES: tuple[_Place, ...] = (
         b"://",
         re.compile(rb"(://)[^\s/?#\"'@:]+:[^\s/?#\"'@]+(?=@)"),
     ),
-    (
-        "signature of an address",  # Azure's, AWS's, Google's
-        b"://",
-        re.compile(rb"([?&](?i:sig|x-(?:amz|goog)-signature)=)[^&\"'\s\\]+"),
-    ),
-    (
-        "key in an address",  # where APIs send one on, or say where to come back to
-        b"=",
-        re.compile(
-            rb"([?&#](?i:%s)=)(?=[^&\"'\s\\]*\d)[^&\"'\s\\#<>()\[\]{}$]{16,}"
-            % "|".join(sorted(SECRET_QUERY | SECRET_ANSWERS)).encode()
-        ),
+    ("signature of an address", b"://", re.compile(rb"([?&]" + _SIGNATURE)),
+    ("key in an address", b"=", re.compile(rb"([?&#]" + _KEY)),
+    # The same after a `&` as JSON and HTML have it: by themselves, for hardly a text has one.
+    *(
+        (kind, escaped, re.compile(rb"(" + escaped + field))
+        for kind, field in (("signature of an address", _SIGNATURE), ("key in an address", _KEY))
+        for escaped in (b"u0026", b"&amp;")
     ),
 )
 """Where one stands in the addresses of a text."""
@@ -103,8 +110,13 @@ _PLACES: tuple[_Place, ...] = (
     (
         "token in a body",  # of those who hand out tokens; models' tokens are bits of words
         b'"',
+        re.compile(rb'("(?i:token)"\s*:\s*")%s{20,}(?=")' % _MADE_UP),
+    ),
+    (
+        "member of a text in a body",  # JSON that a tool or a model said; where prose says one it stays
+        rb"\"",
         re.compile(
-            rb'("(?i:token)"\s*:\s*")(?=[^"\\]*\d)(?=[^"\\]*[A-Za-z])[A-Za-z0-9._~+/=:;%-]{20,}(?=")'
+            rb'(\\"(?i:%s|token)\\{1,7}"\s*:\s*\\{1,7}")%s{16,}(?=\\)' % (_ANY_NAME, _MADE_UP)
         ),
     ),
     *_ADDRESSES,

@@ -409,6 +409,7 @@ class Session:
             age=place().age if together else 0,
             settle=self._settle,
             notes=self._notes,
+            sealed=self._replays,
             advice=getattr(self.store, "advice", str),
         )
 

@@ -165,6 +165,8 @@ class TestDealing:
         hands = deal(seats, grants, most)
 
         assert [indexes(hand) for hand in hands] == bought
+        places = {lead.draw: lead.place for hand in hands for lead in hand.leads}
+        assert places == {"a": 0, "b": 1, "c": 1, "d": 2, "e": 2}
         assert sorted(index for hand in hands for index in indexes(hand)) == [0, 1, 2, 3, 4]
         assert [hand.grants for hand in hands] == [tuple(each) for each in grants]
         for hand in hands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,9 +24,9 @@ from cachesaver.buying import (
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.routing import FIRST_INDEX
-from cachesaver.effects import Effect, Fill, Read, Release, Send, Steps, Together
+from cachesaver.effects import Effect, Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.errors import BudgetExceededError, DialectError
-from cachesaver.exchange import Reply, Request, Response
+from cachesaver.exchange import Reply, Request, Response, Sample
 from cachesaver.identity import identify
 from cachesaver.lineage import draw, root
 from cachesaver.ports import Policy, Run
@@ -64,6 +65,7 @@ class Provider:
         self.asked: list[int] = []
         self.read: list[object] = []
         self.filled: list[int] = []
+        self.noted: list[str] = []
         self.released: list[tuple[int, bool]] = []
 
     def run(self, steps: Steps[Any]) -> Any:
@@ -104,6 +106,9 @@ class Provider:
             case Release():
                 self.released.append((effect.index, effect.keeps))
                 return None
+            case Note():
+                self.noted.append(effect.sample.draw)
+                return effect.sample
             case Together(parts=parts):
                 return tuple([self.run(part) for part in parts])
             case _:
@@ -316,6 +321,27 @@ class TestARefusal:
         assert provider.asked == [4]
         assert provider.released == [(index, False) for index in range(4)]
         assert asked.limits.most(asked.question) == 2
+
+    def test_is_kept_once_for_each_caller_that_is_there_to_be_shown_it(self) -> None:
+        """Given two draws of ours, two of another's and one of who has left, then two errors are kept."""
+
+        class Keeper:
+            def keeps(self, status: int) -> bool:
+                return status == 429
+
+            def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
+                raise AssertionError(fingerprint, sample, question)  # an effect asks for it
+
+        provider = Provider(lambda _: whole(status=429))
+        led, errand = leads(2, 3)
+        errand.waiting.add(1)
+        seated = [
+            replace(lead, place=place) for lead, place in zip(led, (0, 0, 1, 1, 2), strict=True)
+        ]
+
+        provider.run(buy(replace(ask(2), notes=Keeper()), seated))
+
+        assert provider.noted == ["d0", "d2"]
 
 
 class TestAnAnswerThatIsNone:

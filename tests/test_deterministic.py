@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cachesaver.buying import Ask, Purchase, Source, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import Keep, Look, Poll, Read, Release, Send, Steps, Wait
-from cachesaver.errors import DialectError, NotRecordedError
+from cachesaver.errors import DialectError, NotRecordedError, NotReplayableError
 from cachesaver.exchange import AsyncReply, Headers, Reply, Request, Response
 from cachesaver.identity import identify, inputs_of
 from cachesaver.lineage import Drawn
@@ -243,6 +243,34 @@ def test_a_refusal_of_what_we_left_of_a_request_is_not_shown_for_it(status: int)
     assert outcome.reply.status == (status or 200)
     assert world.asked == [["a"], ["b"], ["a", "b"]]
     assert world.say("b") == ["B"]
+
+
+def test_what_we_left_of_a_request_is_not_asked_with_it_where_nothing_else_may_leave() -> None:
+    """Given one input known, when the rest is refused, then the known one is not sent either."""
+    world = World()
+    world.say("a")
+    world.refusals = [400]
+
+    with pytest.raises(NotReplayableError, match="some of its inputs"):
+        world.run(replace(world.ask("a", "b"), sealed=True))
+
+    assert world.asked == [["a"], ["b"]]
+    assert world.say("b") == ["B"]
+
+
+def test_answers_that_cannot_be_joined_are_an_error_where_nothing_may_leave() -> None:
+    class Apart(Shout):
+        def join(self, responses: Sequence[Response]) -> Response:
+            raise DialectError("no way", dialect=self.name)
+
+    world = World()
+    world.say("a", "b")
+    asked = world.ask("a", "b")
+
+    with pytest.raises(DialectError, match="no way"):
+        world.run(replace(asked, question=identify(requested("a", "b"), Apart()), sealed=True))
+
+    assert world.asked == [["a", "b"]]
 
 
 def test_a_rate_limit_of_the_rest_is_shown_as_it_is() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
-from cachesaver.buying import Ask, Source, Through
+from cachesaver.buying import Ask, Source, Through, pass_through
 from cachesaver.dialects.openai_chat import CompatibleChat
 from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.effects import Send
-from cachesaver.errors import DialectError
+from cachesaver.errors import DialectError, NotReplayableError
 from cachesaver.exchange import Headers, Request, Response, Sample
 from cachesaver.identity import Question, identify, questions_body
 from cachesaver.lineage import Drawn
@@ -106,13 +107,21 @@ def test_a_sample_with_no_way_to_the_form_asked_for_is_asked_live() -> None:
     assert stop.value.value.source is Source.BYPASSED
 
 
-def test_by_replay_it_is_an_error_instead() -> None:
+@pytest.mark.parametrize(
+    "kept_in", [{"policy": Policy.READ}, {"policy": Policy.RESERVE, "sealed": True}]
+)
+def test_by_replay_it_is_an_error_instead(kept_in: Mapping[str, Any]) -> None:
     broken = replace(
         got("x"), sample=Sample(response=Response(status=200, chunks=(b"{",)), draw="")
     )
 
     with pytest.raises(DialectError):
-        next(show(replace(asked(stream=True), policy=Policy.READ), [broken]))
+        next(show(replace(asked(stream=True), **kept_in), [broken]))
+
+
+def test_nothing_is_passed_on_live_where_nothing_may_leave() -> None:
+    with pytest.raises(NotReplayableError, match="no way"):
+        next(pass_through(replace(asked(), sealed=True), "there is no way"))
 
 
 def test_a_miss_says_what_differs_from_the_nearest() -> None:

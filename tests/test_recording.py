@@ -20,6 +20,7 @@ from cachesaver.cassettes.store import Exhausted
 from cachesaver.errors import (
     CassetteError,
     ConfigurationError,
+    DialectError,
     EscapeError,
     NotRecordedError,
     NotReplayableError,
@@ -39,6 +40,14 @@ def ask(rehearsal: Rehearsal, text: str = "Hi") -> str:
             model="gpt-5-mini", messages=[{"role": "user", "content": text}]
         )
     return str(answer.choices[0].message.content)
+
+
+def stream(rehearsal: Rehearsal) -> None:
+    with openai.OpenAI(base_url=rehearsal.openai_url, api_key="x") as client:
+        for _ in client.chat.completions.create(
+            model="gpt-5-mini", messages=[{"role": "user", "content": "Stream"}], stream=True
+        ):
+            pass
 
 
 def embed(rehearsal: Rehearsal, text: str) -> list[float]:
@@ -383,6 +392,24 @@ class TestAge:
                     pytest.raises(EscapeError),
                 ):
                     raw.sendall(b"GET /openai/v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert rehearsal.calls().calls == bought
+            assert ask(rehearsal) != said[0]
+
+    def test_once_lets_nothing_out_that_cannot_be_shown_as_it_was_recorded(
+        self, rehearsal: Rehearsal, path: Path, said: list[str]
+    ) -> None:
+        """Given a stream with a number amid its text, when it is asked for whole, then it is an error."""
+        with cachesaver.use_cassette(path, record_mode="new_episodes"):
+            stream(rehearsal)
+        recorded = path.read_text()
+        path.write_text(recorded.replace('"delta": {"content": "["}', '"delta": {"content": 7}'))
+        assert path.read_text() != recorded
+        made_old(path)
+        bought = rehearsal.calls().calls
+
+        with cachesaver.use_cassette(path, max_age="30d", on_expiry="rerecord"):
+            with pytest.raises(DialectError):
+                ask(rehearsal, "Stream")
             assert rehearsal.calls().calls == bought
             assert ask(rehearsal) != said[0]
 

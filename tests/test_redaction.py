@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import time
 
 import pytest
 
@@ -192,6 +194,61 @@ def test_everything_a_tool_is_told_in_headers_is_blanked(name: str) -> None:
         b'{"tools":[{"%s":{"type":"api_key","X-Acme":"[redacted]","Y":"[redacted]"},"x":"left"}]}'
         % name.encode()
     )
+
+
+SIGNED_UNTIL = "https://x.test/a?se=1{}sig=AFx2%2BRq{}sp=r"
+
+
+@pytest.mark.parametrize("ampersand", [r"\u0026", r"\\u0026", r"\\\\u0026", "&amp;"])
+def test_an_ampersand_may_be_escaped(ampersand: str) -> None:
+    """Given an address in HTML, or in JSON (in JSON), then what opens it goes all the same."""
+    said = f"{SIGNED_UNTIL} https://x.test/b?a=1{{}}token={OPAQUE} /c?top=1{{}}design=2"
+    blanked = said.replace("AFx2%2BRq", "[redacted]").replace(OPAQUE, "[redacted]")
+    text, kept = (each.format(*[ampersand] * 4).encode() for each in (said, blanked))
+
+    assert redact_text(text, NOBODY) == kept
+    assert sorted(kind for kind, _ in secrets_in(text)) == [
+        "key in an address",
+        "signature of an address",
+    ]
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "API_KEY", "client_secret"])
+@pytest.mark.parametrize("deep", [1, 2])
+def test_a_credential_in_json_that_is_a_text_in_json_is_blanked(name: str, deep: int) -> None:
+    """Given what a tool said, then the credential in it goes; words in its place stay."""
+
+    def said(value: str) -> bytes:
+        text = json.dumps({name: value, "b": "left", "c": [{"password": "correct horse"}]})
+        for _ in range(deep):
+            text = json.dumps({"content": text})
+        return text.encode()
+
+    assert redact_text(said(OPAQUE), NOBODY) == said("[redacted]")
+    assert list(secrets_in(said(OPAQUE))) == [("member of a text in a body", OPAQUE.encode())]
+    assert redact_text(said("internationalisation"), NOBODY) == said("internationalisation")
+
+
+@pytest.mark.parametrize("token", [r"A1b2C3d4E5f6\/G7h8I9j0K1l2", "12|A1b2C3d4E5f6G7h8I9j0K1l2"])
+def test_a_token_is_found_as_other_languages_write_it(token: str) -> None:
+    assert list(secrets_in(b'{"token":"%s"}' % token.encode())) == [
+        ("token in a body", token.encode())
+    ]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["?token=", "&amp;key=", "eyJ", "eyJaaaaaaaaaaaa", r"\u0026token=", r"\"token\":\"", "\\"],
+)
+def test_a_long_text_of_beginnings_takes_no_longer_than_another(piece: str) -> None:
+    """Given 90 kB that begin a credential over and over, then an event loop does not stand still."""
+    text = (piece * (90_000 // len(piece))).encode()
+
+    begun = time.process_time()
+    redact_text(text, NOBODY)
+    assert list(secrets_in(text)) == []
+
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -197,7 +197,9 @@ def _taken(name: str) -> FileLock:
     """Return the lock *name*, held, in the first of the folders in which there can be one."""
     *folders, last = _lock_folders()
     for folder in folders:
-        with contextlib.suppress(OSError, NotImplementedError):  # no home, or one without locks
+        with contextlib.suppress(
+            OSError, NotImplementedError
+        ):  # not to be written, or without locks
             return _taken_in(folder, name)
     return _taken_in(last, name)
 
@@ -209,19 +211,19 @@ def _taken_in(folder: Path, name: str) -> FileLock:
     return lock
 
 
-def _lock_folders() -> tuple[Path, Path]:
-    """Return where locks are: with the user's caches, for all that he runs has those in one place.
+def _lock_folders() -> Iterator[Path]:
+    """Iterate where locks are: with the user's caches, for all that he runs has those in one place.
 
     Folders for temporary files differ: batch systems, shells and sandboxes make one for each job. They
-    are for who has no other to write to, and each user's is his own.
+    are for who has no other to write to, or no home at all (a container's user who is in no list of
+    users); and each user's is his own.
     """
     from platformdirs import user_cache_path
 
+    with contextlib.suppress(RuntimeError, OSError):  # says pathlib where there is no home
+        yield user_cache_path("cachesaver-locks", appauthor=False)
     user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""  # Windows has temporary files by user
-    return (
-        user_cache_path("cachesaver-locks", appauthor=False),
-        Path(tempfile.gettempdir()) / f"cachesaver-locks{user}",
-    )
+    yield Path(tempfile.gettempdir()) / f"cachesaver-locks{user}"
 
 
 def put_in_place(path: Path, content: bytes) -> None:

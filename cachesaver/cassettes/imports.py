@@ -172,7 +172,7 @@ def _when(recorded: str) -> float:
     for read in readers:
         try:
             found = read(recorded)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter of hours that no number holds
             continue
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     return 0.0

@@ -279,6 +279,38 @@ def test_who_has_no_folder_of_caches_has_his_locks_elsewhere(
         assert folder.name.endswith(str(os.getuid()))
 
 
+HOMELESS = """
+import os, sys, tempfile
+from pathlib import Path
+from cachesaver.cassettes.files import append, read
+from cachesaver.cassettes.format import document
+for name in ("HOME", "XDG_CACHE_HOME", "USERPROFILE"):
+    os.environ.pop(name, None)
+os.getuid = lambda: 54321
+import pwd
+assert all(each.pw_uid != 54321 for each in pwd.getpwall())
+path = Path(sys.argv[1])
+append(path, [document("f", {"asks": ["q"]}, [])])
+print([each.fingerprint for each in read(path)[1]])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there every user has a home")
+def test_who_has_no_home_at_all_records_all_the_same(tmp_path: Path) -> None:
+    """Given a user of a container who is in no list of users, then his locks are with temporary files."""
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS, str(tmp_path / "a.cassette")],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "['f']\n", done.stderr
+    assert [each.name for each in (tmp_path / "temporary").iterdir()] == ["cachesaver-locks-54321"]
+
+
 HOLDER = """
 import sys
 from pathlib import Path

@@ -121,6 +121,40 @@ def test_who_asks_twice_at_once_gets_the_error_and_the_answer(
     assert cassette.all_played
 
 
+def test_who_were_refused_with_one_call_are_each_refused_again(
+    rehearsal: Rehearsal, path: Path
+) -> None:
+    """Given three who ask one question at once, when their one call is refused, then none is missed."""
+    refusing = {"x-rehearsal-fault": "429;times=1"}
+
+    async def ask(client: openai.AsyncOpenAI) -> str | int:
+        message = {"role": "user", "content": "Hi"}
+        try:
+            answer = await client.chat.completions.create(
+                model="gpt-5-mini",
+                messages=[message],  # type: ignore[list-item]  # a plain dictionary
+                extra_headers=refusing,
+            )
+        except openai.RateLimitError as error:
+            return error.status_code
+        return str(answer.choices[0].message.content)
+
+    async def at_once() -> list[str | int]:
+        async with openai.AsyncOpenAI(
+            base_url=rehearsal.openai_url, api_key="none", max_retries=0
+        ) as client:
+            return [*await asyncio.gather(*[ask(client) for _ in range(3)]), await ask(client)]
+
+    with cachesaver.use_cassette(path, record_errors=True):
+        said = asyncio.run(at_once())
+    with cachesaver.use_cassette(path, record_mode="none") as cassette:
+        assert asyncio.run(at_once()) == said
+    assert said[:3] == [429, 429, 429]
+    assert isinstance(said[3], str)
+    assert rehearsal.calls().calls == 2
+    assert cassette.all_played
+
+
 def test_botocore_waits_as_it_likes_and_shows_what_was_recorded(
     rehearsal: Rehearsal, path: Path
 ) -> None:
