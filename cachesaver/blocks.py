@@ -89,7 +89,7 @@ def here() -> Stand | None:
     """
     own = _open(_STAND.get())
     around = _open(_LOCAL.stand or _of_thread())
-    if around is not None and (own is None or around.is_in(own.block)):
+    if around is not None and (own is None or own.block.is_plain or around.is_in(own.block)):
         return around
     return own
 

@@ -34,11 +34,13 @@ class Kin:
         root: The node above all others.
         is_over: Whether the run has ended, so that places need not know their names in it any more.
         base: The place that everything in the run was begun from; None: the process.
+        run: Its id.
     """
 
     slot: str
     is_over: bool = False
     base: ref[Place] | None = None
+    run: str = ""
     root: Node = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +115,7 @@ class Place:
         is_ordered: Whether *number* comes from the order of the program, not from the order in
             which things happened to it: then it tells siblings apart that ask the same first.
         is_thread: Whether this is a thread that nobody saw started, such as the main thread.
+        counted: The run in which *number* was counted; None where that does not matter.
         fixed: What a job is called in every family, as told by the process that submitted it.
         owner: The task, the thread, or (of a job) the place itself; None until it is known.
         depth: How many places lie above.
@@ -130,6 +133,7 @@ class Place:
     is_ordered: bool = False
     is_thread: bool = False
     fixed: str = ""
+    counted: str | None = None
     owner: ref[object] | None = None
     depth: int = 0
     age: int = field(default_factory=count().__next__)
@@ -153,6 +157,7 @@ class Place:
             label=label,
             number=number,
             is_ordered=is_ordered,
+            counted=epoch.here.now,
             depth=self.depth + 1,
             since=_NOBODY if self.is_thread else since,  # as `below` has it
         )
@@ -237,6 +242,9 @@ class Place:
         above = self._above(family)
         if self.number is None:
             return above.child(self.label)
+        if self.counted is not None and self.counted != family.run:
+            # Its number is of another run: here one that was started in this run may have it as well.
+            return above.child(f"{self.label}\0{self.number}")
         return above.started(self.label, self.number)
 
     def own(self) -> Place:
@@ -258,7 +266,7 @@ def outgoing(place: Place) -> Place:
         for run in [each for each in _kin if each != here.now and each not in epoch.lasting]:
             _kin.pop(run).is_over = True
         if here.now not in _kin:
-            _kin[here.now] = Kin(here.slot(), base=here.base)
+            _kin[here.now] = Kin(here.slot(), base=here.base, run=here.now)
         name = place.begun(_kin[here.now]).id
     return Place(parent=None, label=place.label, is_ordered=True, fixed=name).own()
 

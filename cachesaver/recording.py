@@ -30,10 +30,10 @@ from cachesaver.cassettes.modes import record_mode as which_mode
 from cachesaver.cassettes.refusals import Statuses, statuses
 from cachesaver.cassettes.store import CassetteStore, Exhausted
 from cachesaver.cassettes.verifying import VerifyingStore
-from cachesaver.errors import CassetteDriftError, CassetteError
+from cachesaver.errors import CassetteDriftError, CassetteError, ConfigurationError
 from cachesaver.generating import generating
 from cachesaver.session import Session
-from cachesaver.settings import Mode
+from cachesaver.settings import Mode, settings
 from cachesaver.sleeping import until_done
 from cachesaver.wiring import TRANSPORTS, block
 
@@ -98,6 +98,7 @@ def use_cassette(
         ConfigurationError: An option cannot be. Raised here, not when the block begins.
     """
     mode = which_mode(record_mode)
+    settings(**options)  # what cannot be is told before anything recorded is forgotten
     return Cassette(
         Path(path),
         mode,
@@ -142,6 +143,7 @@ class Cassette:
         self._errors = errors
         self._max_age = max_age
         self._on_expiry = on_expiry
+        self._is_open = False
         self._options: dict[str, Any] = {"quiet": True, "namespace": "cassette", **options}
 
     def __repr__(self) -> str:
@@ -159,6 +161,10 @@ class Cassette:
         return self
 
     def _begin(self) -> None:
+        if self._is_open:
+            raise ConfigurationError(
+                f"the cassette {self.path} is open in another block: give each a use_cassette of its own"
+            )
         if self.record_mode is RecordMode.REWRITE:
             forget(self.path, self.since or datetime.now(UTC))
         records = self.record_mode is not RecordMode.NONE and not self._is_recorded()
@@ -169,6 +175,7 @@ class Cassette:
         self._heed_age()
         mode = Mode.CACHE if records or self.store.outdated else Mode.REPLAY
         self.session = block(store=self.store, mode=mode, **self._options)
+        self._is_open = True
 
     def __exit__(
         self,
@@ -189,6 +196,7 @@ class Cassette:
         self._tell(error)
 
     def _end(self) -> None:
+        self._is_open = False
         try:
             self.session.uninstall()
         finally:

@@ -144,7 +144,7 @@ class Runs:
             slot = self.slot
             with _lock:
                 family = _FAMILIES.setdefault(
-                    (self.id, namespace, replicate), Family(slot, base=self.base)
+                    (self.id, namespace, replicate), Family(slot, base=self.base, run=self.id)
                 )
             run = Run(id=self.id, namespace=namespace, replicate=replicate)
             known = self._known[namespace, replicate] = (run, family)

@@ -32,7 +32,7 @@ def tell(door: Door) -> None:
     _count_anew(door)
     if door.sessions:
         innermost = door.sessions[-1].gate
-        announce(innermost.run_id, "" if is_unnumbered() else innermost.slot)
+        announce(innermost.run_id, "" if is_unnumbered() else _slot(innermost))
     else:
         retract()
 

@@ -177,7 +177,11 @@ def _installed(session: Session, *, is_plain: bool) -> Session:
         opened = _DOOR.open_session(session, is_plain=is_plain)
         session.on_enter(lambda: _enter(session, opened))
         session.on_leave(lambda: _leave(session, opened))
-        tell(_DOOR)
+        try:
+            tell(_DOOR)
+        except BaseException:
+            _DOOR.close(opened)  # else nobody would hook for the next one
+            raise
         if is_first:
             _hook_all()
         # Last registered, first run: the store's own closing must come after our leave-taking.
@@ -188,6 +192,8 @@ def _installed(session: Session, *, is_plain: bool) -> Session:
 
 def _enter(session: Session, opened: Block) -> None:
     with _lock:
+        if not opened.is_open:
+            raise ConfigurationError("this session is closed: install another")
         _DOOR.enter(opened)
         session.begin_here()
         tell(_DOOR)

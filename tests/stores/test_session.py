@@ -148,13 +148,32 @@ def test_a_pause_waits_for_open_transactions(opened: Session) -> None:
     thread = threading.Thread(target=opened.read, args=(work,))
     thread.start()
     inside.wait(60)
-    pausing = threading.Thread(target=opened.pause)
+    held = list[bool]()
+
+    def fork() -> None:  # one thread does both
+        opened.pause()
+        held.append(opened.lock.is_held_here)
+        opened.resume()
+        held.append(opened.lock.is_held_here)
+
+    pausing = threading.Thread(target=fork)
     pausing.start()
 
     assert pausing.is_alive()
+    assert held == []
     leave.set()
     pausing.join()
-    assert opened.lock.locked()
-    opened.resume()
-    assert not opened.lock.locked()
+    assert held == [True, False]
     thread.join()
+
+
+def test_a_fork_within_a_transaction_waits_for_nothing(opened: Session) -> None:
+    """Given a signal handler that forks in the middle of one, then it neither hangs nor ends it."""
+
+    def work(_: Transaction) -> bool:
+        opened.pause()
+        opened.resume()
+        return opened.lock.is_held_here
+
+    assert opened.read(work)
+    assert not opened.lock.is_held_here
