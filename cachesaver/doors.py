@@ -125,15 +125,23 @@ class Door:
             return self._last()
         found, stand = self._found, blocks.here()
         if stand not in found:
-            found[stand] = self._last() if stand is None else self._answers(stand)
+            found[stand] = self._unplaced() if stand is None else self._answers(stand)
         return found[stand]
+
+    def _unplaced(self) -> Gate | None:
+        """Return who answers what is in no block that is known: in doubt one that lets nothing out."""
+        sessions = self.sessions
+        if not self.guests and sessions and not sessions[-1].block.is_plain:
+            replays = [each.gate for each in sessions if each.gate.replays]
+            return replays[-1] if replays else self._last()
+        return self._last()
 
     def _answers(self, stand: Stand) -> Gate | None:
         guests = self.guests
         for each in stand if guests else ():
             if (guest := _of(guests, each.block)) is not None:
                 return guest
-        return self._inner(stand) or self._last()
+        return self._inner(stand) or self._unplaced()
 
     def _inner(self, stand: Stand) -> Session | None:
         """Return the session that answers who stands in *stand*; None where no session stands there."""

@@ -31,6 +31,8 @@ from cachesaver.transports.gates import FakeGate
 class Named(FakeGate):
     """Wants what goes to the host of its name."""
 
+    replays = False
+
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name

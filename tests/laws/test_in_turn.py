@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 import cachesaver
-from cachesaver.errors import ConfigurationError, NotRecordedError, StoreError
+from cachesaver.errors import ConfigurationError, NotRecordedError, ReplayError, StoreError
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.session import Session
+from cachesaver.wiring import current_session
 
 Ask = Callable[[], str]
 
@@ -42,7 +43,10 @@ class Worker:
 
     def _run(self, ask: Ask) -> None:
         self._go.wait(20)
-        self.said = ask()
+        try:
+            self.said = ask()
+        except ReplayError as error:
+            self.said = type(error).__name__
 
     def asks(self) -> str:
         self._go.set()
@@ -120,7 +124,7 @@ def test_a_cassette_that_is_open_cannot_be_entered_again(tmp_path: Path) -> None
 
     with cassette:  # when it has been closed it can
         pass
-    assert cachesaver.wiring.current_session() is None
+    assert current_session() is None
 
 
 def test_an_option_that_cannot_be_costs_no_recording(ask: Ask, tmp_path: Path) -> None:
@@ -148,4 +152,32 @@ def test_where_the_run_cannot_be_joined_the_program_goes_on(
         assert ask()
 
     assert session.stats().requests == 1
-    assert cachesaver.wiring.current_session() is None
+    assert current_session() is None
+
+
+def test_what_is_in_no_block_asks_no_provider_while_one_replays(
+    ask: Ask, rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    """Given a thread from before, when one block replays and a later one records, then law 8 holds."""
+    stray = Worker(ask)
+    both, done = threading.Barrier(2), threading.Event()
+
+    def replay() -> None:
+        with cachesaver.use_cassette(tmp_path / "replays", record_mode="none"):
+            both.wait(20)
+            done.wait(20)
+
+    replaying = threading.Thread(target=replay)
+    replaying.start()
+    both.wait(20)
+    before = rehearsal.calls().calls
+    try:
+        with cachesaver.use_cassette(tmp_path / "records", record_mode="once"):
+            assert ask()
+            assert rehearsal.calls().calls == before + 1
+            assert stray.asks() == "NotRecordedError"
+    finally:
+        done.set()
+        replaying.join(20)
+
+    assert rehearsal.calls().calls == before + 1
