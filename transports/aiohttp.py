@@ -41,6 +41,8 @@ _Connect = Callable[..., Awaitable["Connection"]]
 
 
 def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _Connect:
+    from aiohttp import ClientRequest
+
     from cachesaver.transports.aiohttp_calls import Call
 
     @functools.wraps(original)
@@ -50,7 +52,12 @@ def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _
         traces: list[Trace],
         timeout: ClientTimeout,
     ) -> Awaitable[Connection]:
-        if not active() or not _wants(gate, req, original):
+        # The fields of one that is mocked can raise. Every call of the process comes past here.
+        if (
+            not active()
+            or not issubclass(type(req), ClientRequest)  # pyright: ignore[reportUnnecessaryIsInstance]  # it is
+            or not _wants(gate, req, original)
+        ):
             return original(self, req, traces, timeout)
         call = Call(connect=original, connector=self, request=req, traces=traces, timeout=timeout)
         return _answered(call, gate)
@@ -60,18 +67,13 @@ def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _
 
 def _wants(gate: Gate, request: ClientRequest, original: _Connect) -> bool:
     """Tell whether *gate* is to answer *request*; report one that it wants and cannot have."""
-    from aiohttp import ClientRequest
-
+    method, url = request.method, request.url
+    if method != "POST" and is_unseen(method, gate):  # in full, for the sake of speed
+        return False
+    if not gate.wants(method, url.raw_host or "", url.raw_path_qs):
+        return False
     from cachesaver.transports.aiohttp_calls import obstacle
 
-    # The fields of one that is mocked can raise.
-    if not issubclass(type(request), ClientRequest):  # pyright: ignore[reportUnnecessaryIsInstance]  # it is
-        return False
-    url = request.url
-    if is_unseen(request.method, gate):
-        return False
-    if not gate.wants(request.method, url.raw_host or "", url.raw_path_qs):
-        return False
     if "upgrade" in request.headers or is_let_through(request.method, lambda: str(url)):
         return False
     if not gate.through_mocks and _is_mocked(original):
