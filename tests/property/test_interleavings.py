@@ -701,26 +701,26 @@ def who_left_still_sits(desk: Desk, seat: Seat) -> tuple[Hand | None, Seat | Non
 
 
 def everybody_buys_for_all(
-    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None
+    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None, **chosen: bool
 ) -> tuple[Hand, ...]:
-    hands = deal(seats, grants, most)
+    hands = deal(seats, grants, most, **chosen)
     leads = tuple(lead for hand in hands for lead in hand.leads)
     return tuple(replace(hand, leads=leads) for hand in hands)
 
 
 def nobody_buys_for_others(
-    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None
+    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None, **chosen: bool
 ) -> tuple[Hand, ...]:
-    hands = deal(seats, grants, most)
+    hands = deal(seats, grants, most, **chosen)
     return tuple(
         replace(hand, leads=tuple(lead for lead in hand.leads if lead.own)) for hand in hands
     )
 
 
 def one_sample_for_all(
-    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None
+    seats: Sequence[Seat], grants: Sequence[Sequence[Grant]], most: int | None, **chosen: bool
 ) -> tuple[Hand, ...]:
-    first, *others = deal(seats, grants, most)
+    first, *others = deal(seats, grants, most, **chosen)
     (grant, *_) = first.grants
     waits = Grant(index=grant.index)
     return (first, *(replace(o, grants=(waits,) * len(o.grants), leads=()) for o in others))
