@@ -350,7 +350,7 @@ def test_whatever_the_order_nothing_is_bought_twice_and_every_answer_is_right(
         if not ready:
             break
         schedule.draw(st.sampled_from(ready)).go_on(patience=True)
-    for _ in range(100):  # one who waits and looks may have kept the others from their turn
+    for _ in range(2000):  # one who waits and looks may have kept the others from their turn
         for player in players:
             if player.can_go_on:
                 player.go_on(patience=True)
