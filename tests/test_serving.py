@@ -30,7 +30,7 @@ def test_small_pieces_are_sent_at_once() -> None:
 
 
 def test_a_server_says_when_it_accepts_and_on_which_loop() -> None:
-    async def nothing(*_: object) -> None: ...
+    async def nothing(scope: object, receive: object, send: object) -> None: ...
 
     async def main() -> None:
         sock = listening("127.0.0.1", 0)
