@@ -2,7 +2,8 @@
 
 That is the innermost block that the calling context stands in (`blocks`), or a plain `install()` that
 was made inside it. A context that stands in no block is answered by the last plain `install()`, if it
-was started after one; of what is known nowhere, by whoever was opened last. While it makes no difference
+was started after one; of what is known nowhere, by whoever was opened last, or, where that is a block, by
+one that replays. While it makes no difference
 who asks, as nearly always, nobody is asked where it stands.
 """
 
@@ -130,11 +131,14 @@ class Door:
 
     def _unplaced(self) -> Gate | None:
         """Return who answers what is in no block that is known: in doubt one that lets nothing out."""
+        return self._last() if self.guests else self._unplaced_session()
+
+    def _unplaced_session(self) -> Session | None:
         sessions = self.sessions
-        if not self.guests and sessions and not sessions[-1].block.is_plain:
-            replays = [each.gate for each in sessions if each.gate.replays]
-            return replays[-1] if replays else self._last()
-        return self._last()
+        if not sessions or sessions[-1].block.is_plain:
+            return sessions[-1].gate if sessions else None
+        replays = [each.gate for each in sessions if each.gate.replays]
+        return replays[-1] if replays else sessions[-1].gate
 
     def _answers(self, stand: Stand) -> Gate | None:
         guests = self.guests
@@ -157,10 +161,10 @@ class Door:
 
     def session(self) -> Session | None:
         """Return the session that answers the context that runs now, guests apart."""
-        sessions = self.sessions
-        stand = blocks.here() if self.is_divided else None
-        inner = None if stand is None else self._inner(stand)
-        return inner or (sessions[-1].gate if sessions else None)
+        if not self.is_divided:
+            return self.sessions[-1].gate if self.sessions else None
+        stand = blocks.here()
+        return (None if stand is None else self._inner(stand)) or self._unplaced_session()
 
     def is_meant(self, session: Session) -> bool:
         """Tell whether the context that runs now is *session*'s, or may be, for all that is known."""

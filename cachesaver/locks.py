@@ -11,7 +11,7 @@ import _thread
 import logging
 from collections.abc import Callable
 from typing import Final
-from weakref import ref
+from weakref import WeakValueDictionary
 
 __all__ = ["Lock", "when_free"]
 
@@ -27,8 +27,7 @@ class Lock(_thread.RLock):  # type: ignore[misc]  # pyright: ignore[reportGenera
 
     def __init__(self) -> None:
         super().__init__()
-        key = id(self)
-        _LOCKS[key] = ref(self, lambda _: _LOCKS.pop(key, None))
+        _LOCKS[id(self)] = self
 
     @property
     def is_held_here(self) -> bool:
@@ -36,12 +35,12 @@ class Lock(_thread.RLock):  # type: ignore[misc]  # pyright: ignore[reportGenera
         return self._is_owned()  # type: ignore[attr-defined, no-any-return]  # as `threading.Condition` asks
 
 
-_LOCKS: Final[dict[int, ref[Lock]]] = {}
+_LOCKS: Final[WeakValueDictionary[int, Lock]] = WeakValueDictionary()
 """All there are, by id."""
 
 
 def _is_any_held_here() -> bool:
-    return any(lock.is_held_here for each in list(_LOCKS.values()) if (lock := each()) is not None)
+    return any(lock.is_held_here for each in _LOCKS.valuerefs() if (lock := each()) is not None)
 
 
 def when_free(act: Callable[[], None]) -> None:

@@ -76,7 +76,8 @@ def use_cassette(
             async with cachesaver.use_cassette("greeting.cassette"): ...
 
     Of blocks that are open at once, in tasks or threads, each answers what is asked in it, and in what is
-    started in it. What stands in no block is answered by whatever was opened last.
+    started in it. What stands in no block is answered by whatever was opened last; while one of them
+    replays, by that.
 
     Args:
         path: Of the file.

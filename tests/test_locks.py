@@ -86,9 +86,8 @@ def test_what_fails_spares_who_let_go(caplog: pytest.LogCaptureFixture) -> None:
         failed.set()
         raise ValueError("a full disk")
 
-    with caplog.at_level(logging.ERROR), Lock() as _:
-        lock = Lock()
-        with lock:
+    with caplog.at_level(logging.ERROR):
+        with Lock():
             when_free(fail)
         assert failed.wait(10)
         for _ in range(1000):

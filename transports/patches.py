@@ -131,23 +131,36 @@ def _put(owner: type | ModuleType, name: str, layer: Callable[[Any, Any], Any]) 
         return bool(holds)
 
     ours = layer(original, active)
-    _layers[id(ours)] = made = _Layer(
-        ours=_held(ours, _layers),
+    made = _noted(ours, original, owner, name, sign=sign, holds=holds, made_by=layer)
+    _set(owner, name, top, ours)
+    return made
+
+
+def _noted(  # noqa: PLR0913  # what is known of a layer
+    ours: object,
+    original: object,
+    owner: type | ModuleType,
+    name: str,
+    *,
+    holds: list[bool],
+    sign: object = None,
+    made_by: object = None,
+) -> _Layer:
+    """Return *ours* as a layer that is known, until nobody can put it back any more.
+
+    *made_by*: Whose parts *sign* tells by their ids.
+    """
+    key, layers = id(ours), _layers
+    _layers[key] = made = _Layer(
+        ours=weakref.ref(ours, lambda _: layers.pop(key, None)),
         original=original,
         owner=owner,
         name=name,
         sign=sign,
         holds=holds,
-        made_by=layer,  # whose parts `sign` tells by their ids
+        made_by=made_by,
     )
-    _set(owner, name, top, ours)
     return made
-
-
-def _held(ours: object, layers: dict[int, _Layer]) -> weakref.ref[Any]:
-    """Return a reference to *ours* that takes it out of *layers* when nobody can put it back."""
-    key = id(ours)
-    return weakref.ref(ours, lambda _: layers.pop(key, None))
 
 
 def _known(layer: object) -> _Layer | None:
@@ -250,15 +263,7 @@ def _made_own(owner: type, name: str) -> Callable[[], None]:
     holds = [True]
     with _lock:
         setattr(owner, name, plain)
-        _layers[id(plain)] = _Layer(
-            ours=_held(plain, _layers),
-            original=_NOTHING,
-            owner=owner,
-            name=name,
-            sign=None,
-            holds=holds,
-            made_by=None,
-        )
+        _noted(plain, _NOTHING, owner, name, holds=holds)
 
     def undo() -> None:
         with _lock:

@@ -38,11 +38,13 @@ class Worker:
 
     def __init__(self, ask: Ask) -> None:
         self._go, self.said = threading.Event(), ""
+        self.session: Session | None = None
         self._thread = threading.Thread(target=self._run, args=(ask,), name="worker")
         self._thread.start()
 
     def _run(self, ask: Ask) -> None:
         self._go.wait(20)
+        self.session = current_session()
         try:
             self.said = ask()
         except ReplayError as error:
@@ -176,6 +178,8 @@ def test_what_is_in_no_block_asks_no_provider_while_one_replays(
             assert ask()
             assert rehearsal.calls().calls == before + 1
             assert stray.asks() == "NotRecordedError"
+            assert stray.session is not None
+            assert stray.session.replays, "who answers is who is said to answer"
     finally:
         done.set()
         replaying.join(20)
