@@ -91,49 +91,58 @@ def look_up(ask: Ask) -> Steps[Outcome]:
 def _answered(batch: _Batch) -> Steps[Outcome]:
     ask = batch.ask
     fresh = ask.policy is Policy.FRESH
-    flying = list[str]() if fresh else (yield from _looked(batch))
-    if batch.refusal is not None:
-        yield from _release(batch)
-        return batch.refusal
+    flying = list[str]() if fresh else (yield from _looked(batch, [*batch.places], Source.HIT))
     wanted = list(batch.places if fresh else batch.leads)
-    missing = batch.missing or (flying if ask.policy is Policy.READ else ())
-    if missing:
-        free, missed = len(batch.got), batch.question(missing[0])
-        raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
-    if wanted and (refusal := (yield from _bought(batch, wanted))):
-        return refusal
-    wanted = list[str]()
-    # What is ours is bought by now: nobody whom we wait for here waits for us.
-    for fingerprint in flying:
-        if (yield from _waited(batch, fingerprint)):
-            wanted.append(fingerprint)
-    if wanted and (refusal := (yield from _bought(batch, wanted))):
-        return refusal
-    return (yield from _shown(batch))
+    while True:
+        if batch.refusal is not None:
+            yield from _release(batch)
+            return batch.refusal
+        missing = batch.missing or (flying if ask.policy is Policy.READ else ())
+        if missing:
+            free, missed = len(batch.got), batch.question(missing[0])
+            raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
+        if wanted and (refusal := (yield from _bought(batch, wanted))):
+            return refusal
+        if not flying:
+            return (yield from _shown(batch))
+        # What is ours is bought by now: nobody whom we wait for waits for us.
+        flying = yield from _waited(batch, flying)
+        wanted = [each for each in batch.places if each not in batch.got and each not in flying]
 
 
-def _looked(batch: _Batch) -> Steps[list[str]]:
-    """Look for everything; return what is in flight elsewhere, or missing where we may not lead."""
-    fingerprints = tuple(batch.places)
+def _looked(batch: _Batch, wanted: Sequence[str], source: Source) -> Steps[list[str]]:
+    """Look for *wanted*; return what is in flight elsewhere, or missing where we may not lead."""
     leads = batch.ask.policy is not Policy.READ
-    grants = yield from Look(run=batch.ask.run, fingerprints=fingerprints, leads=leads)
+    grants = yield from Look(run=batch.ask.run, fingerprints=tuple(wanted), leads=leads)
     batch.refusal = recorded_refusal(grants)
-    given = [*zip(fingerprints, grants, strict=True)]
-    flying = {each: grant for each, grant in given if batch.note(each, grant, Source.HIT)}
+    given = [*zip(wanted, grants, strict=True)]
+    flying = {each: grant for each, grant in given if batch.note(each, grant, source)}
     batch.missing = tuple(each for each, grant in flying.items() if grant.index < 0)
     return [*flying]
 
 
-def _waited(batch: _Batch, fingerprint: str) -> Steps[bool]:
-    """Wait for another's flight; True where it is left to us to buy."""
-    turn = 0
-    while (yield from Wait(fingerprint=fingerprint, index=0, turn=turn)):
-        grant = yield from Poll(run=batch.ask.run, fingerprint=fingerprint, index=0)
-        if not batch.note(fingerprint, grant, Source.COLLAPSED):
-            return bool(grant.token)
-        turn += 1
-    # Not worth waiting for: bought without a lease, and kept if its slot is still empty.
-    return True
+def _waited(batch: _Batch, flying: Sequence[str]) -> Steps[list[str]]:
+    """Wait for others' flights until there is something to be bought, or nothing in flight.
+
+    Returns:
+        What is in flight still. Whatever else is not known is left to us to buy.
+    """
+    flying, turn = [*flying], 0
+    while flying and not batch.leads and batch.refusal is None:
+        first = flying[0]
+        if not (yield from Wait(fingerprint=first, index=0, turn=turn)):
+            # Not worth waiting for: bought without a lease, and kept if its slot is still empty.
+            del flying[0]
+            turn = 0
+            continue
+        grant = yield from Poll(run=batch.ask.run, fingerprint=first, index=0)
+        if batch.note(first, grant, Source.COLLAPSED):
+            turn += 1
+        else:  # its call has ended: the others may have been in it
+            flying, turn = flying[1:], 0
+            if flying:
+                flying = yield from _looked(batch, flying, Source.COLLAPSED)
+    return flying
 
 
 def _bought(batch: _Batch, wanted: Sequence[str]) -> Steps[Through | None]:

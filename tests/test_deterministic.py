@@ -368,6 +368,28 @@ def test_whatever_the_order_nothing_is_bought_twice_and_every_answer_is_right(
     assert world.say(*sorted(known)) == [each.upper() for each in sorted(known)]
 
 
+def test_two_who_take_over_from_one_do_not_wait_for_each_other() -> None:
+    """Given two that wait for the same inputs in opposite order, when their call is refused."""
+    world = World(refusals=[429])
+    players = [Player(world, answer(world.ask(*batch))) for batch in ("ab", "ab", "ba")]
+    first, *others = players
+    while not isinstance(first.effect, Send):
+        first.go_on(patience=True)
+    for other in others:
+        while not isinstance(other.effect, Wait):
+            other.go_on(patience=True)
+    while first.outcome is None:
+        first.go_on(patience=True)
+
+    for _ in range(100):  # in turns
+        for other in others:
+            if other.can_go_on:
+                other.go_on(patience=True)
+
+    assert all(isinstance(other.outcome, Served) for other in others)
+    assert world.asked == [["a", "b"], ["a"], ["b"]]
+
+
 def test_who_may_not_wait_buys_for_itself_and_loses_nothing() -> None:
     world = World()
     first = Player(world, answer(world.ask("a")))
