@@ -47,6 +47,9 @@ _CUT: Final = b"---\n"
 TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
 """What stands at the end of a file where of what was written next came that much."""
 
+_GZIP: Final = b"\x1f\x8b\x08"
+"""How a gzip member begins (RFC 1952, section 2.3.1)."""
+
 _WIDTH: Final = 100
 
 _NOT_ASKED: Final = frozenset({"fingerprint", "answers", "errors"})
@@ -151,6 +154,12 @@ def _read(part: bytes) -> Document:
 
 
 def _head(first: bytes, location: str) -> Head:
+    if first.startswith(_GZIP):
+        raise CassetteError(
+            f"{location} is compressed, and a cassette is text that grows: unpack it "
+            f"(`gzip -dc {location} > NAME.cassette`) and name that.",
+            location=location,
+        )
     try:
         members = orjson.loads(first)
         version = members[_MARK]

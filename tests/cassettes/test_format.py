@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -55,6 +56,7 @@ def test_an_empty_list_and_odd_text_stand_as_they_are() -> None:
     [
         (b"interactions:\n- request: {}\n", "cachesaver cassette import"),
         (b"[]", "no cassette of ours"),
+        (gzip.compress(HEAD), "gzip -dc x >"),
         (b'{"cachesaver cassette": 2}\n', "pip install -U"),
         (HEAD + b"---\n{}\n", "line 3"),
         (HEAD + b"---\n" + one().text + b"---\n[1]\n---\n" + one("g").text, "line 5"),
