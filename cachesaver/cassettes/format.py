@@ -46,6 +46,7 @@ _MARK: Final = "cachesaver cassette"
 _CUT: Final = b"---\n"
 TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
 """What stands at the end of a file where of what was written next came that much."""
+_LONGEST_TORN_CUT: Final = len(b"\r\n---\r")
 
 _GZIP: Final = b"\x1f\x8b\x08"
 """How a gzip member begins (RFC 1952, section 2.3.1)."""
@@ -107,7 +108,10 @@ def parse(text: bytes, *, location: str) -> tuple[Head, list[Document]]:
     Raises:
         CassetteError: It is no cassette, of a later version, or damaged; the message says where.
     """
-    first, *rest = TORN_CUT.sub(b"\n", unix(text)).split(b"\n" + _CUT)
+    text = unix(text)
+    if torn := TORN_CUT.search(text, max(0, len(text) - _LONGEST_TORN_CUT)):
+        text = text[: torn.start()] + b"\n"
+    first, *rest = text.split(b"\n" + _CUT)
     head = _head(first, location)
     documents = list[Document]()
     line = first.count(b"\n") + 3
