@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import calls, laws, local, passing, processes, storage
+from tests.bench import calls, cassettes, laws, local, passing, processes, storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 YES = {True: "yes", False: "**no**"}
@@ -43,24 +43,23 @@ PARTS = {
 }
 
 
-APART = {"local": local}
-"""Parts that need an environment of gigabytes and many minutes: measured by name only, each with a part
+APART = {"cassettes": (cassettes, "Cassettes"), "local": (local, "The local endpoint")}
+"""Parts that need an environment of others' and many minutes: measured by name only, each with a part
 of the page of its own."""
-
-SECTION = re.compile(r"(?<=<!-- local -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def rows(parts: Iterable[str]) -> Iterator[Row]:
     """Measure *parts*, row by row."""
-    for module in ({**PARTS, **APART}[part] for part in parts):
+    modules = {**PARTS, **{name: module for name, (module, _) in APART.items()}}
+    for module in (modules[part] for part in parts):
         for what, against, found, limit, kept in module.measured():
             row = Row(what=what, against=against, found=found, limit=limit, kept=kept)
             print(f"{row.what}: {row.found} (to reach: {row.limit})", flush=True)  # noqa: T201
             yield row
 
 
-def page(table: list[Row], section: str) -> str:
-    """Return docs/benchmarks.md, with *section* as the part about the local endpoint."""
+def page(table: list[Row], old: str) -> str:
+    """Return docs/benchmarks.md, with the sections of *old*."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
     today = datetime.now(tz=UTC).date().isoformat()
     lines = [
@@ -74,12 +73,16 @@ def page(table: list[Row], section: str) -> str:
         f"{today}, Python {platform.python_version()}, {os.cpu_count()} cores; {versions}.",
         "",
         *drawn(table),
-        "## The local endpoint",
-        "",
-        f"<!-- local -->\n{section}<!-- end -->",
-        "",
     ]
+    for name, (_, title) in APART.items():
+        kept = _section(name).search(old)
+        lines += [f"## {title}", "", f"<!-- {name} -->\n{kept[0] if kept else ''}<!-- end -->", ""]
     return "\n".join(lines)
+
+
+def _section(name: str) -> re.Pattern[str]:
+    """Return what finds in the page what `--part name` wrote."""
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def drawn(table: list[Row]) -> list[str]:
@@ -95,18 +98,18 @@ def drawn(table: list[Row]) -> list[str]:
     ]
 
 
-def local_section(table: list[Row]) -> str:
-    """Return what `--part local` writes between its marks."""
+def section(name: str, table: list[Row]) -> str:
+    """Return what `--part name` writes between its marks."""
     today = datetime.now(tz=UTC).date().isoformat()
-    command = "`make bench ARGS='--part local'`"
+    command = f"`make bench ARGS='--part {name}'`"
     when = f"{today}, Python {platform.python_version()}, {os.cpu_count()} cores, {command}"
-    return "\n".join(["", f"{when}; {local.beside()}", "", *drawn(table), ""])
+    return "\n".join(["", f"{when}; {APART[name][0].beside()}", "", *drawn(table), ""])
 
 
 def main() -> None:
     """Measure everything; write the page, unless (`--dry`, `--part`) it is not to be written.
 
-    `--part local` writes its own part of the page.
+    One of `APART` writes its own section of the page.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dry", action="store_true", help="write no page")
@@ -118,11 +121,11 @@ def main() -> None:
     if chosen.dry:
         return
     old = PAGE.read_text(encoding="utf-8")
-    if chosen.part == ["local"]:
-        PAGE.write_text(SECTION.sub(lambda _: local_section(table), old), encoding="utf-8")
-    elif not chosen.part:
-        found = SECTION.search(old)
-        PAGE.write_text(page(table, found[0] if found else ""), encoding="utf-8")
+    if not chosen.part:
+        PAGE.write_text(page(table, old), encoding="utf-8")
+    elif len(chosen.part) == 1 and chosen.part[0] in APART:
+        (name,) = chosen.part
+        PAGE.write_text(_section(name).sub(lambda _: section(name, table), old), encoding="utf-8")
 
 
 if __name__ == "__main__":
