@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from cachesaver.cassettes.answers import answer_of, question_members, sample_of
-from cachesaver.cassettes.files import append, put_in_order, read
-from cachesaver.cassettes.format import Document, document, merged, parted, without_answers
+from cachesaver.cassettes.answers import sample_of
+from cachesaver.cassettes.files import read
+from cachesaver.cassettes.format import Document, merged, parted
+from cachesaver.cassettes.recorder import Recorder
 from cachesaver.cassettes.refusals import Refusals, Statuses, statuses
 from cachesaver.errors import CassetteError
 from cachesaver.exchange import Response, Sample
-from cachesaver.locks import Lock
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.memory import MemoryStore, Pool
 
@@ -80,7 +80,6 @@ class CassetteStore(MemoryStore):
         self._exhausted = exhausted
         self._keeps = errors
         self._refusals: dict[str, Refusals] = {}
-        self._clients = clients
         self._renews = renews
         _, documents = read(path)
         found = {each.fingerprint: each for each in merged(documents, {})}
@@ -91,12 +90,8 @@ class CassetteStore(MemoryStore):
             self._outdated |= {key: old} if old else {}
             self._documents |= {key: new} if new else {}
         self._repeats: dict[tuple[Run, str], int] = {}
-        self._recorded = set[str]()
-        self._bought = set[str]()
+        self._recorder = Recorder(path, self._outdated, clients)
         self._played = set[tuple[str, int]]()
-        self._writer: ThreadPoolExecutor | None = None
-        self._process = os.getpid()
-        self._closing = Lock()
 
     def __repr__(self) -> str:
         return f"<CassetteStore {str(self.path)!r} of {len(self._documents)} questions>"
@@ -133,7 +128,7 @@ class CassetteStore(MemoryStore):
     @property
     def recorded(self) -> int:
         """How many questions were recorded since it was opened."""
-        return len(self._recorded)
+        return len(self._recorder.recorded)
 
     # --- the store (cachesaver.ports.Store) ---
 
@@ -215,11 +210,7 @@ class CassetteStore(MemoryStore):
         filled = super().fill(fingerprint, index, token, sample, question=question)
         if filled.result() is not sample:
             return filled
-        with self._lock:
-            self._bought.add(fingerprint)
-        members = {"index": index, **answer_of(sample)}
-        added = document(fingerprint, question_members(question), [members])
-        return self._append(added, sample)
+        return self._recorder.answered(fingerprint, question, index, sample)
 
     def keeps(self, status: int) -> bool:
         """See `ports.KeepsErrors.keeps`."""
@@ -231,17 +222,7 @@ class CassetteStore(MemoryStore):
 
     def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
         """See `ports.KeepsErrors.note`; it is not given in this recording."""
-        members = question_members(question)
-        return self._append(document(fingerprint, members, [], [answer_of(sample)]), sample)
-
-    def _append(self, added: Document, sample: Sample) -> Future[Sample]:
-        """Have *added* written; the future gives *sample* when it is on disk."""
-        with self._closing:
-            self._recorded.add(added.fingerprint)
-            if self._writer is None or self._process != os.getpid():  # a fork has no threads
-                self._writer = ThreadPoolExecutor(1, "cachesaver-cassette")
-                self._process = os.getpid()
-            return self._writer.submit(self._written, added, sample)
+        return self._recorder.refused(fingerprint, question, sample)
 
     def advice(self) -> str:
         """Return what to do about a miss, with the commands for it."""
@@ -282,12 +263,7 @@ class CassetteStore(MemoryStore):
 
     def close(self) -> None:
         """Set the file in order, where something was recorded. Safe to call twice."""
-        with self._closing:
-            writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        writer.shutdown()
-        put_in_order(self.path, self._clients(), self._replaced())
+        self._recorder.close()
 
     def pool(self, fingerprint: str) -> Pool:
         found = self._pools.get(fingerprint)
@@ -296,14 +272,6 @@ class CassetteStore(MemoryStore):
         return found
 
     # --- behind it
-
-    def _replaced(self) -> dict[str, Document]:
-        """Return what was recorded anew; where nothing was bought, its answers stay."""
-        return {
-            key: each if key in self._bought else without_answers(each)
-            for key, each in self._outdated.items()
-            if key in self._recorded
-        }
 
     def _note(self, fingerprint: str, grants: Iterable[Grant]) -> None:
         given = [each.index for each in grants if each.sample and not each.refusal]
@@ -366,10 +334,6 @@ class CassetteStore(MemoryStore):
             self._repeats[run, fingerprint] = turn + 1
         index = turn % len(samples) if self._exhausted is Exhausted.CYCLE else len(samples) - 1
         return replace(grant, index=index, sample=samples[index])
-
-    def _written(self, added: Document, sample: Sample) -> Sample:
-        append(self.path, (added,))
-        return sample
 
 
 def _first(refusals: Iterable[Callable[[], Response] | None]) -> Callable[[], Response] | None:
