@@ -107,7 +107,8 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
             return (yield from _shown(batch))
         # What is ours is bought by now: nobody whom we wait for waits for us.
         flying = yield from _waited(batch, flying)
-        wanted = [each for each in batch.places if each not in batch.got and each not in flying]
+        known = {*batch.got, *flying}
+        wanted = [each for each in batch.places if each not in known]
 
 
 def _looked(batch: _Batch, wanted: Sequence[str], source: Source) -> Steps[list[str]]:
