@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from cachesaver.dialects import DIALECTS
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.exchange import Request
 from cachesaver.suspicion import (
     may_be_asked,

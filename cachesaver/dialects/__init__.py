@@ -9,6 +9,9 @@ What counts as a provider call (docs/explanation/what-is-a-provider-call.md), in
 
 Everything else passes through. No ordinary REST call may ever be taken for one of these by a guess:
 where a rule could do that, the rule gives way.
+
+The modules of our own dialects come with the first request that might be one of theirs, or when who
+hooks a client loads `known`: a program that has no client pays for none.
 """
 
 from __future__ import annotations
@@ -16,158 +19,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING
 
 from cachesaver.dialects import hosts as addresses
-from cachesaver.dialects.anthropic_complete import AnthropicComplete
-from cachesaver.dialects.anthropic_count import AnthropicCount
-from cachesaver.dialects.anthropic_messages import AnthropicMessages, CompatibleMessages
-from cachesaver.dialects.bedrock_converse import Converse, ConverseApart
-from cachesaver.dialects.bedrock_invoke import InvokeClaude, InvokeEmbedding, InvokeOther
-from cachesaver.dialects.bedrock_tokens import CountTokens
-from cachesaver.dialects.chat_hosts import PARTICULAR
-from cachesaver.dialects.cohere_chat import CohereChat
-from cachesaver.dialects.cohere_chat_v1 import CohereChatV1
-from cachesaver.dialects.cohere_embed import CohereEmbed, CohereEmbedV1
-from cachesaver.dialects.cohere_tokens import CohereTokens
-from cachesaver.dialects.gemini import Gemini
-from cachesaver.dialects.gemini_count import GeminiCount
-from cachesaver.dialects.gemini_embed import GeminiEmbed, VertexEmbed
-from cachesaver.dialects.gemini_interactions import GeminiInteractions
-from cachesaver.dialects.generic import Generic
-from cachesaver.dialects.mistral_agents import MistralAgents
-from cachesaver.dialects.mistral_fim import MistralFim
-from cachesaver.dialects.mistral_ocr import MistralOcr
-from cachesaver.dialects.ollama import OllamaChat, OllamaGenerate
-from cachesaver.dialects.ollama_embed import OllamaEmbed, OllamaEmbeddings
-from cachesaver.dialects.openai_audio import (
-    CompatibleSpeech,
-    CompatibleTranscriptions,
-    OpenAISpeech,
-    OpenAITranscriptions,
-)
-from cachesaver.dialects.openai_chat import (
-    CompatibleChat,
-    OpenAIChat,
-)
-from cachesaver.dialects.openai_completions import CompatibleCompletions, OpenAICompletions
-from cachesaver.dialects.openai_embeddings import (
-    CompatibleEmbeddings,
-    OpenAIEmbeddings,
-    VoyageEmbeddings,
-)
-from cachesaver.dialects.openai_images import (
-    CompatibleImages,
-    OneImage,
-    OneOpenAIImage,
-    OpenAIImages,
-)
-from cachesaver.dialects.openai_input_tokens import CompatibleInputTokens, OpenAIInputTokens
-from cachesaver.dialects.openai_moderations import CompatibleModerations, OpenAIModerations
-from cachesaver.dialects.openai_responses import (
-    CompatibleResponses,
-    OpenAIResponses,
-    OpenAITemplate,
-)
 from cachesaver.dialects.passing import Passed, passed, refused
-from cachesaver.dialects.rerank import CohereRerank, Rerank, TeiRerank
 from cachesaver.dialects.routing import is_addressed_by_header
-from cachesaver.dialects.tgi import (
-    HuggingFaceDetails,
-    HuggingFaceGenerate,
-    TgiDetails,
-    TgiGenerate,
-)
-from cachesaver.dialects.vllm import LocalTokens, VllmScore
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.plugins import DIALECTS as PLUGINS
 from cachesaver.plugins import plugins
 from cachesaver.ports import Dialect
 
-__all__ = ["DIALECTS", "GROUP", "Passed", "dialects", "forget", "passed", "recognise", "wants"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["GROUP", "Passed", "dialects", "forget", "passed", "recognise", "wants"]
 
 GROUP = PLUGINS
 """Entry points of this group are dialects (a class or an instance) of other packages."""
-
-DIALECTS: tuple[Dialect, ...] = (
-    OpenAIChat(),
-    *map(CompatibleChat, PARTICULAR),
-    CompatibleChat(),
-    OpenAIResponses(),
-    OpenAITemplate(),
-    CompatibleResponses(),
-    OpenAICompletions(),
-    CompatibleCompletions(),
-    OpenAIInputTokens(),
-    CompatibleInputTokens(),
-    OpenAIEmbeddings(),
-    VoyageEmbeddings(),
-    CompatibleEmbeddings(),
-    CompatibleModerations(),
-    OpenAIModerations(),
-    OpenAIImages(),
-    OneOpenAIImage(),
-    CompatibleImages(),
-    OneImage(),
-    OpenAITranscriptions(),
-    CompatibleTranscriptions(),
-    OpenAISpeech(),
-    CompatibleSpeech(),
-    MistralFim(),
-    MistralAgents(),
-    MistralOcr(),
-    MistralOcr(annotated=True),
-    AnthropicCount(),
-    AnthropicMessages(),
-    CompatibleMessages(),
-    AnthropicComplete(),
-    Gemini(),
-    GeminiCount(),
-    GeminiEmbed(),
-    VertexEmbed(),
-    GeminiInteractions(),
-    *(
-        kind(signed=signed)  # at home, and wherever a request is signed for it
-        for kind in (
-            Converse,
-            ConverseApart,
-            InvokeClaude,
-            InvokeEmbedding,
-            InvokeOther,
-            CountTokens,
-        )
-        for signed in (False, True)
-    ),
-    CohereChat(),
-    CohereChat(by_sdk=True),
-    CohereChatV1(),
-    CohereChatV1(by_sdk=True),
-    CohereEmbed(),
-    CohereEmbed(by_sdk=True),
-    CohereEmbedV1(),
-    CohereEmbedV1(by_sdk=True),
-    CohereTokens(),
-    CohereTokens(by_sdk=True),
-    Rerank(),
-    CohereRerank(),
-    TeiRerank(),
-    *(
-        ollama(anywhere=anywhere)
-        for anywhere in (False, True)
-        for ollama in (OllamaChat, OllamaGenerate, OllamaEmbed, OllamaEmbeddings)
-    ),
-    TgiDetails(),
-    TgiGenerate(),
-    HuggingFaceDetails(),
-    HuggingFaceGenerate(),
-    LocalTokens(),
-    VllmScore(),
-)
-"""Ours, in the order they are tried. Several instances may carry one name: they read the same format
-and differ in what their hosts document."""
-
-_NAMED = Generic()
 
 
 @cache
@@ -177,6 +46,8 @@ def dialects() -> tuple[Dialect, ...]:
     Raises:
         ConfigurationError: An entry point does not load.
     """
+    from cachesaver.dialects.known import DIALECTS
+
     return (*map(_load, plugins(GROUP)), *DIALECTS)
 
 
@@ -223,9 +94,11 @@ def recognise(
     for dialect in _candidates(path, address):
         if dialect.recognises(request, body):
             return dialect
-    if not named:
+    if not named or refused(request, body) or not _is_object(request, body):
         return None
-    return None if refused(request, body) or not _is_object(request, body) else _NAMED
+    from cachesaver.dialects.known import NAMED
+
+    return NAMED
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ from typing import Any
 import cachesaver
 from cachesaver.cli import parser
 from cachesaver.clients import CLIENTS, Client, Reach
-from cachesaver.dialects import DIALECTS
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.dialects.passing import PASSED, UNREAD
 from cachesaver.ports import Dialect
 from cachesaver.settings import Mode

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cachesaver.dialects as registry
-from cachesaver.dialects import DIALECTS, dialects, forget, recognise, wants
+from cachesaver.dialects import dialects, forget, recognise, wants
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.hosts import host_of, path_of
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.dialects.openai_chat import OPENAI_LABELS
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Headers, Request

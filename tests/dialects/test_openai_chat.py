@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cachesaver.dialects import DIALECTS, recognise
+from cachesaver.dialects import recognise
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.dialects.openai_chat import (
     CompatibleChat,
     OpenAIChat,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from cachesaver.dialects import DIALECTS, recognise
+from cachesaver.dialects import recognise
 from cachesaver.dialects.generic import Generic
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.dialects.routing import ROUTING, UNSETTLED, is_addressed_by_header
 from cachesaver.exchange import Request
 from cachesaver.identity import identify

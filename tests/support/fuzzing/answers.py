@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 
-from cachesaver.dialects import DIALECTS
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.jsontext import read_exactly
+from cachesaver.dialects.known import DIALECTS
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Request, Response
 from cachesaver.ports import Dialect
