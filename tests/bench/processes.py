@@ -1,7 +1,12 @@
-"""What a program pays for starting with us: importing, installing."""
+"""What a program pays for starting with us: importing, installing.
+
+As where we are installed: compiled beforehand, whatever the environment says of byte code.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,8 +20,9 @@ Measured = Iterator[tuple[str, str, str, str, bool]]
 def measured() -> Measured:
     """Yield a row for each."""
     with tempfile.TemporaryDirectory() as folder:
-        empty = _program("pass")
-        imported = paired(_program("import cachesaver"), empty, calls=1)
+        compiled = folder + "/compiled"
+        program = functools.partial(_program, compiled=compiled)
+        imported = paired(program("import cachesaver"), program("pass"), calls=1)
         more = imported.more * 1000
         yield (
             "`import cachesaver`",
@@ -26,7 +32,7 @@ def measured() -> Measured:
             more <= 30,
         )
         install = f"import cachesaver; cachesaver.install('a', store={folder + '/s'!r})"
-        installed = paired(_program(install), _program("import cachesaver"), calls=1)
+        installed = paired(program(install), program("import cachesaver"), calls=1)
         more = installed.more * 1000
         yield (
             "`install()`",
@@ -37,8 +43,11 @@ def measured() -> Measured:
         )
 
 
-def _program(source: str) -> Callable[[], object]:
+def _program(source: str, *, compiled: str) -> Callable[[], object]:
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+
     def run() -> None:
-        subprocess.run([sys.executable, "-c", source], check=True)
+        subprocess.run([sys.executable, "-c", source], check=True, env=env)
 
     return run
