@@ -42,10 +42,11 @@ from cachesaver.exchange import AsyncReply, Reply, Sample
 from cachesaver.flights import Flights, leader
 from cachesaver.guards import Guards
 from cachesaver.locks import when_free
+from cachesaver.options import Window
 from cachesaver.ports import AsyncSend, Grant, Run, Store
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
-from cachesaver.windows import Gathering, Window
+from cachesaver.windows import Gathering
 
 __all__ = ["Abandoned", "Engine", "Line"]
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +19,7 @@ from cachesaver.canonical import Body, parse_body, spell_parts
 from cachesaver.credentials import PERHAPS_SECRET, SECRET_MEMBERS, body_secrets, is_secret
 from cachesaver.exchange import Request
 from cachesaver.multipart import Part
+from cachesaver.options import Rules
 from cachesaver.ports import Dialect
 from cachesaver.redaction import redact_text
 from cachesaver.ties import counted
@@ -29,7 +29,6 @@ __all__ = [
     "VERSION",
     "Dropped",
     "Question",
-    "Rules",
     "identify",
     "inputs_of",
     "questions_body",
@@ -40,24 +39,6 @@ VERSION = 1
 under their old fingerprints and asks every question anew."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a user adds to the rules of the dialects.
-
-    Attributes:
-        ignore: Dotted paths of body fields that are not part of the question (`"metadata.run"`;
-            `*` stands for every item of a list or every key of an object).
-        blank: Regular expressions; what they match in any string of the body becomes empty
-            (dates, temporary directories, memory addresses).
-        aliases: Origins (`"http://127.0.0.1:8000"`) and what to call them, so that one model
-            behind two addresses is one.
-    """
-
-    ignore: tuple[str, ...] = ()
-    blank: tuple[re.Pattern[str], ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,9 @@ from cachesaver.budget import Budget, Number, budget_of
 from cachesaver.contexts import checked_replicate
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
-from cachesaver.identity import Rules
+from cachesaver.options import Rules, Window
 from cachesaver.ports import Store
 from cachesaver.prices import check_prices
-from cachesaver.windows import Window
 
 __all__ = ["Match", "Mode", "Settings", "settings"]
 

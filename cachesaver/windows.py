@@ -1,4 +1,4 @@
-"""How long what is missing is gathered before it is bought, and the gathering: blocking and async."""
+"""Gathering what is missing before it is bought, for as long as a `Window` says: blocking and async."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from cachesaver.batching import Batch, Desk, Hand, Seat
 from cachesaver.contexts import current_context
 from cachesaver.effects import Deal, Enlist, Leave
 from cachesaver.flights import Flights, Leader, leader
+from cachesaver.options import Window
 
-__all__ = ["Gathering", "Window"]
+__all__ = ["Gathering"]
 
 _TURNS = 100
 """Turns of an event loop for which a batch that grows in each of them is kept open."""
@@ -25,31 +26,6 @@ _LONGEST = 600
 
 _GRACE = 1.0
 """Seconds after which one who waits for a flight to land looks whether another one is up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """How long the draws of one question are gathered that nothing is stored for.
-
-    Attributes:
-        seconds: After the first of them; 0: not at all; None: to the end of the turn of the event
-            loop, or as long as each turn brings more of them.
-        flights: As long as another call for the same question is under way, instead.
-        size: So many are enough; None: as many as come.
-    """
-
-    seconds: float | None = None
-    flights: bool = False
-    size: int | None = None
-
-    @property
-    def is_turn(self) -> bool:
-        """Whether it ends with a turn of the event loop: then even a hit may stand back for others."""
-        return self.seconds is None and not self.flights
-
-    def gathers(self, *, blocking: bool) -> bool:
-        """Tell whether anything is gathered: a thread has no turns to wait for."""
-        return self.flights or (not blocking if self.seconds is None else self.seconds > 0)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -17,7 +17,8 @@ from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.generic import Generic
 from cachesaver.differences import difference
 from cachesaver.exchange import Request
-from cachesaver.identity import Dropped, Rules, identify, questions_body
+from cachesaver.identity import Dropped, identify, questions_body
+from cachesaver.options import Rules
 
 URL = "https://api.x.test/v1/chat"
 KEY = "key-0123456789"

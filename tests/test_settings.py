@@ -10,8 +10,8 @@ import pytest
 
 from cachesaver.budget import Budget
 from cachesaver.errors import ConfigurationError
+from cachesaver.options import Window
 from cachesaver.settings import Mode, settings
-from cachesaver.windows import Window
 
 
 @pytest.fixture(autouse=True)

@@ -17,10 +17,11 @@ from cachesaver.batching import Hand, Seat
 from cachesaver.effects import Deal, Enlist, Leave
 from cachesaver.exchange import AsyncReply, Reply, Request
 from cachesaver.flights import Flights
+from cachesaver.options import Window
 from cachesaver.ports import Run
 from cachesaver.session import Session
 from cachesaver.stores.memory import MemoryStore
-from cachesaver.windows import Gathering, Window
+from cachesaver.windows import Gathering
 
 URL = "https://api.openai.com/v1/chat/completions"
 RUN = Run(id="r", namespace="a")
@@ -106,21 +107,6 @@ def holds_nothing(session: Session) -> bool:
 
 
 class TestTheWindow:
-    @pytest.mark.parametrize(
-        ("window", "blocking", "gathers"),
-        [
-            (Window(), False, True),
-            (Window(), True, False),
-            (Window(seconds=0), False, False),
-            (Window(seconds=0), True, False),
-            (Window(seconds=1), True, True),
-            (Window(flights=True), True, True),
-            (Window(flights=True), False, True),
-        ],
-    )
-    def test_gathers(self, window: Window, *, blocking: bool, gathers: bool) -> None:
-        assert window.gathers(blocking=blocking) is gathers
-
     def test_stays_open_as_long_as_each_turn_brings_more(self) -> None:
         session, provider = opened(), Provider()
 

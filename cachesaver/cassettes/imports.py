@@ -22,8 +22,9 @@ from cachesaver.effects import Fill, Steps
 from cachesaver.encoding import decoded
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Reply, Request, Sample
-from cachesaver.identity import Question, Rules, identify, inputs_of, questions_body
+from cachesaver.identity import Question, identify, inputs_of, questions_body
 from cachesaver.lineage import Drawn
+from cachesaver.options import Rules
 from cachesaver.ports import Policy, Run
 
 __all__ = ["Answer", "Verdict", "judged"]

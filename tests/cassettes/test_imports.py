@@ -8,7 +8,7 @@ import pytest
 
 from cachesaver.cassettes.imports import Verdict, judged
 from cachesaver.cassettes.readers.values import Body, Interaction, interaction
-from cachesaver.identity import Rules
+from cachesaver.options import Rules
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 JSON = (("content-type", "application/json"),)

@@ -14,7 +14,7 @@ from cachesaver.cassettes.readers.ours import interaction_of
 from cachesaver.cassettes.transfer import answers_in, answers_of, errors_in
 from cachesaver.cli.opening import existing_store
 from cachesaver.errors import CassetteError, ConfigurationError
-from cachesaver.identity import Rules
+from cachesaver.options import Rules
 from cachesaver.stores.directory import MARKER
 
 __all__ = [
