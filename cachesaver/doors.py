@@ -10,17 +10,18 @@ who asks, as nearly always, nobody is asked where it stands.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from cachesaver import blocks
 from cachesaver.blocks import Block, Stand
 from cachesaver.contexts import is_outside_loops
 from cachesaver.exchange import AsyncReply, Reply, Request
-from cachesaver.mounts import MOUNTS, mount_of
-from cachesaver.numbering import without_ours
+from cachesaver.mounts import MOUNTS, Mount, mount_of
 from cachesaver.ports import AsyncSend, Gate, Send
-from cachesaver.session import Session
+
+if TYPE_CHECKING:
+    from cachesaver.session import Session
 
 __all__ = ["Door", "Opened"]
 
@@ -221,7 +222,7 @@ class Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.send
             if not self._asks_for(request):
-                return send(without_ours(request, numbers=mounted.numbers))
+                return send(_theirs(request, mounted))
         gate = self._here()
         return send(request) if gate is None else gate.answer(request, send)
 
@@ -230,7 +231,7 @@ class Door:
         if (mounted := mount_of(request)) is not None:
             send = mounted.asend
             if not self._asks_for(request):
-                return await send(without_ours(request, numbers=mounted.numbers))
+                return await send(_theirs(request, mounted))
         gate = self._here()
         return await (send(request) if gate is None else gate.aanswer(request, send))
 
@@ -240,6 +241,12 @@ def _is_covered(block: Block, last: Block) -> bool:
     if not last.is_plain:
         return block is last
     return block.is_plain or last.is_made_in(block)
+
+
+def _theirs(request: Request, mounted: Mount) -> Request:
+    from cachesaver.numbering import without_ours
+
+    return without_ours(request, numbers=mounted.numbers)
 
 
 def _of(opened: Sequence[Opened[G]], block: Block) -> G | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachesaver.errors import ConfigurationError, UnknownPriceError
-from cachesaver.usage import Tokens
+
+if TYPE_CHECKING:
+    from cachesaver.usage import Tokens
 
 __all__ = ["PriceList", "Prices", "check_prices"]
 

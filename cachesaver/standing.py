@@ -13,9 +13,9 @@ from cachesaver.doors import Door
 from cachesaver.errors import StoreError
 from cachesaver.places import Counted, epoch
 from cachesaver.runs import announce, inherited, is_unnumbered, retract
-from cachesaver.session import Session
 
 if TYPE_CHECKING:
+    from cachesaver.session import Session
     from cachesaver.tripwire import Replaying, Rule
 
 __all__ = ["replaying", "tell"]

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from cachesaver.blocks import Block
 from cachesaver.budget import Budget, Number
@@ -53,6 +53,11 @@ TRANSPORTS: Mapping[str, str] = {
     "dspy._vendor.lm15.transports": "cachesaver.transports.lm15",
     "lm15.transports": "cachesaver.transports.lm15",
 }
+
+_NEEDED = ("cachesaver.answering", "cachesaver.dialects.known")
+"""What any request may need, imported with the first client that is hooked. Not before: a program without
+one makes none. Nor in the middle of a request, which may be made where nothing should be imported: on
+an event loop, while another thread forks, or when the program ends."""
 
 _DOOR = Door()
 _lock = threading.RLock()
@@ -134,6 +139,7 @@ def install(  # noqa: PLR0913  # the options of the one call that users make
         ConfigurationError: An option cannot be.
         StoreUnavailableError: The store cannot be opened.
     """
+    _prepare()
     return _installed(
         Session.open(
             namespace,
@@ -168,6 +174,7 @@ def block(namespace: str | None = None, **options: Any) -> Session:
         namespace: As of `install`.
         options: Likewise.
     """
+    _prepare()
     return _installed(Session.open(namespace, **options), is_plain=False)
 
 
@@ -221,6 +228,7 @@ def mount(host: str, mounted: Mount) -> Callable[[], None]:
     Raises:
         ConfigurationError: Something is mounted there.
     """
+    _prepare()
     with _lock:
         if host in MOUNTS:
             raise ConfigurationError(f"something is mounted at {host!r}: take another name")
@@ -249,6 +257,7 @@ def current_session() -> Session | None:
 @contextlib.contextmanager
 def guest(gate: Gate) -> Generator[None]:
     """Let *gate* answer every request that is made in this block, before any session."""
+    _prepare()
     with _lock:
         is_first = not _DOOR.is_open
         opened = _DOOR.open_guest(gate)
@@ -274,7 +283,7 @@ def _leave(session: Session, opened: Block) -> None:
         tell(_DOOR)
         if not _DOOR.is_open:
             _unhook_all()
-    if not session.settings.quiet and session.stats().requests:
+    if not session.settings.quiet and session.was_asked and session.stats().requests:
         _say(f"cachesaver: namespace {session.settings.namespace!r}: {session.stats()}")
     session.close()
 
@@ -287,25 +296,33 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr)  # noqa: T201  # as logging's last resort does for warnings
 
 
+def _prepare() -> None:
+    """Import what hooking will need, before a lock of ours is held."""
+    if any(name in sys.modules for name in _clients()):
+        for name in _NEEDED:
+            importlib.import_module(name)
+
+
 def _hook_all() -> None:
     starters = {
         **dict.fromkeys(LOOPS, "cachesaver.tasks"),
         **dict.fromkeys(POOLS, "cachesaver.jobs"),
     }
-    known = {**starters, **TRANSPORTS, **_foreign()}
-    _WATCH.start({name: _hooking(where) for name, where in known.items()})
+    hooks = {name: _hooking(where) for name, where in starters.items()}
+    hooks |= {name: _hooking(where, needed=_NEEDED) for name, where in _clients().items()}
+    _WATCH.start(hooks)
 
 
-def _foreign() -> dict[str, str]:
-    """Transports of others, by the entry-point group `cachesaver.transports`."""
-    return {point.name: point.value for point in plugins(PLUGINS)}
+def _clients() -> dict[str, str]:
+    """Return what hooks each client: ours, and others' by the entry-point group `cachesaver.transports`."""
+    return {**TRANSPORTS, **{point.name: point.value for point in plugins(PLUGINS)}}
 
 
-def _hooking(where: str) -> Callable[[ModuleType], None]:
+def _hooking(where: str, *, needed: Iterable[str] = ()) -> Callable[[ModuleType], None]:
     def hook(client: ModuleType) -> None:
         try:
-            adapter: Any = importlib.import_module(where)
-            transport: Transport = adapter
+            *_, adapter = map(importlib.import_module, (*needed, where))
+            transport = cast("Transport", adapter)
             undo = transport.hook(client, _DOOR)
         except Exception as error:  # noqa: BLE001  # importing a client must work as without us
             _LOG.warning(

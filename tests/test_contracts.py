@@ -21,6 +21,7 @@ OUTER_ROOMS = {
     *("guards", "tee", "windows", "sending", "engine", "pace"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
+        "answering",
         "candour",
         "doors",
         "importing",

@@ -107,7 +107,9 @@ def test_it_says_the_names_that_a_direct_call_would_have(monkeypatch: pytest.Mon
                 url = "https://api.openai.com/v1/chat/completions"
                 question = session.explain(replace(ask, url=url))
                 assert question is not None
-                made = session._asking(replace(ask, url=url), question, blocking=True).drawn
+                made = (
+                    session._answers()._asking(replace(ask, url=url), question, blocking=True).drawn
+                )
                 direct.append(made.ids)
                 made.give_back()
 
@@ -435,7 +437,7 @@ def test_a_gateway_does_not_relay_to_itself(monkeypatch: pytest.MonkeyPatch) -> 
 
     chosen = settings(namespace="a", store="memory://", quiet=True)
     with Session(chosen, MemoryStore(), "process", apart="gateway") as session:
-        assert not session._relay.covers(chat())
+        assert not session._answers()._relay.covers(chat())
 
 
 def test_the_parts_in_front_are_those_of_the_gateway() -> None:

@@ -362,7 +362,7 @@ class TestFailure:
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         session = Session.open(store="memory://")
-        monkeypatch.setattr("cachesaver.session.identify", _fail)
+        monkeypatch.setattr("cachesaver.answering.identify", _fail)
 
         assert text(session.answer(request(), provider.send)) == "1"
         assert "going on live" in caplog.text

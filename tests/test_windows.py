@@ -102,7 +102,7 @@ def opened(**options: Any) -> Session:
 
 
 def holds_nothing(session: Session) -> bool:
-    engine = session._engine
+    engine = session._answers()._engine
     return not (engine._held or engine.flights._up or engine._gathering._desk._open)
 
 

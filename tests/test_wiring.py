@@ -17,6 +17,7 @@ import pytest
 import cachesaver
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.stores import open_store
 from cachesaver.wiring import TRANSPORTS, _hooking
 
 ASK: dict[str, Any] = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hi"}]}
@@ -178,6 +179,58 @@ def test_importing_us_imports_no_client_and_no_store() -> None:
     )
 
     assert ran.stdout == "[]\n", ran.stderr
+
+
+LATER = [
+    f"cachesaver.{each}"
+    for each in (
+        *("answering", "batching", "buying", "canonical", "cassettes", "credentials", "effects"),
+        *("engine", "flights", "identity", "numbering", "outcomes", "pipeline", "redaction"),
+        *("relaying", "replies", "sending", "statistics", "suspicion", "tee", "tripwire", "usage"),
+        *("windows", "dialects.known", "dialects.openai_chat", "dialects.sse"),
+        *("transports.gates", "transports.http_client", "transports.httpx"),
+    )
+]
+"""What only requests need."""
+
+NEVER = [
+    *("argparse", "asyncio", "email", "http.client", "importlib.metadata", "multiprocessing"),
+    *("random", "socket", "ssl", "subprocess", "tempfile", "zipfile"),
+]
+"""What costs much and is of no use to `install`."""
+
+
+def test_installing_loads_nothing_that_only_requests_need(tmp_path: Path) -> None:
+    """Given a store and no client, when we are installed, then little is loaded; the rest with a client."""
+    open_store(str(tmp_path)).close()
+
+    ran = program(
+        f"""
+        import sys
+        before = set(sys.modules)  # whatever starts with Python here
+        import cachesaver
+        with cachesaver.install(namespace="a", store={str(tmp_path)!r}):
+            print(sorted((set(sys.modules) - before) & set({LATER + NEVER!r})))
+        print(sorted((set(sys.modules) - before) & set({LATER + NEVER!r})))
+        cachesaver.install(namespace="a", store={str(tmp_path)!r})
+        import http.client
+        print({{"cachesaver.answering", "cachesaver.dialects.known"}} <= set(sys.modules))
+        """
+    )
+
+    assert ran.stdout == "[]\n[]\nTrue\n", ran.stderr
+
+
+def test_a_client_that_is_there_has_what_it_needs_when_we_are_installed() -> None:
+    ran = program(
+        """
+        import sys, http.client, cachesaver
+        with cachesaver.install(namespace="a", store="memory://"):
+            print({"cachesaver.answering", "cachesaver.dialects.known"} <= set(sys.modules))
+        """
+    )
+
+    assert ran.stdout == "True\n", ran.stderr
 
 
 def test_a_process_ends_by_itself_whatever_it_left_open(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import socket
 import sys
 import threading
 import weakref
@@ -342,6 +341,8 @@ def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
 
 def network_is_mocked() -> bool:
     """Tell whether a mock has taken the place of `socket.socket`."""
+    import socket
+
     return socket.socket.__module__.partition(".")[0] in MOCKS
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from cachesaver.errors import StoreUnavailableError
@@ -122,6 +121,8 @@ def _version(text: bytes) -> int | None:
 
 def _write_marker(path: Path) -> None:
     """Write the marker whole or not at all; who comes second writes the same."""
+    import tempfile
+
     content = json.dumps({"format": "cachesaver store", "version": FORMAT}) + "\n"
     handle, name = tempfile.mkstemp(prefix=MARKER + ".", dir=path)
     with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -110,6 +109,8 @@ def _answers(pid: int) -> bool:
 
 
 def _sysctl(name: str) -> str:
+    import subprocess
+
     asked = subprocess.run(  # noqa: S603  (a fixed command line)
         ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False
     )
