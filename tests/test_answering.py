@@ -61,8 +61,8 @@ def test_threads_that_ask_at_once_are_answered_by_one(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Answering, "__init__", slow)
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda _: session.answer(ASK, refuse), range(2)):
-            pass
+        for asked in [pool.submit(session.answer, ASK, refuse) for _ in range(2)]:
+            asked.result(10)
 
     assert session.stats().requests == 2
     session.close()
