@@ -23,8 +23,10 @@ No message holds a header, a query string or a body: there are keys and prompts 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = [
     "BudgetError",
@@ -220,6 +222,8 @@ class BudgetExceededError(BudgetError):
         estimate: Decimal,
         model: str,
     ) -> None:
+        from decimal import Decimal
+
         self.unit = unit
         self.cap = cap
         self.spent = spent

@@ -12,16 +12,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from cachesaver.budget import Budget, Number, budget_of
 from cachesaver.contexts import checked_replicate
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
 from cachesaver.options import Rules, Window
 from cachesaver.ports import Store
-from cachesaver.prices import check_prices
+
+if TYPE_CHECKING:
+    from cachesaver.budget import Budget, Number
 
 __all__ = ["Match", "Mode", "Settings", "settings"]
 
@@ -309,7 +310,13 @@ def _pace(given: object) -> float | None:
 
 
 def _budget(given: object) -> Budget | None:
-    budget = budget_of(os.environ.get(ENV["budget"]) if given is None else given)
+    said = os.environ.get(ENV["budget"]) if given is None else given
+    if said is None:
+        return None
+    from cachesaver.budget import budget_of
+    from cachesaver.prices import check_prices
+
+    budget = budget_of(said)
     if budget is not None and budget.usd is not None:
         check_prices(budget.prices)
     return budget

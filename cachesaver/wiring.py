@@ -17,10 +17,9 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cachesaver.blocks import Block
-from cachesaver.budget import Budget, Number
 from cachesaver.doors import Door
 from cachesaver.errors import ConfigurationError
 from cachesaver.importing import ImportWatch
@@ -34,6 +33,9 @@ from cachesaver.settings import Match, Mode
 from cachesaver.standing import tell
 from cachesaver.stores.processes import here
 from cachesaver.tasks import LOOPS
+
+if TYPE_CHECKING:
+    from cachesaver.budget import Budget, Number
 
 __all__ = ["TRANSPORTS", "block", "current_session", "guest", "install", "mount", "uninstall"]
 
