@@ -56,7 +56,7 @@ TRANSPORTS: Mapping[str, str] = {
     "lm15.transports": "cachesaver.transports.lm15",
 }
 
-_NEEDED = ("cachesaver.answering", "cachesaver.dialects.known")
+_NEEDED = ("cachesaver.answering", "cachesaver.dialects.known", "cachesaver.dialects.passing")
 """What any request may need, imported with the first client that is hooked. Not before: a program without
 one makes none. Nor in the middle of a request, which may be made where nothing should be imported: on
 an event loop, while another thread forks, or when the program ends."""

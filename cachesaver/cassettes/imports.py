@@ -18,6 +18,7 @@ from cachesaver.batching import Lead
 from cachesaver.buying import SUCCESS, Ask, keep, sample_of
 from cachesaver.canonical import parse_body
 from cachesaver.cassettes.readers.values import Interaction
+from cachesaver.dialects.passing import passed
 from cachesaver.effects import Fill, Steps
 from cachesaver.encoding import decoded
 from cachesaver.errors import DialectError
@@ -104,7 +105,7 @@ def _remark(question: Question, found: int) -> str:
 
 
 def _why(request: Request) -> str:
-    if (known := dialects.passed(request)) is not None:
+    if (known := passed(request)) is not None:
         return f"no question: it is about {known.name} ({known.why})"
     return "no provider call we know; name its host to keep it"
 

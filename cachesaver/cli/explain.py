@@ -23,6 +23,7 @@ import orjson
 from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.cli.opening import existing_store
+from cachesaver.dialects.passing import passed
 from cachesaver.differences import difference
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
@@ -120,7 +121,7 @@ def _inputs(question: Question) -> tuple[str, ...]:
 
 def _why(request: Request) -> str:
     """Why *request*, which no dialect recognises, is let through."""
-    if (known := dialects.passed(request)) is not None:
+    if (known := passed(request)) is not None:
         return f"passes through untouched. It is about {known.name}: {known.why} ({known.source})"
     return (
         "is no provider call we know, and passes through untouched. If it is one, name its host: "

@@ -22,7 +22,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from cachesaver.dialects import hosts as addresses
-from cachesaver.dialects.passing import Passed, passed, refused
 from cachesaver.dialects.routing import is_addressed_by_header
 from cachesaver.errors import ConfigurationError
 from cachesaver.exchange import Request
@@ -33,7 +32,7 @@ from cachesaver.ports import Dialect
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "Passed", "dialects", "forget", "passed", "recognise", "wants"]
+__all__ = ["GROUP", "dialects", "forget", "recognise", "wants"]
 
 GROUP = PLUGINS
 """Entry points of this group are dialects (a class or an instance) of other packages."""
@@ -94,11 +93,12 @@ def recognise(
     for dialect in _candidates(path, address):
         if dialect.recognises(request, body):
             return dialect
-    if not named or refused(request, body) or not _is_object(request, body):
+    if not named:
         return None
     from cachesaver.dialects.known import NAMED
+    from cachesaver.dialects.passing import refused
 
-    return NAMED
+    return None if refused(request, body) or not _is_object(request, body) else NAMED
 
 
 @lru_cache(maxsize=4096)

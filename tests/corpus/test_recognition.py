@@ -15,6 +15,7 @@ from cachesaver import dialects
 from cachesaver.canonical import parse_body
 from cachesaver.dialects.hosts import stateful
 from cachesaver.dialects.jsontext import is_object
+from cachesaver.dialects.passing import passed
 from cachesaver.ports import Dialect
 from recordings import Exchange
 from recordings.dialects import first_object, spoken
@@ -464,7 +465,7 @@ def known_by(exchange: Exchange) -> str:
     if request is not None and not request.url.startswith("https://redacted.invalid/"):
         if (dialect := recognised(exchange)) is not None:
             return dialect.name
-        if (row := dialects.passed(request)) is not None:
+        if (row := passed(request)) is not None:
             return row.name
         return stateful(request.url, parse_body(request).members)
     body = plain(exchange.response)
