@@ -29,6 +29,21 @@ COMMANDS = (
 )
 
 
+class _Version(argparse.Action):
+    """As argparse's own, which wants the version beforehand: finding it takes as long as all the rest."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        help_ = "show program's version number and exit"
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help_)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Say it, and end."""
+        import cachesaver
+
+        print(f"cachesaver {cachesaver.__version__}")
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line *arguments* (default: the process's); return the exit status.
 
@@ -37,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from cachesaver.errors import CachesaverError
 
-    given = parser().parse_args(arguments)
+    said = sys.argv[1:] if arguments is None else arguments
+    given = parser(_meant(said)).parse_args(said)
     try:
         status = int(given.command(given))
         sys.stdout.flush()
@@ -53,21 +69,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    import cachesaver
+def _meant(said: Sequence[str]) -> Sequence[str]:
+    """Return the command that *said* begins with; all of them, to tell of, where it is none."""
+    return said[:1] if said and said[0] in COMMANDS else COMMANDS
 
+
+def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of what belongs to *commands* alone."""
     whole = argparse.ArgumentParser(
         prog="cachesaver",
         description="Answer every LLM call of a program from a namespaced store of samples.",
     )
-    whole.add_argument(
-        "--version", action="version", version=f"cachesaver {cachesaver.__version__}"
-    )
-    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in COMMANDS:
+    whole.add_argument("--version", action=_Version)
+    kinds = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name in commands:
         module: Any = importlib.import_module(f"cachesaver.cli.{name}")
-        command = commands.add_parser(
+        command = kinds.add_parser(
             name,
             help=module.HELP,
             description=module.__doc__.partition("\n\n")[2] or module.HELP,

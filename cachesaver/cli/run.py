@@ -29,7 +29,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from cachesaver.cli.beside import beside
 from cachesaver.cli.options import add_session_options, session_options
 from cachesaver.errors import ConfigurationError
 from cachesaver.settings import Mode, settings
@@ -74,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     environment = prepared(os.environ, arguments)
     if arguments.gateway:
+        from cachesaver.cli.beside import beside
+
         environment |= beside(environment)
     try:
         return _replace(program, environment)

@@ -41,6 +41,26 @@ def test_a_slip_of_the_pen_ends_with_2(
     assert capsys.readouterr().err.startswith("usage: cachesaver")
 
 
+def test_a_command_loads_no_other(tmp_path: Path, env: dict[str, str]) -> None:
+    """Given a fresh process, when one command runs, then it has not waited for what others need."""
+    program = f"""if True:
+        import sys
+        before = set(sys.modules)  # whatever starts with Python here
+        from cachesaver.cli import main
+        assert main(["run", "--store", {str(tmp_path)!r}, "--", "/nowhere/program"]) == 2
+        loaded = set(sys.modules) - before
+        print(sorted(each for each in loaded if each.startswith("cachesaver.cli.")))
+        print(sorted(loaded & {{"cachesaver.answering", "cachesaver.wiring", "importlib.metadata"}}))
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+
+    ours = ["cachesaver.cli.options", "cachesaver.cli.run"]
+    assert done.stdout == f"{ours}\n[]\n", done.stderr
+
+
 def test_what_cannot_be_done_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
