@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from cachesaver.buying import Ask, Purchase, Source
@@ -10,7 +9,7 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
 from cachesaver.locks import Lock
 from cachesaver.outcomes import Outcome, Passing, Served
-from cachesaver.usage import tokens_of
+from cachesaver.usage import total_of
 
 __all__ = ["Statistics", "Tally"]
 
@@ -91,7 +90,7 @@ class Tally:
         """Count what one call came to."""
         with self._lock:
             self._counts["calls"] += bool(purchase.samples)
-            self._counts["tokens_bought"] += total_tokens(purchase.usage)
+            self._counts["tokens_bought"] += total_of(purchase.usage)
 
 
 def _saved(ask: Ask, outcome: Served) -> int:
@@ -102,17 +101,11 @@ def _saved(ask: Ask, outcome: Served) -> int:
         dialect = ask.question.dialect
         try:
             wholes = [dialect.whole(r) if dialect.streamed(r) else r for r in map(_response, free)]
-            return total_tokens(dialect.usage(dialect.join(wholes))[1])
+            return total_of(dialect.usage(dialect.join(wholes))[1])
         except DialectError:
             pass  # what cannot be joined is counted one by one
-    return sum(total_tokens(sample.usage) for sample in free)
+    return sum([total_of(sample.usage) for sample in free])
 
 
 def _response(sample: Sample) -> Response:
     return sample.response
-
-
-def total_tokens(usage: Mapping[str, object]) -> int:
-    """Return the tokens of a usage block, in the spelling of any provider we know; else 0."""
-    tokens = tokens_of(usage)
-    return 0 if tokens is None else tokens.total

@@ -15,7 +15,7 @@ from cachesaver.identity import identify
 from cachesaver.lineage import draw, root
 from cachesaver.outcomes import Passing, Served
 from cachesaver.ports import Policy, Run
-from cachesaver.statistics import Statistics, Tally, total_tokens
+from cachesaver.statistics import Statistics, Tally
 
 ASK = cast("Ask", None)
 """Not looked at: what is counted is the answer."""
@@ -171,29 +171,6 @@ def test_what_was_counted_is_a_value_of_then() -> None:
     tally.count(ASK, through(Source.ERROR))
 
     assert before == Statistics()
-
-
-@pytest.mark.parametrize(
-    ("usage", "total"),
-    [
-        ({}, 0),
-        ({"total_tokens": 7, "prompt_tokens": 3, "completion_tokens": 4}, 7),
-        ({"prompt_tokens": 3, "completion_tokens": 4}, 7),
-        ({"totalTokenCount": 9, "promptTokenCount": 4}, 9),
-        (
-            {
-                "input_tokens": 1,
-                "output_tokens": 2,
-                "cache_read_input_tokens": 30,
-                "cache_creation_input_tokens": 400,
-            },
-            433,
-        ),
-        ({"total_tokens": None, "input_tokens": "many", "output_tokens": 2}, 2),
-    ],
-)
-def test_the_tokens_of_a_usage_block(usage: dict[str, object], total: int) -> None:
-    assert total_tokens(usage) == total
 
 
 def test_statistics_are_a_line_to_read() -> None:
