@@ -196,12 +196,11 @@ def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:
 
 def _is_one_call(ask: Ask, hand: Hand) -> bool:
     """Tell whether all that was asked for, and nothing else, is to be bought in one call."""
+    if len(hand.leads) != len(hand.grants) or not all(lead.own for lead in hand.leads):
+        return False
     most = ask.limits.most(ask.question)
-    return (
-        len(hand.leads) == len(hand.grants)
-        and all(lead.own for lead in hand.leads)
-        and (most is None or len(hand.leads) <= most)
-        and (is_unbroken(hand.leads) or not ask.numbering.must_be_unbroken(ask.question))
+    return (most is None or len(hand.leads) <= most) and (
+        is_unbroken(hand.leads) or not ask.numbering.must_be_unbroken(ask.question)
     )
 
 

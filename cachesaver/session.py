@@ -114,6 +114,7 @@ class Session:
         # For `wants`, which every call of the process comes past.
         self._sees = chosen.mode is not Mode.LIVE
         self._asks_match = chosen.match is not None
+        self._policy = _POLICIES[chosen.mode]
         self._misses = list[ReplayError]()
         self._notes = store if isinstance(store, KeepsErrors) else None
         self._hosts = chosen.hosts
@@ -397,7 +398,7 @@ class Session:
             run=run,
             drawn=Drawn() if fixed else _drawn(family, request, question),
             inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
-            policy=_POLICIES[self.settings.mode],
+            policy=self._policy,
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
