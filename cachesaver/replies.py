@@ -186,6 +186,8 @@ def _marked(read: Response, outcome: Through) -> Response:
 
 def _pace(outcome: Served, pace: float | None) -> float | None:
     """*pace* where the answer is one from the store: what has just arrived has waited already."""
+    if pace is None:
+        return None
     is_stored = all(source is Source.HIT for source in outcome.sources)
     return pace if is_stored and is_timed(outcome.response, pace) else None
 
