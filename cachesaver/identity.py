@@ -226,9 +226,11 @@ def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) 
     lines = [f"{name}: {_values(request, name)}".encode() for name in sorted(shaping)]
     if _is_unread(dialect):
         unread = shaping.union(unread_names(request))
-        for name in sorted(unread - shaping):
+        lines += [
             # What nobody knows may be a credential.
-            lines.append(f"{name}: {digest(_values(request, name))}".encode())
+            f"{name}: {digest(_values(request, name))}".encode()
+            for name in sorted(unread - shaping)
+        ]
         shaping = unread
     for name in request.header_names if dropped is not None else ():
         if name not in shaping:

@@ -177,6 +177,8 @@ def total_of(usage: Mapping[str, object]) -> int:
 
 
 def _spelling(usage: Mapping[str, object]) -> Spelling | None:
+    if not usage:
+        return None
     for spelling in SPELLINGS:
         for path in (*spelling.prompt, *spelling.answer):
             if _at(usage, path) is not None:
