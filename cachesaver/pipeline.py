@@ -77,8 +77,10 @@ def _hand(ask: Ask) -> Steps[Hand]:
     if not ask.together:
         return (yield from _alone(ask, ask.policy, ask.drawn.ids))
     known = (yield from _stored(ask)) if ask.policy is Policy.RESERVE else {}
-    missing = tuple(draw for draw in ask.drawn.ids if draw not in known)
-    dealt = (yield from _dealt(ask, missing)) if missing else Hand()
+    missing = tuple([draw for draw in ask.drawn.ids if draw not in known])
+    if not missing:
+        return Hand(grants=tuple([known[draw] for draw in ask.drawn.ids]))
+    dealt = yield from _dealt(ask, missing)
     known |= dict(zip(missing, dealt.grants, strict=True))
     return replace(dealt, grants=tuple(known[draw] for draw in ask.drawn.ids))
 

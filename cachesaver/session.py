@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cachesaver import dialects, replies, suspicion
-from cachesaver.buying import Ask, Purchase
+from cachesaver.buying import Ask, Purchase, Through
 from cachesaver.candour import let_through, spoken
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import (
@@ -49,7 +49,7 @@ from cachesaver.locks import Lock, when_free
 from cachesaver.mounts import mount_of
 from cachesaver.nearest import nearest
 from cachesaver.numbering import Numbering, without_ours
-from cachesaver.outcomes import Outcome, Passing
+from cachesaver.outcomes import Outcome
 from cachesaver.pipeline import answer
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Sealed, Send, Store
 from cachesaver.relaying import Named, Relay, told
@@ -473,7 +473,7 @@ class Session:
 
     def _count(self, ask: Ask, outcome: Outcome) -> None:
         self._tally.count(ask, outcome)
-        if not isinstance(outcome, Passing) and getattr(outcome, "why", "").startswith("not a"):
+        if isinstance(outcome, Through) and outcome.why.startswith("not a"):
             self._warn(f"{ask.upstream.summary} gave an answer that is not complete: not stored")
 
     # --- explicit use, for those who refuse global patching ---

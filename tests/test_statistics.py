@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
@@ -24,6 +26,10 @@ LIVE = Reply(status=200, headers=(), chunks=iter(()), close=lambda: None)
 
 
 def sample(**usage: object) -> Sample:
+    return sample_with(usage)
+
+
+def sample_with(usage: Mapping[str, object]) -> Sample:
     return Sample(response=Response(status=200), draw="d", usage=usage)
 
 
@@ -63,6 +69,19 @@ def test_every_sample_of_a_request_is_counted_where_it_came_from() -> None:
     tally.count(ASK, served((Source.HIT, sample(total_tokens=1))))
 
     assert tally.now() == Statistics(requests=2, hits=1, collapsed=1, fetched=1, tokens_saved=21)
+
+
+def test_the_tokens_of_many_hits_are_counted_whenever_one_asks() -> None:
+    """Given that they are added up later, then none is lost, counted twice, or kept for ever."""
+    tally, usage = Tally(), sample(total_tokens=2).usage
+    before = sys.getrefcount(usage)
+
+    for _ in range(2500):
+        tally.count(ASK, served((Source.HIT, sample_with(usage))))
+
+    assert sys.getrefcount(usage) - before <= 1001
+    assert [tally.now().tokens_saved, tally.now().tokens_saved] == [5000, 5000]
+    assert sys.getrefcount(usage) == before
 
 
 def test_a_prompt_is_saved_once_by_all_the_samples_of_a_request() -> None:

@@ -81,6 +81,10 @@ class AsyncBody:
 
     async def aclose(self) -> None:
         """Give the connection back, also where the reader is being cancelled."""
+        if self._reply.whole is not None:  # there is none, and nothing to wait for
+            await finish(self._reply.chunks)
+            await self._reply.close()
+            return
         with _shield():
             await finish(self._reply.chunks)
             await self._reply.close()
