@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from cachesaver import dialects, replies, suspicion
-from cachesaver.buying import Ask, Purchase
+from cachesaver.buying import Ask, Purchase, Through
 from cachesaver.candour import let_through, spoken
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, inside
@@ -38,7 +38,7 @@ from cachesaver.locks import when_free
 from cachesaver.mounts import mount_of
 from cachesaver.nearest import nearest
 from cachesaver.numbering import Numbering, without_ours
-from cachesaver.outcomes import Outcome, Passing
+from cachesaver.outcomes import Outcome
 from cachesaver.pipeline import answer
 from cachesaver.ports import AsyncSend, KeepsErrors, Policy, Run, Send, Store
 from cachesaver.relaying import Named, Relay, told
@@ -92,6 +92,7 @@ class Answering:
         self.store = store
         self._runs = runs
         self._replays = replays
+        self._policy = _POLICIES[chosen.mode]
         self._misses = misses
         self._passed = passed
         self._warn = warn
@@ -256,7 +257,7 @@ class Answering:
             run=run,
             drawn=Drawn() if fixed else _drawn(family, request, question),
             inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
-            policy=_POLICIES[self.settings.mode],
+            policy=self._policy,
             now=time.time(),
             nearest=lambda canonical: nearest(self.store, canonical),
             limits=self._limits,
@@ -316,7 +317,7 @@ class Answering:
 
     def _count(self, ask: Ask, outcome: Outcome) -> None:
         self._tally.count(ask, outcome)
-        if not isinstance(outcome, Passing) and getattr(outcome, "why", "").startswith("not a"):
+        if isinstance(outcome, Through) and outcome.why.startswith("not a"):
             self._warn(f"{ask.upstream.summary} gave an answer that is not complete: not stored")
 
 

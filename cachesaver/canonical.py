@@ -191,7 +191,9 @@ _DEEP = frozenset({dict, list, float})
 
 def _decoded(request: Request) -> bytes | None:
     """The body less its content encoding; None when that cannot be undone."""
-    coding = (request.header("content-encoding") or "identity").strip().lower()
+    coding = (request.header("content-encoding") or "").strip().lower()
+    if not coding:
+        return request.body
     try:
         if coding == "gzip":
             return gzip.decompress(request.body)
@@ -201,7 +203,7 @@ def _decoded(request: Request) -> bytes | None:
             return zstandard.ZstdDecompressor().decompressobj().decompress(request.body)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError):
         return None
-    return request.body if coding in ("identity", "") else None
+    return request.body if coding == "identity" else None
 
 
 def _form(content: bytes, kind: str) -> Body:

@@ -7,6 +7,7 @@ send, read and wait; the bookkeeping between is shared.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -114,7 +115,7 @@ class Engine:
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
-        resume: Resume = lambda: next(steps)  # noqa: E731  # the first of many
+        resume = _sending(steps, None)
         while True:
             try:
                 effect = resume()
@@ -129,7 +130,7 @@ class Engine:
 
     async def arun(self, steps: Steps[T], line: Line[AsyncSend]) -> T:
         """Carry *steps* out to their end on the running event loop, sending through *line*."""
-        return await self._drive(lambda: next(steps), steps, line, here=line.outlives)
+        return await self._drive(_sending(steps, None), steps, line, here=line.outlives)
 
     async def _drive(
         self, resume: Resume, steps: Steps[T], line: Line[AsyncSend], *, here: bool
@@ -209,7 +210,7 @@ class Engine:
 
     def settle(self, steps: Steps[Any]) -> None:
         """Carry out *steps* that only book, such as releases."""
-        self._settle(lambda: next(steps), steps)
+        self._settle(_sending(steps, None), steps)
 
     def settle_later(self, steps: Steps[Any]) -> None:
         """Settle *steps* before the next call: for the garbage collector, who may hold any lock."""
@@ -296,7 +297,7 @@ class Engine:
         return reply
 
     async def _part(self, steps: Steps[object], line: Line[AsyncSend]) -> object:
-        return await self._drive(lambda: next(steps), steps, line, here=False)
+        return await self._drive(_sending(steps, None), steps, line, here=False)
 
     def _is_worth_it(self, effect: Wait, line: Line[Any], loop: object, task: object) -> bool:
         """Tell whether a slot in flight is worth waiting for here, and still is.
@@ -354,9 +355,10 @@ class Engine:
                 raise TypeError(f"no one knows how to perform {effect!r}")
 
     def _clear(self) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                self.settle(self._later.get_nowait())
+        if not self._later.empty():  # as it nearly always is, and every call comes past here
+            with contextlib.suppress(Empty):
+                while True:
+                    self.settle(self._later.get_nowait())
         if self._owed:
             owed, self._owed = self._owed, []
             while owed and self._give_up(owed.pop()) is None:
@@ -473,8 +475,8 @@ def _of_store(error: BaseException) -> StoreError:
 
 
 def _sending(steps: Steps[Any], result: object) -> Resume:
-    return lambda: steps.send(result)
+    return functools.partial(steps.send, result)
 
 
 def _throwing(steps: Steps[Any], error: BaseException) -> Resume:
-    return lambda: steps.throw(error)
+    return functools.partial(steps.throw, error)

@@ -37,7 +37,7 @@ def get_header(headers: Headers, name: str) -> str | None:
 def without_headers(headers: Headers, names: Iterable[str]) -> Headers:
     """Return *headers* less all that are called one of *names* (given in lower case)."""
     dropped = frozenset(names)
-    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
+    return tuple([pair for pair in headers if pair[0].lower() not in dropped])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

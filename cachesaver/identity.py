@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -147,16 +147,24 @@ _NO_RULES = Rules()
 
 def _target(
     request: Request, dialect: Dialect, rules: Rules, dropped: list[Dropped] | None
-) -> Iterator[bytes]:
+) -> tuple[bytes, bytes, bytes]:
     """Origin, path and query, one line each."""
     parts = urlsplit(request.url)
     origin = _origin(parts.scheme, parts.netloc)
-    yield rules.aliases.get(origin, origin).encode()
     path, query = dialect.target(parts.path or "/", parts.query)
-    yield _plain_path(path).encode()
-    host = (parts.hostname or "").lower() if query else ""
+    return (
+        rules.aliases.get(origin, origin).encode(),
+        _plain_path(path).encode(),
+        _query(query, parts.hostname, dialect, dropped).encode() if query else b"",
+    )
+
+
+def _query(
+    query: str, hostname: str | None, dialect: Dialect, dropped: list[Dropped] | None
+) -> str:
+    host = (hostname or "").lower()
     pairs = [_asked(pair, host, dialect, dropped) for pair in query.split("&") if pair]
-    yield "&".join(sorted(filter(None, pairs))).encode()
+    return "&".join(sorted(filter(None, pairs)))
 
 
 @lru_cache(maxsize=1024)
@@ -193,20 +201,22 @@ def _is_unread(dialect: Dialect) -> bool:
     return unread
 
 
-def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> Iterator[bytes]:
+def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> list[bytes]:
     """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
     shaping = dialect.headers.intersection(request.header_names)
-    for name in sorted(shaping):
-        yield f"{name}: {_values(request, name)}".encode()
+    lines = [f"{name}: {_values(request, name)}".encode() for name in sorted(shaping)]
     if _is_unread(dialect):
         unread = shaping.union(unread_names(request))
-        for name in sorted(unread - shaping):
+        lines += [
             # What nobody knows may be a credential.
-            yield f"{name}: {digest(_values(request, name))}".encode()
+            f"{name}: {digest(_values(request, name))}".encode()
+            for name in sorted(unread - shaping)
+        ]
         shaping = unread
     for name in request.header_names if dropped is not None else ():
         if name not in shaping:
             _note(dropped, f"header.{name}", "does not shape the answer")
+    return lines
 
 
 def _values(request: Request, name: str) -> str:
@@ -228,9 +238,9 @@ def _kept(
         return parsed.canonical
     members = dict(parsed.members)
     for path, why in dialect.volatile.items():
-        if path in ("stream", "stream_options") and streams and not dialect.converts:
-            continue  # the two forms cannot be turned into each other: they are two questions
         if path in members:
+            if path in _FORM and streams and not dialect.converts:
+                continue  # the two forms cannot be turned into each other: they are two questions
             del members[path]
         elif "." not in path or not _without(members, path.split(".")):
             continue
@@ -240,6 +250,10 @@ def _kept(
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
     return parsed.spell(_by_rules(members, dialect, rules, dropped))
+
+
+_FORM = ("stream", "stream_options")
+"""Members that tell in which form an answer comes."""
 
 
 def _by_rules(

@@ -91,7 +91,7 @@ class Node:
         """Take the next *count* ordinals under *key* for *taker*."""
         with _lock:
             ordinals = self._draws[key]
-            return tuple(ordinals.take(taker) for _ in range(count))
+            return tuple([ordinals.take(taker) for _ in range(count)])
 
     def give_back(self, key: str, taken: tuple[int, ...], taker: ref[object] | None = None) -> None:
         """Make the ordinals *taken* under *key* the next ones of *taker* again; None: of anybody."""
@@ -134,7 +134,7 @@ def draw(
     ordinals = node.take(key, count, taker)
     kind = ("named", node.id, explicit) if explicit else ("drawn", node.id)
     return Drawn(
-        ids=tuple(_digest(*kind, fingerprint, str(n), size=32) for n in ordinals),
+        ids=tuple([_digest(*kind, fingerprint, str(n), size=32) for n in ordinals]),
         _node=node,
         _key=key,
         _ordinals=ordinals,
@@ -143,10 +143,8 @@ def draw(
 
 
 def _digest(*parts: str, size: int = 16) -> str:
-    state = hashlib.blake2b(digest_size=size)
-    for part in parts:
-        state.update(b"%d:" % len(part) + part.encode("utf-8", "surrogatepass"))
-    return state.hexdigest()
+    told = "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(told, digest_size=size).hexdigest()
 
 
 def root(slot: str) -> Node:

@@ -64,6 +64,8 @@ class Numbering:
 
     def upstream(self, request: Request) -> Request:
         """Return *request* less the headers that are for us and not for its server."""
+        if not _ours(request):
+            return request
         return without_ours(request, numbers=bool(self.knows(request)))
 
 
@@ -149,11 +151,15 @@ def without_ours(request: Request, *, numbers: bool = False) -> Request:
 
     *numbers*: its server draws by number, and is told which.
     """
-    ours = {name for name in request.header_names if name.startswith("x-cachesaver-")}
+    ours = _ours(request)
     dropped = ours - {FIRST_INDEX} if numbers else ours
     return (
         replace(request, headers=without_headers(request.headers, dropped)) if dropped else request
     )
+
+
+def _ours(request: Request) -> set[str]:
+    return {name for name in request.header_names if name.startswith("x-cachesaver-")}
 
 
 def _with(headers: Headers, said: str) -> Headers:

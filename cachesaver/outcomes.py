@@ -76,9 +76,9 @@ def show(ask: Ask, got: Sequence[Got]) -> Steps[Outcome]:
         return (yield from pass_through(ask, str(error)))
     return Served(
         response=response,
-        sources=tuple(each.source for each in got),
-        indexes=tuple(each.index for each in got),
-        samples=tuple(each.sample for each in got),
+        sources=tuple([each.source for each in got]),
+        indexes=tuple([each.index for each in got]),
+        samples=tuple([each.sample for each in got]),
     )
 
 

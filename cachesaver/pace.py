@@ -42,7 +42,18 @@ def at_once(response: Response) -> Iterator[bytes]:
     return iter(response.chunks)
 
 
-async def at_once_async(response: Response) -> AsyncIterator[bytes]:
+def at_once_async(response: Response) -> AsyncIterator[bytes]:
     """Iterate the chunks of *response*."""
-    for chunk in response.chunks:
-        yield chunk
+    return _AtOnce(response)
+
+
+class _AtOnce(AsyncIterator[bytes]):
+    """Not a generator: event loops keep books of those, and want them closed."""
+
+    def __init__(self, response: Response) -> None:
+        self._left = iter(response.chunks)
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._left:
+            return chunk
+        raise StopAsyncIteration

@@ -77,8 +77,10 @@ def _hand(ask: Ask) -> Steps[Hand]:
     if not ask.together:
         return (yield from _alone(ask, ask.policy, ask.drawn.ids))
     known = (yield from _stored(ask)) if ask.policy is Policy.RESERVE else {}
-    missing = tuple(draw for draw in ask.drawn.ids if draw not in known)
-    dealt = (yield from _dealt(ask, missing)) if missing else Hand()
+    missing = tuple([draw for draw in ask.drawn.ids if draw not in known])
+    if not missing:
+        return Hand(grants=tuple([known[draw] for draw in ask.drawn.ids]))
+    dealt = yield from _dealt(ask, missing)
     known |= dict(zip(missing, dealt.grants, strict=True))
     return replace(dealt, grants=tuple(known[draw] for draw in ask.drawn.ids))
 
@@ -196,12 +198,11 @@ def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:
 
 def _is_one_call(ask: Ask, hand: Hand) -> bool:
     """Tell whether all that was asked for, and nothing else, is to be bought in one call."""
+    if len(hand.leads) != len(hand.grants) or not all(lead.own for lead in hand.leads):
+        return False
     most = ask.limits.most(ask.question)
-    return (
-        len(hand.leads) == len(hand.grants)
-        and all(lead.own for lead in hand.leads)
-        and (most is None or len(hand.leads) <= most)
-        and (is_unbroken(hand.leads) or not ask.numbering.must_be_unbroken(ask.question))
+    return (most is None or len(hand.leads) <= most) and (
+        is_unbroken(hand.leads) or not ask.numbering.must_be_unbroken(ask.question)
     )
 
 

@@ -133,11 +133,12 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
     """Return the `Cache-Status` field (RFC 9211) that says where the answer came from."""
     match outcome:
         case Served(sources=sources):
-            if all(source is Source.HIT for source in sources):
+            hits = sources.count(Source.HIT)
+            if hits == len(sources):
                 said = "hit"
-            elif any(source is Source.HIT for source in sources):
+            elif hits:
                 said = "fwd=partial; stored"
-            elif all(source is Source.COLLAPSED for source in sources):
+            elif sources.count(Source.COLLAPSED) == len(sources):
                 said = "fwd=miss; collapsed"
             else:
                 said = "fwd=miss; stored"
@@ -186,7 +187,9 @@ def _marked(read: Response, outcome: Through) -> Response:
 
 def _pace(outcome: Served, pace: float | None) -> float | None:
     """*pace* where the answer is one from the store: what has just arrived has waited already."""
-    is_stored = all(source is Source.HIT for source in outcome.sources)
+    if pace is None:
+        return None
+    is_stored = outcome.sources.count(Source.HIT) == len(outcome.sources)
     return pace if is_stored and is_timed(outcome.response, pace) else None
 
 

@@ -10,7 +10,7 @@ from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
 from cachesaver.locks import Lock
 from cachesaver.outcomes import Outcome, Passing, Served
-from cachesaver.usage import tokens_of
+from cachesaver.usage import total_of
 
 __all__ = ["Statistics", "Tally"]
 
@@ -57,24 +57,37 @@ _FIELD = {
 }
 
 
+_MOST = 1000
+"""Usage blocks kept to be counted."""
+
+
 class Tally:
     """Adds up. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts = asdict(Statistics())
+        self._saved = list[Mapping[str, object]]()
+        """What had not to be bought, whose tokens are still to be counted: a hit does not wait for it."""
 
     def now(self) -> Statistics:
         """Return the counts so far."""
         with self._lock:
+            self._add_up()
             return Statistics(**self._counts)
+
+    def _add_up(self) -> None:
+        saved, self._saved = self._saved, []
+        self._counts["tokens_saved"] += sum(map(total_of, saved))
 
     def count(self, ask: Ask, outcome: Outcome) -> None:
         """Count one request and what is known of its answer."""
-        saved = _saved(ask, outcome) if isinstance(outcome, Served) else 0
+        saved = _saved(ask, outcome) if isinstance(outcome, Served) else []
         with self._lock:
             self._counts["requests"] += 1
-            self._counts["tokens_saved"] += saved
+            self._saved += saved
+            if len(self._saved) > _MOST:
+                self._add_up()
             if isinstance(outcome, Passing):
                 return  # counted when it has passed
             sources = outcome.sources if isinstance(outcome, Served) else (outcome.source,)
@@ -91,28 +104,22 @@ class Tally:
         """Count what one call came to."""
         with self._lock:
             self._counts["calls"] += bool(purchase.samples)
-            self._counts["tokens_bought"] += total_tokens(purchase.usage)
+            self._counts["tokens_bought"] += total_of(purchase.usage)
 
 
-def _saved(ask: Ask, outcome: Served) -> int:
-    """Return the tokens of what had not to be bought."""
+def _saved(ask: Ask, outcome: Served) -> list[Mapping[str, object]]:
+    """Return the usage of what had not to be bought."""
     given = zip(outcome.sources, outcome.samples, strict=True)
     free = [sample for source, sample in given if source is not Source.FETCHED]
     if len(free) > 1:
         dialect = ask.question.dialect
         try:
             wholes = [dialect.whole(r) if dialect.streamed(r) else r for r in map(_response, free)]
-            return total_tokens(dialect.usage(dialect.join(wholes))[1])
+            return [dialect.usage(dialect.join(wholes))[1]]
         except DialectError:
             pass  # what cannot be joined is counted one by one
-    return sum(total_tokens(sample.usage) for sample in free)
+    return [sample.usage for sample in free if sample.usage]
 
 
 def _response(sample: Sample) -> Response:
     return sample.response
-
-
-def total_tokens(usage: Mapping[str, object]) -> int:
-    """Return the tokens of a usage block, in the spelling of any provider we know; else 0."""
-    tokens = tokens_of(usage)
-    return 0 if tokens is None else tokens.total

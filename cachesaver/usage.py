@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-__all__ = ["SPELLINGS", "Spelling", "Tokens", "tokens_of"]
+__all__ = ["SPELLINGS", "Spelling", "Tokens", "tokens_of", "total_of"]
 
 Path = tuple[str, ...]
 
@@ -163,30 +163,53 @@ SPELLINGS = (
 
 def tokens_of(usage: Mapping[str, object]) -> Tokens | None:
     """Return what the usage block of one call says; None when it says nothing we know."""
+    spelling = _spelling(usage)
+    return None if spelling is None else _read(usage, spelling)
+
+
+def total_of(usage: Mapping[str, object]) -> int:
+    """Return all tokens of the usage block of one call, each once; 0 when it says nothing we know.
+
+    The `total` of `tokens_of`, for a fifth of the time: it is asked for at every hit.
+    """
+    spelling = _spelling(usage)
+    return 0 if spelling is None else sum(_sides(usage, spelling))
+
+
+def _spelling(usage: Mapping[str, object]) -> Spelling | None:
+    if not usage:
+        return None
     for spelling in SPELLINGS:
-        if any(_at(usage, path) is not None for path in (*spelling.prompt, *spelling.answer)):
-            return _read(usage, spelling)
+        for path in (*spelling.prompt, *spelling.answer):
+            if _at(usage, path) is not None:
+                return spelling
     return None
 
 
-def _read(usage: Mapping[str, object], spelling: Spelling) -> Tokens:
+def _sides(usage: Mapping[str, object], spelling: Spelling) -> tuple[int, int]:
+    """Return all that was read and all that was written."""
     prompt, answer = _sum(usage, spelling.prompt), _sum(usage, spelling.answer)
     total = _at(usage, spelling.total) if spelling.total else None
+    return prompt, max(answer, (total or 0) - prompt)
+
+
+def _read(usage: Mapping[str, object], spelling: Spelling) -> Tokens:
+    prompt, answer = _sides(usage, spelling)
     cached = min(_most(usage, spelling.cached), prompt)
     written = min(_sum(usage, spelling.written), prompt - cached)
     return Tokens(
         prompt=prompt,
-        answer=max(answer, (total or 0) - prompt),
+        answer=answer,
         cached=cached,
         written=written,
         written_hour=min(_sum(usage, spelling.written_hour), written),
         heard=min(_sum(usage, spelling.heard), prompt),
-        spoken=min(_sum(usage, spelling.spoken), answer),
+        spoken=min(_sum(usage, spelling.spoken), _sum(usage, spelling.answer)),
     )
 
 
 def _sum(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
-    return sum(_at(usage, path) or 0 for path in paths)
+    return sum([_at(usage, path) or 0 for path in paths])
 
 
 def _most(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
@@ -194,12 +217,14 @@ def _most(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
     return max((_at(usage, path) or 0 for path in paths), default=0)
 
 
-def _at(usage: object, path: Path) -> int | None:
+def _at(usage: Mapping[str, object], path: Path) -> int | None:
     found: object = usage
     for name in path:
-        found = (
-            cast("Mapping[str, object]", found).get(name) if isinstance(found, Mapping) else None
-        )
+        if found is not usage and not isinstance(found, Mapping):
+            return None
+        found = cast("Mapping[str, object]", found).get(name)
+    if found is None:  # as most of them are
+        return None
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _BOUND:
         return None
     return int(found)

@@ -12,7 +12,7 @@ import pytest
 import cachesaver
 from cachesaver import sleeping
 from cachesaver.exchange import Response
-from cachesaver.pace import is_timed, paced, paced_async
+from cachesaver.pace import at_once, at_once_async, is_timed, paced, paced_async
 from cachesaver.rehearsal import Latency, Rehearsal
 
 TIMED = Response(status=200, chunks=(b"a", b"b", b"c"), offsets=(1.0, 1.0, 3.0))
@@ -125,3 +125,11 @@ def test_a_stream_from_the_store_takes_its_time(
     assert session.stats().hits == 1
     assert len(slept) == len(bought) > 3
     assert sum(slept) > 1
+
+
+def test_without_a_pace_every_chunk_comes_at_once(clock: Clock) -> None:
+    async def read() -> list[bytes]:
+        return [chunk async for chunk in at_once_async(TIMED)]
+
+    assert asyncio.run(read()) == list(at_once(TIMED)) == [b"a", b"b", b"c"]
+    assert clock.waits == []

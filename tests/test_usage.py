@@ -9,7 +9,7 @@ from genai_prices import extract_usage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachesaver.usage import Tokens, tokens_of
+from cachesaver.usage import Tokens, tokens_of, total_of
 
 BLOCKS: dict[str, tuple[dict[str, Any], Tokens]] = {
     "openai chat: cached and reasoning tokens are parts": (
@@ -171,6 +171,29 @@ def test_what_is_no_count_counts_nothing(odd: object) -> None:
     assert tokens_of(block) == Tokens(answer=3)
 
 
+@pytest.mark.parametrize(
+    ("usage", "total"),
+    [
+        ({}, 0),
+        ({"total_tokens": 7, "prompt_tokens": 3, "completion_tokens": 4}, 7),
+        ({"prompt_tokens": 3, "completion_tokens": 4}, 7),
+        ({"totalTokenCount": 9, "promptTokenCount": 4}, 9),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 2,
+                "cache_read_input_tokens": 30,
+                "cache_creation_input_tokens": 400,
+            },
+            433,
+        ),
+        ({"total_tokens": None, "input_tokens": "many", "output_tokens": 2}, 2),
+    ],
+)
+def test_the_tokens_of_a_usage_block(usage: dict[str, object], total: int) -> None:
+    assert total_of(usage) == total
+
+
 FLAVOURS = {
     "openai chat: cached and reasoning tokens are parts": ("openai", "chat"),
     "openai responses": ("openai", "responses"),
@@ -211,3 +234,4 @@ def test_parts_are_never_more_than_the_whole(block: dict[str, object]) -> None:
     assert 0 <= tokens.written_hour <= tokens.written
     assert tokens.heard <= tokens.prompt
     assert tokens.spoken <= tokens.answer
+    assert total_of(block) == tokens.total

@@ -171,32 +171,29 @@ class _View:
 
 def _is_left_to(lib: Any, gate: Gate, inner: object) -> bool:
     """Tell whether the call is *inner*'s alone: it asks a gate by itself, or it is a mock."""
-    if isinstance(inner, CachesaverTransport | AsyncCachesaverTransport):
+    if isinstance(inner, (CachesaverTransport, AsyncCachesaverTransport)):
         return True
-    return not gate.through_mocks and (_is_mock_transport(lib, inner) or _mocked(lib, inner))
+    mocks = (lib.MockTransport, lib.ASGITransport, lib.WSGITransport)
+    return not gate.through_mocks and _mocked(lib, inner, mocks)
 
 
-def _is_mock_transport(lib: Any, inner: object) -> bool:
-    return any(
-        isinstance(layer, lib.MockTransport | lib.ASGITransport | lib.WSGITransport)
-        for layer in _layers(lib, inner)
-    )
-
-
-def _mocked(lib: Any, inner: object) -> bool:
-    """Tell whether a mock has patched itself into *inner* or what it sends through."""
+def _mocked(lib: Any, inner: object, mocks: tuple[type, ...] = ()) -> bool:
+    """Tell whether a mock has patched itself into *inner* or what it sends through, or is one of *mocks*."""
     return network_is_mocked() or any(
-        _is_patched(lib, layer, name)
-        for layer in _layers(lib, inner)
-        for name in ("handle_request", "handle_async_request")
+        [
+            isinstance(layer, mocks)
+            or _is_patched(lib, layer, "handle_request")
+            or _is_patched(lib, layer, "handle_async_request")
+            for layer in _layers(lib, inner)
+        ]
     )
 
 
 def _is_patched(lib: Any, layer: object, name: str) -> bool:
-    owner = next((c for c in type(layer).__mro__ if name in vars(c)), type(layer))
     function: object = getattr(layer, name, None)
     if function is None:
         return False
+    owner = next((c for c in type(layer).__mro__ if name in vars(c)), type(layer))
     package = owner.__module__.partition(".")[0]
     # Somebody's own transport may answer as it likes; only one that is a mock by name is a mock.
     own = _packages(lib) if package in _packages(lib) else None
@@ -210,7 +207,7 @@ def _layers(lib: Any, inner: object, depth: int = 4) -> Iterator[object]:
     for name, value in tuple(held.items()) if depth else ():
         if name == "_pool":
             yield value
-        elif isinstance(value, lib.BaseTransport | lib.AsyncBaseTransport):
+        elif isinstance(value, (lib.BaseTransport, lib.AsyncBaseTransport)):
             yield from _layers(lib, value, depth - 1)
 
 

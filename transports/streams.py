@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from http import HTTPStatus
 from types import AsyncGeneratorType
 from typing import Final
 
@@ -25,13 +24,14 @@ __all__ = [
     "text",
 ]
 
-_BODILESS: Final = frozenset({204, 304})
+_NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset({204, _NOT_MODIFIED})
 _FRAMING: Final = ("content-length", "transfer-encoding")
 
 
 def text(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return raw *headers* as ours."""
-    return tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers)
+    return tuple([(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers])
 
 
 def raw(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -81,6 +81,10 @@ class AsyncBody:
 
     async def aclose(self) -> None:
         """Give the connection back, also where the reader is being cancelled."""
+        if self._reply.whole is not None:  # there is none, and nothing to wait for
+            await finish(self._reply.chunks)
+            await self._reply.close()
+            return
         with _shield():
             await finish(self._reply.chunks)
             await self._reply.close()
@@ -123,7 +127,7 @@ def framed(shown: Reply | AsyncReply) -> Headers:
         return shown.headers
     if shown.whole is None:
         return shown.headers if shown.native else without_headers(shown.headers, _FRAMING)
-    if shown.status == HTTPStatus.NOT_MODIFIED:  # its length is that of what was not sent
+    if shown.status == _NOT_MODIFIED:  # its length is that of what was not sent
         return without_headers(shown.headers, ("transfer-encoding",))
     headers = without_headers(shown.headers, _FRAMING)
     if shown.status in _BODILESS or shown.whole.content_type == "text/event-stream":

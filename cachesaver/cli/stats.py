@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cachesaver.cli.opening import existing_store
 from cachesaver.cli.tables import table
 from cachesaver.ports import Store
-from cachesaver.statistics import total_tokens
+from cachesaver.usage import total_of
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -56,7 +56,7 @@ def _counted(store: Store) -> _Counts:
             row = (dialect, sample.model or "-")
             models.add(row)
             counts.samples[row] += 1
-            counts.tokens[row] += total_tokens(sample.usage)
+            counts.tokens[row] += total_of(sample.usage)
         counts.questions.update(models)
     return counts
 

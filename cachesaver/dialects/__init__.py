@@ -88,7 +88,8 @@ def recognise(
         return None
     if is_addressed_by_header(request):
         return None
-    path, named = addresses.path_of(request.url), addresses.is_named(request.url, hosts)
+    path = addresses.path_of(request.url)
+    named = bool(hosts) and addresses.is_named(request.url, hosts)
     address = "" if named else addresses.address_of(request.url)
     for dialect in _candidates(path, address):
         if dialect.recognises(request, body):

@@ -47,7 +47,9 @@ UNSETTLED: Mapping[str, str] = MappingProxyType(
 )
 """Headers that shape the answer and cannot be kept with the question: such requests pass through."""
 
+_UNSETTLED = frozenset(UNSETTLED)
+
 
 def is_addressed_by_header(request: Request) -> bool:
     """Tell whether a header we cannot keep decides who answers *request*."""
-    return any(name in UNSETTLED for name in request.header_names)
+    return not _UNSETTLED.isdisjoint(request.header_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response
+from cachesaver.pace import at_once_async
 from cachesaver.transports.streams import AsyncBody, closing, extensions, framed, raw, text
 
 STALE = (("Content-Length", "9"), ("Transfer-Encoding", "chunked"), ("X-One", "é"))
@@ -100,3 +102,23 @@ def test_a_body_is_closed_though_its_reader_is_cancelled(
     trio.run(main)
 
     assert told == ["finished", "closed"]
+
+
+def test_an_answer_that_is_whole_is_closed_without_a_shield(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an answer from the store, then no library is asked how to keep it from being cancelled."""
+    told = list[str]()
+
+    async def close() -> None:
+        told.append("closed")
+
+    async def main() -> None:
+        whole = Response(status=200, chunks=(b"one",))
+        chunks = at_once_async(whole)
+        reply = AsyncReply(status=200, headers=(), chunks=chunks, close=close, whole=whole)
+        await AsyncBody(reply).aclose()
+
+    for name in ("anyio", "trio"):
+        monkeypatch.setitem(sys.modules, name, None)
+    asyncio.run(main())
+
+    assert told == ["closed"]
