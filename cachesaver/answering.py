@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from cachesaver import dialects, replies, suspicion
+from cachesaver import dialects, replies
 from cachesaver.buying import Ask, Purchase, Through
 from cachesaver.candour import let_through, spoken
 from cachesaver.canonical import parse_body
@@ -221,6 +221,8 @@ class Answering:
 
     def _refuse(self, request: Request, *, is_ours: bool) -> None:
         """Raise if *request*, which nothing here answers, looks like a provider call."""
+        from cachesaver import suspicion
+
         body = parse_body(request)
         names = suspicion.names_of(request, body.members)
         if is_ours or suspicion.of_request(

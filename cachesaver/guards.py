@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from cachesaver.budget import Budget
 from cachesaver.buying import Purchase
 from cachesaver.canonical import parse_body
 from cachesaver.effects import Send
-from cachesaver.estimates import estimated
 from cachesaver.locks import when_free
 from cachesaver.permits import Permits
-from cachesaver.purse import Purse, Reservation
+
+if TYPE_CHECKING:
+    from cachesaver.budget import Budget
+    from cachesaver.purse import Purse, Reservation
 
 __all__ = ["Guards", "Toll", "guards"]
 
@@ -52,6 +54,8 @@ class Toll:
         """
         purse, request = self._guards.purse, effect.request
         if purse is not None:
+            from cachesaver.estimates import estimated
+
             body = parse_body(request).members
             asked = estimated(body, samples=effect.count, url=request.url)
             self._reservation = purse.reserve(asked)
@@ -129,7 +133,9 @@ class Guards:
 
 def guards(max_concurrency: int | None, budget: Budget | None) -> Guards:
     """Return the guards that the options ask for."""
-    return Guards(
-        permits=None if max_concurrency is None else Permits(max_concurrency),
-        purse=None if budget is None else Purse(budget),
-    )
+    permits = None if max_concurrency is None else Permits(max_concurrency)
+    if budget is None:
+        return Guards(permits=permits)
+    from cachesaver.purse import Purse
+
+    return Guards(permits=permits, purse=Purse(budget))

@@ -74,6 +74,8 @@ class Session:
         self._replays = chosen.mode is Mode.REPLAY or is_sealed
         self._relays = bool(chosen.gateway) and not apart
         self._is_plain = not (self._replays or self._asks_match or self._relays)
+        if self._replays:
+            importlib.import_module("cachesaver.suspicion")  # not at the first call
         if chosen.budget is not None:
             self._answers()  # what has to be there to keep it must be missed now
 
@@ -113,7 +115,7 @@ class Session:
 
     @property
     def was_asked(self) -> bool:
-        """Whether there may be anything in its statistics."""
+        """Whether a provider call may have come to it; where not, its statistics are empty."""
         return self._answering is not None
 
     @property

@@ -200,6 +200,10 @@ NEVER = [
 """What costs much and is of no use to `install`."""
 
 
+RARELY = [f"cachesaver.{each}" for each in ("budget", "prices", "purse", "suspicion", "tripwire")]
+"""What only a budget or a replay needs."""
+
+
 def test_installing_loads_nothing_that_only_requests_need(tmp_path: Path) -> None:
     """Given a store and no client, when we are installed, then little is loaded; the rest with a client."""
     open_store(str(tmp_path)).close()
@@ -215,10 +219,11 @@ def test_installing_loads_nothing_that_only_requests_need(tmp_path: Path) -> Non
         cachesaver.install(namespace="a", store={str(tmp_path)!r})
         import http.client
         print({{"cachesaver.answering", "cachesaver.dialects.known"}} <= set(sys.modules))
+        print(sorted(set({RARELY!r}) & set(sys.modules)))
         """
     )
 
-    assert ran.stdout == "[]\n[]\nTrue\n", ran.stderr
+    assert ran.stdout == "[]\n[]\nTrue\n[]\n", ran.stderr
 
 
 def test_a_client_that_is_there_has_what_it_needs_when_we_are_installed() -> None:
