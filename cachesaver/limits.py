@@ -32,7 +32,7 @@ class Limits:
     def most(self, question: Question) -> int | None:
         """Return the most samples that one call for *question* may ask for; None: no limit known."""
         documented = question.dialect.max_count if question.exact else 1
-        learnt = self._learnt.get(_key(question))
+        learnt = self._learnt.get(_key(question)) if self._learnt else None
         if learnt is None:
             return documented
         return learnt.most if documented is None else min(documented, learnt.most)

@@ -218,9 +218,9 @@ def _most(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
 
 
 def _at(usage: Mapping[str, object], path: Path) -> int | None:
-    found: object = usage
-    for name in path:
-        if found is not usage and not isinstance(found, Mapping):
+    found = usage.get(path[0])
+    for name in path[1:]:
+        if not isinstance(found, Mapping):
             return None
         found = cast("Mapping[str, object]", found).get(name)
     if found is None:  # as most of them are

@@ -178,14 +178,12 @@ def _is_left_to(lib: Any, gate: Gate, inner: object) -> bool:
 
 
 def _mocked(lib: Any, inner: object, mocks: tuple[type, ...] = ()) -> bool:
-    """Tell whether a mock has patched itself into *inner* or what it sends through, or is one of *mocks*."""
+    """Tell whether a mock has patched itself into *inner*, or what it sends through is one of *mocks*."""
     return network_is_mocked() or any(
-        [
-            isinstance(layer, mocks)
-            or _is_patched(lib, layer, "handle_request")
-            or _is_patched(lib, layer, "handle_async_request")
-            for layer in _layers(lib, inner)
-        ]
+        isinstance(layer, mocks)
+        or _is_patched(lib, layer, "handle_request")
+        or _is_patched(lib, layer, "handle_async_request")
+        for layer in _layers(lib, inner)
     )
 
 

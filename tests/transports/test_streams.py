@@ -104,7 +104,9 @@ def test_a_body_is_closed_though_its_reader_is_cancelled(
     assert told == ["finished", "closed"]
 
 
-def test_an_answer_that_is_whole_is_closed_without_a_shield(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_whole_is_closed_without_a_shield(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Given an answer from the store, then no library is asked how to keep it from being cancelled."""
     told = list[str]()
 
