@@ -1,0 +1,105 @@
+"""Record what a device does, to have it done again without being told each piece: the port, and CUDA's way.
+
+What is recorded is done again on the very same tensors, and none of its Python runs then: whatever it
+reads, and whatever it is to leave behind, is in tensors that are neither moved nor made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["CudaRecorder", "Recorder", "Recording", "Work", "find_recorder"]
+
+Work: TypeAlias = Callable[[], None]
+
+
+class Recording(Protocol):
+    """Work that was recorded.
+
+    Attributes:
+        nbytes: Memory of the device that it takes up, about.
+    """
+
+    nbytes: int
+
+    def replay(self) -> None:
+        """Do the work again, after what the current stream has been told before."""
+        ...
+
+
+class Recorder(Protocol):
+    """Records for one device. Used by one thread at a time."""
+
+    def warm(self, work: Work) -> None:
+        """Do *work* where it would be recorded, so that what it sets up once is set up."""
+        ...
+
+    def capture(self, work: Work, held: Sequence[Tensor]) -> Recording:
+        """Record *work*, which may or may not be done by it: it is such as can be done twice.
+
+        Args:
+            work: It was warmed. What it does must not depend on what is in tensors.
+            held: All that it reads or writes, but for the model's own: kept where it is, for as long
+                as the recording is.
+
+        Raises:
+            Exception: Whatever, if it cannot be recorded.
+        """
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class CudaRecording:
+    """See `Recording`."""
+
+    graph: Any
+    held: Sequence[Tensor]
+    nbytes: int
+
+    def replay(self) -> None:
+        """See `Recording.replay`."""
+        self.graph.replay()
+
+
+class CudaRecorder:
+    """See `Recorder`; https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+
+    All recordings have one pool of memory: one may overwrite what another one left there, so what is
+    wanted of it is to be in tensors of *held*.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm(self, work: Work) -> None:
+        """See `Recorder.warm`."""
+        outside = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(outside)
+        with torch.cuda.stream(self._stream):
+            work()
+        outside.wait_stream(self._stream)
+
+    def capture(self, work: Work, held: Sequence[Tensor]) -> CudaRecording:
+        """See `Recorder.capture`. Other threads may use the device meanwhile."""
+        with torch.cuda.device(self._device):
+            graph = torch.cuda.CUDAGraph()
+            torch.cuda.empty_cache()
+            before, _ = torch.cuda.mem_get_info(self._device)
+            with torch.cuda.graph(
+                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            ):
+                work()
+            after, _ = torch.cuda.mem_get_info(self._device)
+        return CudaRecording(graph=graph, held=held, nbytes=max(0, before - after))
+
+
+def find_recorder(device: torch.device) -> Recorder | None:
+    """Return what records on *device*; only CUDA can."""
+    return CudaRecorder(device) if device.type == "cuda" else None
