@@ -27,7 +27,7 @@ from cachesaver.local.trial import (
     why_not_graphs,
 )
 
-__all__ = ["affordable_cells", "choose_engine", "why_not_slots"]
+__all__ = ["affordable_cells", "choose_engine", "graph_room", "why_not_slots"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def _say_graphless(decoder: Decoder, reason: str) -> None:
 
 
 def _with_slots(decoder: Decoder, sizes: Sizes, recorder: Recorder | None) -> SlotEngine:
-    room = 0 if recorder is None else _graph_room(decoder)
+    room = 0 if recorder is None else graph_room(decoder)
     cells = sizes.cells or affordable_cells(decoder, less=room)
     return SlotEngine(
         decoder,
@@ -184,7 +184,7 @@ def affordable_cells(decoder: Decoder, *, less: int = 0) -> int:
     return max(1, int((_LESS if decoder.context > _MUCH * tokens else _SHARE) * tokens))
 
 
-def _graph_room(decoder: Decoder) -> int:
+def graph_room(decoder: Decoder) -> int:
     """Return how many bytes graphs may take."""
     if decoder.device.type != "cuda":
         return MOST_BYTES

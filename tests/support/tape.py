@@ -76,7 +76,7 @@ def _refuse(func: Any, args: tuple[Any, ...]) -> None:
         masks = [each for each in _tensors(args[1]) if each.dtype in (torch.bool, torch.uint8)]
         if masks:
             raise CannotRecordError(f"{name} by a mask waits for the device")
-    elif _WAITS.intersection(func.tags):
+    elif name == "aten::is_nonzero" or _WAITS.intersection(func.tags):
         raise CannotRecordError(f"{name} waits for the device")
 
 
