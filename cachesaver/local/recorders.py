@@ -6,6 +6,7 @@ reads, and whatever it is to leave behind, is in tensors that are neither moved 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -16,6 +17,9 @@ from torch import Tensor
 __all__ = ["CudaRecorder", "Recorder", "Recording", "Work", "find_recorder"]
 
 Work: TypeAlias = Callable[[], None]
+
+_ALONE = threading.Lock()
+"""Torch takes one recording at a time in a process: as one begins, the whole device is waited for."""
 
 
 class Recording(Protocol):
@@ -87,8 +91,10 @@ class CudaRecorder:
         outside.wait_stream(self._stream)
 
     def capture(self, work: Work, held: Sequence[Tensor]) -> CudaRecording:
-        """See `Recorder.capture`. Other threads may use the device meanwhile."""
-        with torch.cuda.device(self._device):
+        """See `Recorder.capture`. Other threads may use the device meanwhile, but not record."""
+        outside = torch.cuda.current_stream(self._device)
+        # The outer of the two streams is for a recording that fails: torch leaves its own in place then.
+        with _ALONE, torch.cuda.device(self._device), torch.cuda.stream(outside):
             graph = torch.cuda.CUDAGraph()
             torch.cuda.empty_cache()
             before, _ = torch.cuda.mem_get_info(self._device)

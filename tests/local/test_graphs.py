@@ -261,7 +261,9 @@ def test_of_too_many_graphs_those_used_last_are_held(
         room.draw(length)
 
     assert room.visible == [64, 192]
+    warmed = room.recorder.warmed
     room.draw(100)
+    assert room.recorder.warmed == warmed + 2
     assert room.visible == [192, 128]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -49,8 +51,10 @@ class Cuda:
     @contextlib.contextmanager
     def _stream(self, line: Any) -> Iterator[None]:
         self.told.append(f"on {line.name}")
-        yield
-        self.told.append("off")
+        try:
+            yield
+        finally:
+            self.told.append("off")
 
     @contextlib.contextmanager
     def _device(self, device: torch.device) -> Iterator[None]:
@@ -106,9 +110,46 @@ def test_cuda_records_aside_in_one_pool_and_lets_other_threads_be(
     recording.replay()
 
     wanted = {"pool": "pool", "stream": "side of cuda:1", "capture_error_mode": "thread_local"}
-    assert cuda.told == ["at cuda:1", "empty", wanted, "work", "recorded", "replay"]
+    assert cuda.told == [
+        "at cuda:1",
+        "on main of cuda:1",
+        "empty",
+        wanted,
+        "work",
+        "recorded",
+        "off",
+        "replay",
+    ]
     assert recording.nbytes == 200
     assert recording.held is held  # type: ignore[attr-defined]
+
+
+def test_cuda_records_one_thing_at_a_time_and_goes_on_where_it_was_if_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given a recording that another thread makes, and fails at, then ours begins when it is over, and
+    the thread is on its stream again.
+    """
+    cuda = Cuda(monkeypatch)
+    cuda.free *= 2
+    recorder = CudaRecorder(torch.device("cuda:1"))
+    is_recording, may_end = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        is_recording.set()
+        assert may_end.wait(10)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with ThreadPoolExecutor() as threads:
+        theirs = threads.submit(recorder.capture, fail, ())
+        assert is_recording.wait(10)
+        ours = threads.submit(recorder.capture, lambda: cuda.told.append("ours"), ())
+        assert not wait([ours], 0.1).done
+        may_end.set()
+
+        assert isinstance(theirs.exception(10), RuntimeError)
+        assert ours.result(10)
+    assert cuda.told.index("off") < cuda.told.index("ours")
 
 
 # The tape, which is CUDA where there is none: what it lets pass would be believed.
