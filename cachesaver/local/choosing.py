@@ -56,9 +56,7 @@ _GRAPH_SHARE = 16
 """Graphs may take one part in so many of the free memory."""
 
 
-def choose_engine(
-    model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "auto"
-) -> Engine:
+def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "auto") -> Engine:
     """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)
@@ -189,4 +187,4 @@ def graph_room(decoder: Decoder) -> int:
     if decoder.device.type != "cuda":
         return MOST_BYTES
     free, _ = torch.cuda.mem_get_info(decoder.device)
-    return min(MOST_BYTES, free // _GRAPH_SHARE)
+    return min(MOST_BYTES, int(free) // _GRAPH_SHARE)

@@ -27,7 +27,7 @@ Kind: TypeAlias = Literal["auto", "slot", "group", "cb"]
 samples otherwise, or what fits the model ("auto"); transformers' continuous batching only if asked for."""
 
 GraphsChoice: TypeAlias = Literal["auto", "off"]
-"""Whether steps are recorded as graphs: in slots, on a GPU of CUDA, if the model can be ("auto"), or not."""
+"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not."""
 
 
 _MAY_BE_NOTHING = frozenset({"kept", "waiting"})

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.prefill import Prefill
 from cachesaver.local.recorders import Recorder, Recording
 from cachesaver.local.static_slots import StaticSlots
 
@@ -186,7 +187,7 @@ class Graphs:
         self._held.clear()
 
 
-def open_graphs(  # noqa: PLR0913  # see `Graphs`
+def open_graphs(
     decoder: Decoder,
     recorder: Recorder,
     *,
@@ -196,11 +197,9 @@ def open_graphs(  # noqa: PLR0913  # see `Graphs`
     room: int = MOST_BYTES,
 ) -> tuple[StaticSlots, Graphs]:
     """Return slots for *cells* tokens, whose memory is taken now, and the graphs of steps in them."""
-    sample = Prefill((0,))
-    sample.advance(decoder, 1)
-    assert sample.logits is not None
-    slots = StaticSlots(sample.states, cells=cells, rows=rows, device=decoder.device)
-    made = Graphs(
-        decoder, slots, recorder, rows=rows, like=sample.logits, counts=counts, room=room
-    )
+    cache: Any = DynamicCache()
+    like = decoder(decoder.tensor([[0]]), cache)
+    states = [(layer.keys, layer.values) for layer in cache.layers]
+    slots = StaticSlots(states, cells=cells, rows=rows, device=decoder.device)
+    made = Graphs(decoder, slots, recorder, rows=rows, like=like, counts=counts, room=room)
     return slots, made

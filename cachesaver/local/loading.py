@@ -19,7 +19,7 @@ from cachesaver.local.opening import open_engine
 __all__ = ["load", "serve"]
 
 
-def load(
+def load(  # noqa: PLR0913  # what it is, where and how, each by name
     model: str,
     *,
     name: str | None = None,

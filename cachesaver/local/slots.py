@@ -7,7 +7,7 @@ multiplied by 0 all the same, so it is always a number, whatever was in the slot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,25 +50,19 @@ class Slots:
         cache: To be handed to the model, after `open_step`.
 
     Args:
-        layers: Of the model.
+        layers: How many the model has, or what holds each.
         cells: See above.
         device: Of the model.
-        make: Makes what holds one layer.
     """
 
     def __init__(
-        self,
-        *,
-        layers: int,
-        cells: int,
-        device: torch.device,
-        make: Callable[[], SlotLayer] | None = None,
+        self, *, layers: int | Sequence[SlotLayer], cells: int, device: torch.device
     ) -> None:
         self.lengths: list[int] = []
         self.cells = cells
         self.shape = (0, 0)
         self._device = device
-        self.layers = [(make or SlotLayer)() for _ in range(layers)]
+        self.layers = [SlotLayer() for _ in range(layers)] if isinstance(layers, int) else layers
         self.cache: Any = Cache(layers=list(self.layers))
 
     @property

@@ -36,6 +36,9 @@ def slot_length(rows: int, length: int, *, most: int, cells: int) -> int:
 class StaticSlots(Slots):
     """See `Slots`; slots that are not in use are there too, and may hold anything.
 
+    Attributes:
+        tensors: All memory of the slots.
+
     Args:
         like: What a prompt has in each layer: for the number of heads, their widths and the type.
         cells: Tokens to take memory for.
@@ -44,19 +47,10 @@ class StaticSlots(Slots):
     """
 
     def __init__(self, like: States, *, cells: int, rows: int, device: torch.device) -> None:
-        of_layers = iter(like)
-        super().__init__(
-            layers=len(like),
-            cells=cells,
-            device=device,
-            make=lambda: _StaticLayer(*next(of_layers), cells),
-        )
+        layers = [_StaticLayer(*each, cells) for each in like]
+        super().__init__(layers=layers, cells=cells, device=device)
+        self.tensors = tuple(each for layer in layers for each in layer.memory)
         self._most = rows
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All memory of the slots."""
-        return tuple(each for layer in self.layers for each in _memory(layer))
 
     def plan(self, rows: int, length: int) -> tuple[int, int]:
         """Return the shape to have: what there is while it fits, from the beginning if none is in use."""
@@ -81,18 +75,15 @@ class _StaticLayer(SlotLayer):
         self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
     ) -> None:
         """Have *shape* slots; keep what is in use, by way of a copy, for the old and the new overlap."""
-        kept = [each[:rows, :, :length].clone() for each in (self.own_keys, self.own_values) if rows]
+        kept = [
+            each[:rows, :, :length].clone() for each in (self.own_keys, self.own_values) if rows
+        ]
         self.own_keys, self.own_values = (
             memory[: shape[0] * heads * shape[1] * width].view(shape[0], heads, shape[1], width)
             for memory, heads, width in zip(self.memory, self._heads, self._widths, strict=True)
         )
         if kept:
             self.fill(slice(rows), *kept)
-
-
-def _memory(layer: SlotLayer) -> tuple[Tensor, ...]:
-    assert isinstance(layer, _StaticLayer)
-    return layer.memory
 
 
 def _empty(like: Tensor, cells: int) -> Tensor:

@@ -156,10 +156,11 @@ def test_a_model_that_cannot_be_recorded_says_why_and_runs(
 
     engine = open_engine(tiny.model())
 
-    assert logged(caplog) == [
-        "steps of LlamaForCausalLM are no graphs: recording a step raised RuntimeError: "
-        "operation not permitted when stream is capturing"
-    ]
+    (said,) = logged(caplog)
+    assert said.startswith(
+        "steps of LlamaForCausalLM are no graphs: recording a step raised Runtime"
+    )
+    assert said.endswith(": operation not permitted when stream is capturing")
     assert engine.stats().engine == "slot"
 
 

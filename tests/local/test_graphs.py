@@ -104,7 +104,9 @@ def test_seeded_samples_are_those_without_graphs(recorder: TapeRecorder) -> None
     drawn = []
     for each in (graphed, plain):
         streams = [
-            stream for at, params in enumerate(wanted) for stream in each.submit(prompt(9 + at), 3, params)
+            stream
+            for at, params in enumerate(wanted)
+            for stream in each.submit(prompt(9 + at), 3, params)
         ]
         tick(each, 80)
         drawn.append([ids(stream) for stream in streams])
@@ -158,13 +160,13 @@ def test_what_is_hidden_or_nobodys_shows_nowhere(recorder: TapeRecorder) -> None
     assert answers(spoil=True) == answers(spoil=False)
 
 
-@torch.inference_mode()
 def poison(slots: StaticSlots) -> None:
-    for layer in slots.layers:
-        for each in (layer.own_keys, layer.own_values):
-            each[len(slots.lengths) :] = torch.nan
-            for row, length in enumerate(slots.lengths):
-                each[row, :, length + 1 :] = 1e9
+    with torch.inference_mode():
+        for layer in slots.layers:
+            for each in (layer.own_keys, layer.own_values):
+                each[len(slots.lengths) :] = torch.nan
+                for row, length in enumerate(slots.lengths):
+                    each[row, :, length + 1 :] = 1e9
 
 
 # How many, and of what.
@@ -332,7 +334,7 @@ def test_recording_is_for_the_engines_own_thread(recorder: TapeRecorder) -> None
 
 
 def test_logits_are_those_of_the_model(recorder: TapeRecorder, room: Room) -> None:
-    """Given a model that gives more logits than it has words, and steps of other rows, then each is right."""
+    """Given a model that gives more logits than it has words, then each of ours is its own."""
     decoder = room.graphs._decoder
     texts = [tuple(prompt(9 + at, at)) for at in range(3)]
     slots, graphs = open_graphs(decoder, recorder, rows=3, cells=512, counts=Counter[str]())
@@ -345,9 +347,10 @@ def test_logits_are_those_of_the_model(recorder: TapeRecorder, room: Room) -> No
         found = graphs.step([token] * 3)
         texts = [(*text, token) for text in texts]
 
-    assert found.shape == (3, tiny.VOCABULARY)
-    wanted = torch.cat([at_once(decoder, text) for text in texts])
-    assert torch.allclose(found, wanted, atol=1e-3)
+        wanted = torch.cat([at_once(decoder, text) for text in texts])
+        assert found.shape == (3, tiny.VOCABULARY)
+        assert torch.allclose(found, wanted, atol=1e-3)
+    assert recorder.tapes[-1].replays == 3
 
 
 def at_once(decoder: Any, text: tuple[int, ...]) -> Tensor:

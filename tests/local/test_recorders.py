@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -49,7 +49,7 @@ class Cuda:
         return self.Line(self.told, f"main of {device}")
 
     @contextlib.contextmanager
-    def _stream(self, line: Any) -> Iterator[None]:
+    def _stream(self, line: Any) -> Generator[None]:
         self.told.append(f"on {line.name}")
         try:
             yield
@@ -57,12 +57,12 @@ class Cuda:
             self.told.append("off")
 
     @contextlib.contextmanager
-    def _device(self, device: torch.device) -> Iterator[None]:
+    def _device(self, device: torch.device) -> Generator[None]:
         self.told.append(f"at {device}")
         yield
 
     @contextlib.contextmanager
-    def _graph(self, *args: Any, **named: Any) -> Iterator[None]:
+    def _graph(self, *args: Any, **named: Any) -> Generator[None]:
         inspect.signature(self.real.__init__).bind(None, *args, **named)
         self.told.append({**named, "stream": named["stream"].name})
         yield

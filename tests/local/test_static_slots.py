@@ -34,11 +34,10 @@ def places(slots: StaticSlots) -> list[tuple[int, torch.Size]]:
 def step(slots: StaticSlots, news: list[float]) -> list[list[float]]:
     """Write one token per row in both layers, and return what each row sees in the second."""
     _, mask = slots.open_step()
-    for layer in range(2):
-        new = torch.tensor(news)[:, None, None, None] + layer
-        keys, values = slots.cache.update(
-            new.expand(-1, 2, 1, 3), -new.expand(-1, 1, 1, 5), layer
-        )
+    new = torch.tensor(news)[:, None, None, None]
+    slots.cache.update(new.expand(-1, 2, 1, 3), -new.expand(-1, 1, 1, 5), 0)
+    new = new + 1
+    keys, values = slots.cache.update(new.expand(-1, 2, 1, 3), -new.expand(-1, 1, 1, 5), 1)
     slots.close_step()
     return [seen(*row) for row in zip(keys, values, mask, strict=True)]
 
