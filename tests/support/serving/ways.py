@@ -16,8 +16,7 @@ from typing import Any, TypeAlias
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
-from cachesaver.local import Params, Sizes, open_engine
-from cachesaver.local.engine import GraphsChoice
+from cachesaver.local import GraphsChoice, Params, Sizes, open_engine
 
 __all__ = ["WAYS", "Draw", "Size", "prompts"]
 
