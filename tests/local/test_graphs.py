@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tiny
-from cachesaver.local import Params, Sizes, Stream, open_engine
+from cachesaver.local import GraphsChoice, Params, Sizes, Stream, open_engine
 from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.static_slots import StaticSlots
@@ -133,6 +134,43 @@ def test_alone_or_among_others_in_any_order_a_sample_is_the_same(recorder: TapeR
         tick(crowd, 40)
         assert ids(among) == answer
     assert recorder.replays > 100
+
+
+@pytest.mark.usefixtures("recorder")
+@pytest.mark.parametrize("seed", range(3))
+def test_any_coming_and_going_gives_what_it_gives_without_graphs(seed: int) -> None:
+    """Given little memory, and samples that come and are cancelled at any time, then all are the same."""
+    dice = random.Random(seed)  # noqa: S311  # no secret
+    sizes = Sizes(cells=[400, 700, 1500][seed], rows=[6, 3, 7][seed], chunk=dice.choice([8, 512]))
+    asks = [
+        (
+            dice.randint(0, 15),
+            prompt(dice.randint(3, 90), seed * 50 + at),
+            dice.randint(1, 3),
+            Params(seed=at, max_tokens=dice.randint(2, 50), temperature=at % 2, ignore_end=True),
+        )
+        for at in range(8)
+    ]
+    cancelled = dice.randint(5, 30)
+
+    def drawn(graphs: GraphsChoice) -> tuple[list[list[int]], int]:
+        made = by_hand(open_engine(model("llama"), sizes=sizes, graphs=graphs))
+        streams = list[Stream]()
+        for time in range(400):
+            for begins, tokens, n, params in asks:
+                if begins == time:
+                    streams += made.submit(tokens, n, params)
+            if time == cancelled:
+                made.cancel(streams[-1:])
+            tick(made)
+        assert made.stats().failed == 0
+        return [ids(stream) for stream in streams], made.stats().graph_steps
+
+    (graphed, steps), (plain, none) = drawn("auto"), drawn("off")
+
+    assert graphed == plain
+    assert steps > 50
+    assert none == 0
 
 
 # What is not in use.
