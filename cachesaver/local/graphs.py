@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.recorders import Recorder, Recording
+from cachesaver.local.recorders import CannotRecordError, Recorder, Recording, Watch
 from cachesaver.local.static_slots import StaticSlots
 
 __all__ = ["MOST_BYTES", "Graphs", "Size", "count_rows", "open_graphs", "rung"]
@@ -142,11 +142,19 @@ class Graphs:
             self._held.move_to_end(size)
             self._replay(recording)
         elif self._warmed[size] < _WARM:
-            self._recorder.warm(lambda: self._work(size))
-            self._warmed[size] += 1
+            self._warm(size)
         elif (recording := self._record(size)) is not None:
             self._replay(recording)
         else:
+            self._work(size)
+
+    def _warm(self, size: Size) -> None:
+        try:
+            with Watch():
+                self._recorder.warm(lambda: self._work(size))
+            self._warmed[size] += 1
+        except CannotRecordError as error:
+            self._give_up(f"a step cannot be recorded: {error}")
             self._work(size)
 
     def _replay(self, recording: Recording) -> None:

@@ -13,13 +13,62 @@ from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-__all__ = ["CudaRecorder", "Recorder", "Recording", "Work", "find_recorder"]
+__all__ = [
+    "CannotRecordError",
+    "CudaRecorder",
+    "Recorder",
+    "Recording",
+    "Watch",
+    "Work",
+    "find_recorder",
+]
 
 Work: TypeAlias = Callable[[], None]
 
 _ALONE = threading.Lock()
 """Torch takes one recording at a time in a process: as one begins, the whole device is waited for."""
+
+
+_WAITS = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
+"""Of operators that wait for the device, to know what is in a tensor."""
+
+_BY_INDEX = ("aten::index.", "aten::index_put", "aten::_index_put_impl", "aten::_unsafe_index")
+"""They are among those whose size depends on what is in tensors, and do so for masks only."""
+
+
+class CannotRecordError(RuntimeError):
+    """What was to be recorded does what a recording cannot."""
+
+
+class Watch(TorchDispatchMode):
+    """Within it, what waits for the device raises `CannotRecordError`.
+
+    A recording of CUDA that fails in the middle leaves torch's random numbers for the device unusable:
+    so whether it will is found out before.
+    """
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Do what *func* does."""
+        if _waits(func, args):
+            raise CannotRecordError(f"{func.name()} waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
+def _waits(func: Any, args: tuple[Any, ...]) -> bool:
+    name = func.name()
+    if name.startswith(_BY_INDEX):
+        by = [each for each in tree_leaves(args[1]) if isinstance(each, Tensor)]
+        return any(each.dtype in (torch.bool, torch.uint8) for each in by)
+    return name == "aten::is_nonzero" or not _WAITS.isdisjoint(func.tags)
 
 
 class Recording(Protocol):
@@ -86,9 +135,11 @@ class CudaRecorder:
         """See `Recorder.warm`."""
         outside = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(outside)
-        with torch.cuda.stream(self._stream):
-            work()
-        outside.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                work()
+        finally:
+            outside.wait_stream(self._stream)
 
     def capture(self, work: Work, held: Sequence[Tensor]) -> CudaRecording:
         """See `Recorder.capture`. Other threads may use the device meanwhile, but not record."""

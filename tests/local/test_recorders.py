@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from cachesaver.local.recorders import CudaRecorder, find_recorder
-from tape import CannotRecordError, TapeRecorder
+from cachesaver.local.recorders import CannotRecordError, CudaRecorder, find_recorder
+from tape import TapeRecorder
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,15 @@ def test_cuda_warms_aside_and_waits_both_ways(monkeypatch: pytest.MonkeyPatch) -
         "off",
         "main of cuda:1 waits for side of cuda:1",
     ]
+
+
+def test_what_was_begun_aside_is_waited_for_if_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda(monkeypatch)
+
+    with pytest.raises(ZeroDivisionError):
+        CudaRecorder(torch.device("cuda:1")).warm(lambda: None if 1 / 0 else None)
+
+    assert cuda.told[-2:] == ["off", "main of cuda:1 waits for side of cuda:1"]
 
 
 def test_cuda_records_aside_in_one_pool_and_lets_other_threads_be(

@@ -15,24 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cachesaver.local.recorders import Work
+from cachesaver.local.recorders import Watch, Work
 
-__all__ = ["CannotRecordError", "Piece", "Tape", "TapeRecorder"]
-
-_WAITS = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
-"""Of what waits for a GPU, to know what is in a tensor."""
-
-_BY_INDEX = ("aten::index.", "aten::index_put", "aten::_index_put_impl", "aten::_unsafe_index")
-"""They are among those with sizes that depend on what is in tensors, and do so for masks only."""
-
-
-class CannotRecordError(RuntimeError):
-    """What is recorded does what a graph cannot."""
+__all__ = ["Piece", "Tape", "TapeRecorder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +41,7 @@ class Piece:
                 old.copy_(new)
 
 
-class _Listening(TorchDispatchMode):
+class _Listening(Watch):
     """Notes every operator, and does it."""
 
     def __init__(self) -> None:
@@ -68,20 +56,9 @@ class _Listening(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         named = kwargs or {}
-        _refuse(func, args)
-        result = func(*args, **named)
+        result = super().__torch_dispatch__(func, types, args, named)
         self.pieces.append(Piece(func, args, named, tuple(_tensors(result))))
         return result
-
-
-def _refuse(func: Any, args: tuple[Any, ...]) -> None:
-    name = func.name()
-    if name.startswith(_BY_INDEX):
-        masks = [each for each in _tensors(args[1]) if each.dtype in (torch.bool, torch.uint8)]
-        if masks:
-            raise CannotRecordError(f"{name} by a mask waits for the device")
-    elif name == "aten::is_nonzero" or _WAITS.intersection(func.tags):
-        raise CannotRecordError(f"{name} waits for the device")
 
 
 class Tape:
