@@ -100,9 +100,13 @@ def test_cuda_warms_aside_and_waits_both_ways(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_was_begun_aside_is_waited_for_if_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = Cuda(monkeypatch)
+    recorder = CudaRecorder(torch.device("cuda:1"))
 
-    with pytest.raises(ZeroDivisionError):
-        CudaRecorder(torch.device("cuda:1")).warm(lambda: None if 1 / 0 else None)
+    def fail() -> None:
+        raise CannotRecordError("aten::item waits for the device")
+
+    with pytest.raises(CannotRecordError):
+        recorder.warm(fail)
 
     assert cuda.told[-2:] == ["off", "main of cuda:1 waits for side of cuda:1"]
 
