@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how to draw: slot is faster, group runs what has windows or states, cb is transformers' "
         "continuous batching, for who has flash attention (%(default)s)",
     )
+    add(
+        "--graphs",
+        choices=("auto", "off"),
+        default="auto",
+        help="steps as graphs of CUDA, where there is one and the model can be recorded (%(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,6 +113,7 @@ def _server(arguments: argparse.Namespace) -> Any:
             dtype=arguments.dtype,
             kind=arguments.engine,
             sizes=sizes,
+            graphs=arguments.graphs,
         )
         for model in arguments.model
     ]

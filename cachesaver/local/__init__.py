@@ -5,7 +5,7 @@ Needs the extra: pip install 'cachesaver[local]'.
 
 from __future__ import annotations
 
-from cachesaver.local.engine import Engine, Kind, Sizes, Stats
+from cachesaver.local.engine import Engine, GraphsChoice, Kind, Sizes, Stats
 from cachesaver.local.errors import (
     EngineClosedError,
     EngineError,
@@ -27,6 +27,7 @@ __all__ = [
     "EngineFailedError",
     "EngineFullError",
     "Finish",
+    "GraphsChoice",
     "Guide",
     "Kind",
     "ParameterError",

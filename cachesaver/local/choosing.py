@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,23 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.engine import Engine, Kind, Sizes
+from cachesaver.local.engine import Engine, GraphsChoice, Kind, Sizes
 from cachesaver.local.errors import UnsupportedModelError
+from cachesaver.local.graphs import MOST_BYTES
 from cachesaver.local.group_engine import GroupEngine
+from cachesaver.local.recorders import Recorder, find_recorder
 from cachesaver.local.slot_engine import SlotEngine
-from cachesaver.local.trial import batch_agrees, count_bytes, group_agrees, slots_agree
+from cachesaver.local.trial import (
+    batch_agrees,
+    count_bytes,
+    group_agrees,
+    slots_agree,
+    why_not_graphs,
+)
 
-__all__ = ["affordable_cells", "choose_engine", "why_not_slots"]
+__all__ = ["affordable_cells", "choose_engine", "graph_room", "why_not_slots"]
+
+_LOG = logging.getLogger(__name__)
 
 _ATTENTIONS = ("sdpa", "eager")
 """Those that take a mask per row; https://huggingface.co/docs/transformers/attention_interface."""
@@ -41,16 +52,20 @@ _MUCH = 0.2
 _KEPT_SHARE = 8
 """Prompts kept for later take one part in so many of what the slots take, besides."""
 
+_GRAPH_SHARE = 16
+"""Graphs may take one part in so many of the free memory."""
 
-def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
+
+def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "auto") -> Engine:
     """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)
         if kind == "cb":
             return _with_batch(decoder, sizes)
+        recorder = find_recorder(decoder.device) if graphs == "auto" else None
         reason = "a group was asked for" if kind == "group" else why_not_slots(decoder)
         if reason is None:
-            return _with_slots(decoder, sizes)
+            return _with_slots(decoder, sizes, _recording(decoder, recorder))
         if kind == "slot":
             raise UnsupportedModelError(f"the slot engine cannot run this model: {reason}")
         if why := _try(group_agrees, decoder):
@@ -58,13 +73,36 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes) -> Engine:
                 f"no engine can run {type(model).__name__}: going on from its cache, {why}. "
                 "Serve it with another server, and point the client's base_url there"
             )
+        if recorder is not None:
+            _say_graphless(decoder, f"it is drawn from by groups: {reason}")
         return GroupEngine(
             decoder, rows=sizes.rows, cells=sizes.cells or _CELLS, waiting=sizes.waiting
         )
 
 
-def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
-    cells = sizes.cells or affordable_cells(decoder)
+def _recording(decoder: Decoder, recorder: Recorder | None) -> Recorder | None:
+    """Return *recorder* if steps can be recorded with it, and say why if not."""
+    reason = None if recorder is None else _try_graphs(decoder, recorder)
+    if reason is None:
+        return recorder
+    _say_graphless(decoder, reason)
+    return None
+
+
+def _try_graphs(decoder: Decoder, recorder: Recorder) -> str | None:
+    try:
+        return why_not_graphs(decoder, recorder)
+    except Exception as error:  # noqa: BLE001  # such as no memory; slots were tried without
+        return f"a short text made it raise {type(error).__name__}"
+
+
+def _say_graphless(decoder: Decoder, reason: str) -> None:
+    _LOG.warning("steps of %s are no graphs: %s", type(decoder.model).__name__, reason)
+
+
+def _with_slots(decoder: Decoder, sizes: Sizes, recorder: Recorder | None) -> SlotEngine:
+    room = 0 if recorder is None else graph_room(decoder)
+    cells = sizes.cells or affordable_cells(decoder, less=room)
     return SlotEngine(
         decoder,
         layers=len(_layers(decoder)),
@@ -73,6 +111,8 @@ def _with_slots(decoder: Decoder, sizes: Sizes) -> SlotEngine:
         kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
         chunk=sizes.chunk,
         waiting=sizes.waiting,
+        recorder=recorder,
+        room=room,
     )
 
 
@@ -128,10 +168,23 @@ def _layers(decoder: Decoder) -> list[object]:
         ) from error
 
 
-def affordable_cells(decoder: Decoder) -> int:
-    """Return how many tokens the memory of the device has room for, less than a text may have even."""
+def affordable_cells(decoder: Decoder, *, less: int = 0) -> int:
+    """Return how many tokens the memory of the device has room for, less than a text may have even.
+
+    Args:
+        decoder: On its device.
+        less: Bytes that are promised to others.
+    """
     if decoder.device.type != "cuda":
         return _CELLS
     free, _ = torch.cuda.mem_get_info(decoder.device)
-    tokens = free / count_bytes(decoder)
+    tokens = (free - less) / count_bytes(decoder)
     return max(1, int((_LESS if decoder.context > _MUCH * tokens else _SHARE) * tokens))
+
+
+def graph_room(decoder: Decoder) -> int:
+    """Return how many bytes graphs may take."""
+    if decoder.device.type != "cuda":
+        return MOST_BYTES
+    free, _ = torch.cuda.mem_get_info(decoder.device)
+    return min(MOST_BYTES, int(free) // _GRAPH_SHARE)

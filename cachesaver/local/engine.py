@@ -20,11 +20,14 @@ from cachesaver.local.guides import Guide
 from cachesaver.local.params import Params
 from cachesaver.local.streams import Stream
 
-__all__ = ["Engine", "Kind", "Sizes", "Stats"]
+__all__ = ["Engine", "GraphsChoice", "Kind", "Sizes", "Stats"]
 
 Kind: TypeAlias = Literal["auto", "slot", "group", "cb"]
 """Which engine: slots where every layer of the model keeps the whole text, a group of one prompt's
 samples otherwise, or what fits the model ("auto"); transformers' continuous batching only if asked for."""
+
+GraphsChoice: TypeAlias = Literal["auto", "off"]
+"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not."""
 
 
 _MAY_BE_NOTHING = frozenset({"kept", "waiting"})
@@ -79,6 +82,8 @@ class Stats:
         set_back: Times a sample lost its place for want of memory, to go on later.
         cells: Tokens that the batch may hold, rows times the longest of them.
         cells_used: Those it holds now.
+        graphs: Steps that were recorded as graphs of CUDA.
+        graph_steps: Steps that were taken by one of them.
     """
 
     engine: str
@@ -94,6 +99,8 @@ class Stats:
     set_back: int
     cells: int
     cells_used: int
+    graphs: int
+    graph_steps: int
 
 
 class Engine(Protocol):

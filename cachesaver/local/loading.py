@@ -13,13 +13,13 @@ from cachesaver.errors import ConfigurationError
 from cachesaver.local.app.served import Served
 from cachesaver.local.app.tongue import Tongue
 from cachesaver.local.encoding import TextEncoder
-from cachesaver.local.engine import Kind, Sizes
+from cachesaver.local.engine import GraphsChoice, Kind, Sizes
 from cachesaver.local.opening import open_engine
 
 __all__ = ["load", "serve"]
 
 
-def load(
+def load(  # noqa: PLR0913  # what it is, where and how, each by name
     model: str,
     *,
     name: str | None = None,
@@ -27,6 +27,7 @@ def load(
     dtype: str = "auto",
     kind: Kind = "auto",
     sizes: Sizes | None = None,
+    graphs: GraphsChoice = "auto",
 ) -> Served:
     """Load *model* for serving.
 
@@ -37,6 +38,7 @@ def load(
         dtype: As torch has it, such as `bfloat16`; "auto": as the model was saved.
         kind: Of the engine.
         sizes: Of the engine.
+        graphs: Whether steps are graphs of CUDA, where they can be.
 
     Raises:
         ConfigurationError: There is no such model, device or dtype.
@@ -56,7 +58,7 @@ def load(
         # Models such as RoBERTa count positions from 2: their tokenizers say what fits.
         encoder = TextEncoder.of(made, Path(model), context=tokenizer.model_max_length)
         return Served(name=called, tongue=Tongue(tokenizer), encoder=encoder)
-    return serve(made, tokenizer, name=called, kind=kind, sizes=sizes)
+    return serve(made, tokenizer, name=called, kind=kind, sizes=sizes, graphs=graphs)
 
 
 def serve(
@@ -66,13 +68,14 @@ def serve(
     name: str,
     kind: Kind = "auto",
     sizes: Sizes | None = None,
+    graphs: GraphsChoice = "auto",
 ) -> Served:
     """Return *model*, which writes text, and its *tokenizer*, both of transformers, for serving.
 
     Raises:
         UnsupportedModelError: No engine can run it.
     """
-    engine = open_engine(model, kind=kind, sizes=sizes or Sizes())
+    engine = open_engine(model, kind=kind, sizes=sizes or Sizes(), graphs=graphs)
     return Served(name=name, tongue=Tongue(tokenizer), engine=engine, ends=_ends(model))
 
 

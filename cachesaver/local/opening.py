@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cachesaver.errors import ConfigurationError
-from cachesaver.local.engine import Engine, Kind, Sizes
+from cachesaver.local.engine import Engine, GraphsChoice, Kind, Sizes
 
 __all__ = ["open_engine"]
 
@@ -14,7 +14,9 @@ _NEEDED = ("torch", "transformers")
 _DEFAULT = Sizes()
 
 
-def open_engine(model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT) -> Engine:
+def open_engine(
+    model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT, graphs: GraphsChoice = "auto"
+) -> Engine:
     """Return an engine that runs *model*, which is on its device and used by nobody else.
 
     It tries the model on two short texts first: what does not answer as the model does is not used.
@@ -24,6 +26,7 @@ def open_engine(model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT) -> 
         kind: "auto" takes slots if the model can be run so, and a group if not; "cb" is for who has
             flash attention.
         sizes: How much it may hold.
+        graphs: Whether steps are graphs of CUDA, where they can be; then memory is taken at once.
 
     Raises:
         ConfigurationError: torch or transformers is not installed.
@@ -38,4 +41,4 @@ def open_engine(model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT) -> 
             f"a local model needs {error.name}, which is not installed. Install it with:\n"
             "    pip install 'cachesaver[local]'"
         ) from error
-    return choose_engine(model, kind, sizes)
+    return choose_engine(model, kind, sizes, graphs)

@@ -6,16 +6,23 @@ and new ones join between two steps.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.graphs import MOST_BYTES, Graphs, open_graphs
 from cachesaver.local.prefill import Prefill, Prefixes
+from cachesaver.local.recorders import Recorder
 from cachesaver.local.rows import Prompt, Row
 from cachesaver.local.sampling import Sampler
 from cachesaver.local.slots import Slots
 from cachesaver.local.worker import Worker
 
 __all__ = ["SlotEngine"]
+
+_LOG = logging.getLogger(__name__)
 
 _HEADROOM = 32
 """Tokens that a sample must be able to grow by when it joins, or it would soon be set back."""
@@ -32,6 +39,8 @@ class SlotEngine(Worker):
         kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
         chunk: Tokens of a prompt that are read between two steps of the batch.
         waiting: See `Sizes`.
+        recorder: For steps as graphs, in memory that is taken at once; `None`: there are none.
+        room: Bytes for them.
     """
 
     kind = "slot"
@@ -46,13 +55,29 @@ class SlotEngine(Worker):
         kept: int = 1 << 16,
         chunk: int = 512,
         waiting: int | None = None,
+        recorder: Recorder | None = None,
+        room: int = MOST_BYTES,
     ) -> None:
         super().__init__(decoder, rows=rows, cells=cells, waiting=waiting)
         self._chunk = chunk
-        self._slots = Slots(layers=layers, cells=cells, device=decoder.device)
+        self._slots, self._graphs = self._places(layers, recorder, room)
         self._prefixes = Prefixes(kept)
         self._prefill: Prefill | None = None
         self._sampler: Sampler | None = None
+
+    def _places(
+        self, layers: int, recorder: Recorder | None, room: int
+    ) -> tuple[Slots, Graphs | None]:
+        if recorder is None:
+            return Slots(layers=layers, cells=self.cells, device=self.decoder.device), None
+        return open_graphs(
+            self.decoder,
+            recorder,
+            rows=self.rows,
+            cells=self.cells,
+            counts=self.counts,
+            room=room,
+        )
 
     def turn(self) -> None:
         """Seat who can be, read a chunk of the next prompt, take one step."""
@@ -152,9 +177,19 @@ class SlotEngine(Worker):
     def _step(self) -> None:
         """Draw the next token of every sample."""
         self._sampler = self._sampler or self._sampler_of(self.running)
-        positions, mask = self._slots.open_step()
-        tokens = self.decoder.tensor([row.answer[-1:] for row in self.running])
-        logits = self.decoder(tokens, self._slots.cache, positions=positions, mask=mask)
-        self._slots.close_step()
+        logits = self._logits([row.answer[-1] for row in self.running])
         self.counts["steps"] += 1
         self.leave(self.deliver(self.running, self._sampler.draw(logits)))
+
+    def _logits(self, last: Sequence[int]) -> Tensor:
+        """Read the token drawn *last* in each row."""
+        if self._graphs is not None and self._graphs.reason is None:
+            logits = self._graphs.step(last)
+            if self._graphs.reason is not None:
+                _LOG.warning("steps are no graphs from now on: %s", self._graphs.reason)
+            return logits
+        positions, mask = self._slots.open_step()
+        tokens = self.decoder.tensor(last)[:, None]
+        logits = self.decoder(tokens, self._slots.cache, positions=positions, mask=mask)
+        self._slots.close_step()
+        return logits

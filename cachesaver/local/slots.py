@@ -1,11 +1,13 @@
 """The batch's memory: one slot per sample, all slots of one length, used from the first without gaps.
 
 It is a cache of transformers: a layer writes the new key and value of each row where that row's text
-ends, and gives back the slots in use; the mask hides what lies behind each row's end.
+ends, and gives back the slots in use; the mask hides what lies behind each row's end. What is hidden is
+multiplied by 0 all the same, so it is always a number, whatever was in the slot before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from transformers.cache_utils import CacheLayerMixin
 
 from cachesaver.local.prefill import States
 
-__all__ = ["Slots", "plan"]
+__all__ = ["SlotLayer", "Slots", "plan"]
 
 _GRAIN = 8
 """Lengths are multiples of it: the kernels of CUDA want masks so aligned."""
@@ -43,16 +45,25 @@ class Slots:
 
     Attributes:
         lengths: Tokens of each row in use.
+        cells: Tokens that there is memory for.
+        shape: How many slots of what length there are.
         cache: To be handed to the model, after `open_step`.
+
+    Args:
+        layers: How many the model has, or what holds each.
+        cells: See above.
+        device: Of the model.
     """
 
-    def __init__(self, *, layers: int, cells: int, device: torch.device) -> None:
+    def __init__(
+        self, *, layers: int | Sequence[SlotLayer], cells: int, device: torch.device
+    ) -> None:
         self.lengths: list[int] = []
-        self._cells = cells
+        self.cells = cells
+        self.shape = (0, 0)
         self._device = device
-        self._shape = (0, 0)
-        self._layers = [_SlotLayer() for _ in range(layers)]
-        self.cache: Any = Cache(layers=list(self._layers))
+        self.layers = [SlotLayer() for _ in range(layers)] if isinstance(layers, int) else layers
+        self.cache: Any = Cache(layers=list(self.layers))
 
     @property
     def used(self) -> int:
@@ -61,13 +72,13 @@ class Slots:
 
     def has_room(self, rows: int, length: int) -> bool:
         """Tell whether so many rows more, of that length, would fit."""
-        return (len(self.lengths) + rows) * max(length, *self.lengths, 0) <= self._cells
+        return (len(self.lengths) + rows) * max(length, *self.lengths, 0) <= self.cells
 
     def seat(self, states: States, rows: int) -> None:
         """Give the next *rows* slots what was read; there is room."""
         first, length = len(self.lengths), states[0][0].shape[2]
         self._fit(first + rows, max(length, *self.lengths, 0), states)
-        for layer, (keys, values) in zip(self._layers, states, strict=True):
+        for layer, (keys, values) in zip(self.layers, states, strict=True):
             layer.fill(slice(first, first + rows), keys, values)
         self.lengths += [length] * rows
 
@@ -77,13 +88,32 @@ class Slots:
         Returns:
             Positions, (rows, 1), and what may be looked at, (rows, 1, 1, length).
         """
-        rows, length = len(self.lengths), max(self.lengths) + 1
-        self._fit(rows, length, [(layer.own_keys, layer.own_values) for layer in self._layers])
+        length = self.make_room()
         ends = torch.tensor(self.lengths, device=self._device)
-        visible = min(_up(length, _GRAIN), self._shape[1])
-        mask = torch.arange(visible, device=self._device)[None, :] <= ends[:, None]
-        for layer in self._layers:
-            layer.aim(ends, visible)
+        rows = torch.arange(len(ends), device=self._device)
+        return self.aim(rows, ends, min(_up(length, _GRAIN), self.shape[1]))
+
+    def make_room(self) -> int:
+        """Make room for one more token in each row; return the length that the longest then has."""
+        length = max(self.lengths) + 1
+        states = [(layer.own_keys, layer.own_values) for layer in self.layers]
+        self._fit(len(self.lengths), length, states)
+        return length
+
+    def aim(self, rows: Tensor, ends: Tensor, visible: int) -> tuple[Tensor, Tensor]:
+        """Let the next step write at *ends* of *rows*, which are all from the first on.
+
+        Args:
+            rows: 0 and up, as a tensor.
+            ends: Where the text of each ends.
+            visible: Cells of each slot that are given to the model.
+
+        Returns:
+            As `open_step` does.
+        """
+        mask = torch.arange(visible, device=ends.device)[None, :] <= ends[:, None]
+        for layer in self.layers:
+            layer.aim(rows, ends, visible)
         return ends[:, None], mask[:, None, None, :]
 
     def close_step(self) -> None:
@@ -93,22 +123,27 @@ class Slots:
     def remove(self, slot: int) -> None:
         """Free *slot*: the last one in use moves there."""
         last = len(self.lengths) - 1
-        for layer in self._layers:
-            layer.move(last, slot, self.lengths[last])
+        used = max(self.lengths[last], self.lengths[slot])
+        for layer in self.layers:
+            layer.move(last, slot, used)
         self.lengths[slot] = self.lengths[last]
         self.lengths.pop()
 
+    def plan(self, rows: int, length: int) -> tuple[int, int]:
+        """Return the shape to have, for at least *rows* and *length*; it may be what there is."""
+        return plan(rows, length, now=self.shape, cells=self.cells)
+
     def _fit(self, rows: int, length: int, like: States) -> None:
-        shape = plan(rows, length, now=self._shape, cells=self._cells)
-        if shape == self._shape:
+        shape = self.plan(rows, length)
+        if shape == self.shape:
             return
         kept, longest = len(self.lengths), max(self.lengths, default=0)
-        for layer, (keys, values) in zip(self._layers, like, strict=True):
+        for layer, (keys, values) in zip(self.layers, like, strict=True):
             layer.resize(shape, kept, longest, keys=keys, values=values)
-        self._shape = shape
+        self.shape = shape
 
 
-class _SlotLayer(CacheLayerMixin):
+class SlotLayer(CacheLayerMixin):
     """One layer of the slots."""
 
     is_sliding = False
@@ -148,15 +183,18 @@ class _SlotLayer(CacheLayerMixin):
         """Do as `get_max_length` does, which earlier releases of transformers call so."""
         return -1
 
-    def aim(self, ends: Tensor, visible: int) -> None:
-        self._rows = torch.arange(len(ends), device=ends.device)
-        self._ends, self._visible = ends, visible
+    def aim(self, rows: Tensor, ends: Tensor, visible: int) -> None:
+        """Write the next token of each of *rows* at its *ends*, and give back *visible* cells."""
+        self._rows, self._ends, self._visible = rows, ends, visible
 
     def fill(self, slots: slice, keys: Tensor, values: Tensor) -> None:
-        self.own_keys[slots, :, : keys.shape[2]] = keys
-        self.own_values[slots, :, : values.shape[2]] = values
+        """Have all *slots* hold *keys* and *values*, and zeros behind them."""
+        for own, new in ((self.own_keys, keys), (self.own_values, values)):
+            own[slots, :, : new.shape[2]] = new
+            own[slots, :, new.shape[2] :] = 0
 
     def move(self, old: int, new: int, length: int) -> None:
+        """Have slot *new* hold what *old* does: *length* cells, beyond which both are zeros."""
         if old != new:
             self.own_keys[new, :, :length] = self.own_keys[old, :, :length]
             self.own_values[new, :, :length] = self.own_values[old, :, :length]
@@ -164,10 +202,7 @@ class _SlotLayer(CacheLayerMixin):
     def resize(
         self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
     ) -> None:
-        """Have *shape* slots of heads and widths like *keys* and *values*; keep what is in use.
-
-        Zeros, for what the mask hides is still multiplied by 0, and no number is not a number then.
-        """
+        """Have *shape* slots of heads and widths like *keys* and *values*; keep what is in use."""
         old = (keys, values) if self._is_empty else (self.own_keys, self.own_values)
         self.own_keys = _resized(old[0], shape, rows, length)
         self.own_values = _resized(old[1], shape, rows, length)

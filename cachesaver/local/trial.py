@@ -6,6 +6,7 @@ before it is trusted: a wrong answer would be worse than none.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +15,19 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.graphs import open_graphs
 from cachesaver.local.prefill import Prefill
+from cachesaver.local.recorders import Recorder
 from cachesaver.local.slots import Slots
 
-__all__ = ["batch_agrees", "count_bytes", "group_agrees", "slots_agree"]
+__all__ = ["batch_agrees", "count_bytes", "group_agrees", "slots_agree", "why_not_graphs"]
 
 _LENGTHS = (5, 11)
 _STEPS = 8
 """More than it takes to read the texts in pieces, and a token of each."""
+
+_GRAPHED = 4
+"""Steps of graphs that are tried: two before a graph is recorded, its first, and another one with it."""
 
 _PIECE = 8
 """Less than all the tokens of the texts: one is read in two pieces."""
@@ -47,6 +53,23 @@ def slots_agree(decoder: Decoder, *, layers: int) -> bool:
     last = decoder.tensor([text[-1:] for text in texts])
     found = decoder(last, slots.cache, positions=positions, mask=mask)
     return _is_close(found, torch.cat([_at_once(decoder, text) for text in texts]))
+
+
+def why_not_graphs(decoder: Decoder, recorder: Recorder) -> str | None:
+    """Return what keeps a step from being recorded, and done again for the next; `None`: nothing."""
+    counts = Counter[str]()
+    rows = len(_LENGTHS) + 1
+    slots, graphs = open_graphs(decoder, recorder, rows=rows, cells=1 << 8, counts=counts)
+    texts = [_text(length + _GRAPHED, decoder.vocabulary) for length in (*_LENGTHS, 2)]
+    for text in texts:
+        prefill = Prefill(text[:-_GRAPHED])
+        prefill.advance(decoder, len(text))
+        slots.seat(prefill.states, 1)
+    found = [graphs.step([text[at] for text in texts]).clone() for at in range(-_GRAPHED, 0)]
+    wanted = torch.cat([_at_once(decoder, text) for text in texts])
+    if graphs.reason is None and not _is_close(found[-1], wanted):
+        return "a step that was recorded gave other logits than the text read at once"
+    return graphs.reason
 
 
 def group_agrees(decoder: Decoder) -> bool:

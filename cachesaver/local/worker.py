@@ -274,6 +274,8 @@ _COUNTED = (
     "cancelled",
     "failed",
     "set_back",
+    "graphs",
+    "graph_steps",
 )
 
 

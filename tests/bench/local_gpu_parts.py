@@ -12,6 +12,7 @@ prints what was found as JSON, last. PYTHONPATH: the project and tests/support.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BATCHING", "ENGINE", "OURS", "PLAIN", "SAVE", "Load"]
+__all__ = ["BATCHING", "CHECK", "ENGINE", "OURS", "PLAIN", "SAVE", "UNGRAPHED", "Load"]
 
-ENGINE, SAVE = "cachesaver's engine", "save"
+SAVE, CHECK = "save", "beside generate, token by token"
+ENGINE, UNGRAPHED = "cachesaver's engine", "cachesaver's engine, graphs off"
 OURS, PLAIN, BATCHING = (
     "cachesaver local serve",
     "transformers serve",
@@ -54,6 +56,79 @@ def _save(_: str, load: Load) -> dict[str, Any]:
     return {"torch": torch.__version__, "device": _name(load)}
 
 
+_FAMILIES = ("llama", "llama-eager", "qwen3", "gpt2", "mixtral")
+_EQUAL = 0.95
+"""Of the answers: a sum in another order may change one of them, a graph that is wrong changes all."""
+
+
+def _check(_: str, load: Load) -> dict[str, Any]:
+    """Draw the likeliest tokens from tiny models, in a batch that changes, and alone by `generate`."""
+    import tiny
+
+    said = _Said()
+    found = {family: _agreeing(tiny.model(family).to(load.device), load) for family in _FAMILIES}
+    worst = min(equal for equal, _, _ in found.values())
+    if worst < _EQUAL:
+        raise RuntimeError(f"answers are not those of generate: {found}")
+    if load.device == "cuda" and not found["llama"][2]:
+        raise RuntimeError(f"no step was a graph: {said.lines}")
+    return {
+        "device": _name(load),
+        "said": said.lines,
+        "equal": {family: each[0] for family, each in found.items()},
+        "steps": {family: each[1] for family, each in found.items()},
+        "graph_steps": {family: each[2] for family, each in found.items()},
+    }
+
+
+def _agreeing(model: Any, load: Load) -> tuple[float, int, int]:
+    """Return which share of the answers is that of `generate`, the steps, and those that were graphs."""
+    import contextlib
+
+    from cachesaver.local import Params, Sizes, open_engine
+    from serving.ways import Size, prompts
+
+    vocabulary, out = int(model.config.vocab_size), load.out
+    sizes = [Size(prompts=1, length=5 + 13 * at, n=1, out=out) for at in range(load.prompts)]
+    texts = [each for size in sizes for each in prompts(size, vocabulary=vocabulary, seed=7)]
+    likeliest = Params(temperature=0, max_tokens=out, ignore_end=True)
+    with contextlib.closing(open_engine(model, sizes=Sizes(cells=1 << 14))) as engine:
+        streams = [each for text in texts for each in engine.submit(text, 2, likeliest)]
+        answers = [[token.id for token in stream] for stream in streams]
+        stats = engine.stats()
+    wanted = [_generated(model, text, out) for text in texts for _ in range(2)]
+    equal = sum(one == other for one, other in zip(answers, wanted, strict=True))
+    return equal / len(wanted), stats.steps, stats.graph_steps
+
+
+def _generated(model: Any, text: list[int], out: int) -> list[int]:
+    import torch
+
+    given = torch.tensor([text], device=model.device)
+    answer = model.generate(
+        given,
+        attention_mask=torch.ones_like(given),
+        max_new_tokens=out,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    said: list[int] = answer[0, len(text) :].tolist()
+    return said
+
+
+class _Said(logging.Handler):
+    """Keeps what our engine says: why steps are no graphs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        logging.getLogger("cachesaver").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 def _bare(way: str, load: Load) -> dict[str, Any]:
     """Draw in this process."""
     import transformers
@@ -62,6 +137,7 @@ def _bare(way: str, load: Load) -> dict[str, Any]:
     from serving.ways import WAYS, Size
 
     model = build(load.shape, device=load.device, dtype=_dtype(load))
+    said = _Said()
     rows = load.prompts * load.n
     size, one = (
         Size(prompts=load.prompts, length=load.length, n=load.n, out=out, rows=rows)
@@ -70,7 +146,11 @@ def _bare(way: str, load: Load) -> dict[str, Any]:
     vocabulary = int(model.config.vocab_size)
     whole, first = (_timed(WAYS[way], model, each, vocabulary) for each in (size, one))
     found = _figures(load, whole, first, floor=_floor(model, load))
-    return {"transformers": transformers.__version__} | found
+    return (
+        {"transformers": transformers.__version__}
+        | found
+        | ({"said": said.lines} if said.lines else {})
+    )
 
 
 def _timed(way: Callable[..., Any], model: Any, size: Any, vocabulary: int) -> float:
@@ -183,7 +263,7 @@ def _name(load: Load) -> str:
 
 def main(part: str, load: Load) -> None:
     """Measure *part* and say what was found."""
-    measure = {SAVE: _save, **dict.fromkeys((OURS, PLAIN, BATCHING), _served)}
+    measure = {SAVE: _save, CHECK: _check, **dict.fromkeys((OURS, PLAIN, BATCHING), _served)}
     sys.stdout.write(json.dumps(measure.get(part, _bare)(part, load)) + "\n")
 
 

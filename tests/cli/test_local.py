@@ -60,20 +60,24 @@ def test_a_model_that_is_not_there_is_one_sentence(
 
 
 @needs_models
+@pytest.mark.parametrize(("more", "graphs"), [((), "auto"), (("--graphs", "off"), "off")])
 def test_sizes_are_those_that_were_said(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    more: tuple[str, ...],
+    graphs: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded: list[object] = []
 
     def load(_: str, **given: object) -> None:
-        loaded.append(given["sizes"])
+        loaded.extend((given["sizes"], given["graphs"]))
         raise ConfigurationError("enough")
 
     monkeypatch.setattr("cachesaver.local.loading.load", load)
 
-    said(capsys, "--model", "m", "--max-batch", "3", "--max-waiting", "7", "--context", "9")
+    said(capsys, "--model", "m", "--max-batch", "3", "--max-waiting", "7", "--context", "9", *more)
 
-    assert loaded == [Sizes(rows=3, waiting=7, context=9)]
+    assert loaded == [Sizes(rows=3, waiting=7, context=9), graphs]
 
 
 @needs_models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 
 import tiny
 from cachesaver.local import Sizes, UnsupportedModelError, open_engine
-from cachesaver.local.choosing import affordable_cells, why_not_slots
+from cachesaver.local.choosing import affordable_cells, graph_room, why_not_slots
 from cachesaver.local.decoder import Decoder
+from tape import TapeRecorder
 
 
 @pytest.mark.parametrize("family", sorted(tiny.FAMILIES))
@@ -88,3 +90,90 @@ def test_a_gpu_has_cells_for_most_of_its_free_memory(
     monkeypatch.setattr("cachesaver.local.choosing.count_bytes", lambda _: 1_000)
 
     assert affordable_cells(decoder) == cells
+
+
+def test_what_graphs_may_take_is_promised_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a GPU, when steps are graphs, then a sixteenth of its memory is kept for them, or 2 GiB."""
+    decoder = Decoder(tiny.model())
+    decoder.device = torch.device("cuda")
+    free = 16_000_000
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))
+    monkeypatch.setattr("cachesaver.local.choosing.count_bytes", lambda _: 1_000)
+
+    room = graph_room(decoder)
+
+    assert room == 1_000_000
+    assert affordable_cells(decoder, less=room) == 9_000
+    free = 1 << 40
+    assert graph_room(decoder) == 2 << 30
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.name.startswith("cachesaver")]
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> TapeRecorder:
+    made = TapeRecorder()
+    monkeypatch.setattr("cachesaver.local.choosing.find_recorder", lambda _: made)
+    caplog.set_level(logging.INFO)
+    return made
+
+
+def test_where_steps_can_be_graphs_they_are(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_engine(tiny.model(), sizes=Sizes(cells=100))
+
+    assert recorder.replays == 2
+    assert logged(caplog) == []
+
+
+def test_graphs_can_be_left_out(recorder: TapeRecorder, caplog: pytest.LogCaptureFixture) -> None:
+    open_engine(tiny.model(), graphs="off")
+    open_engine(tiny.model("gemma2"), graphs="off")
+
+    assert recorder.warmed == 0
+    assert logged(caplog) == []
+
+
+@pytest.mark.parametrize("family", sorted(tiny.GROUP_FAMILIES))
+def test_a_family_without_graphs_says_why(
+    family: str, recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = open_engine(tiny.model(family))
+
+    (said,) = logged(caplog)
+    assert "are no graphs: it is drawn from by groups: it" in said
+    assert engine.stats().engine == "group"
+    assert recorder.warmed == 0
+
+
+def test_a_model_that_cannot_be_recorded_says_why_and_runs(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.failing = RuntimeError("operation not permitted when stream is capturing")
+
+    engine = open_engine(tiny.model())
+
+    (said,) = logged(caplog)
+    assert said.startswith(
+        "steps of LlamaForCausalLM are no graphs: recording a step raised Runtime"
+    )
+    assert said.endswith(": operation not permitted when stream is capturing")
+    assert engine.stats().engine == "slot"
+
+
+def test_a_trial_without_memory_is_no_obstacle(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("cachesaver.local.choosing.why_not_graphs", full)
+
+    engine = open_engine(tiny.model())
+
+    assert "raise OutOfMemoryError" in logged(caplog)[0]
+    assert engine.stats().engine == "slot"
+    assert recorder.warmed == 0

@@ -26,14 +26,18 @@ def run(tmp_path: Path, *options: str) -> tuple[int, dict[str, dict[str, Any]], 
     return ran.returncode, {each["part"]: each for each in told}, ran.stdout
 
 
-@pytest.mark.timeout(600)  # it loads torch six times
+@pytest.mark.timeout(600)  # it loads torch eight times
 def test_it_runs_from_end_to_end(tmp_path: Path) -> None:
     """Given no GPU, then ours is measured, and what is not installed here is told and stops nothing."""
     code, told, said = run(tmp_path)
 
+    check, plain = told["beside generate, token by token"], told["cachesaver's engine, graphs off"]
     engine, ours = told["cachesaver's engine"], told["cachesaver local serve"]
     assert code == 0, told
+    assert set(check["equal"].values()) == {1}
+    assert set(check["graph_steps"].values()) == {0}
     assert engine["tokens_per_second"] > 0
+    assert plain["tokens_per_second"] > 0
     assert engine["floor_ms"] > 0
     assert ours["tokens_per_second"] > 0
     assert "transformers serve" in told
@@ -44,6 +48,6 @@ def test_no_part_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
     code, told, said = run(tmp_path, "--budget", "1")
 
     assert code == 1
-    assert len(told) == 6
+    assert len(told) == 8
     assert all("not begun" in each["failed"] for each in told.values())
-    assert said.count("not measured: 1 s were left: not begun") == 5
+    assert said.count("not measured: 1 s were left: not begun") == 6

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
-from cachesaver.local import Params, Sizes, Stream, open_engine
+import tiny
+from cachesaver.local import EngineFailedError, Params, Sizes, Stream, open_engine
 from engines import LONG, EngineContract, by_hand, generated, ids, model, prompt, tick
 
 LIKELIEST = Params(temperature=0, max_tokens=12, ignore_end=True)
@@ -172,3 +174,20 @@ def test_a_first_token_that_ends_takes_no_slot() -> None:
 
     assert [len(ids(each)) for each in streams] == [1, 1, 1]
     assert engine.stats().steps == 0
+
+
+def test_a_sample_without_numbers_leaves_none_to_the_next_in_its_slot() -> None:
+    """Given a sample that a word's broken weights end, then the next one in its slot is whole."""
+    broken = tiny.model("llama")
+    with torch.no_grad():
+        broken.get_input_embeddings().weight[7] = torch.nan
+    engine = by_hand(open_engine(broken, kind="slot", sizes=Sizes(kept=0)))
+    (first,) = engine.submit(prompt(20), 1, Params(logit_bias={7: 100.0}, max_tokens=5))
+    tick(engine, 2)
+    with pytest.raises(EngineFailedError):
+        ids(first)
+
+    (second,) = engine.submit(prompt(18, 2), 1, LIKELIEST)
+    tick(engine, 15)
+
+    assert ids(second) == generated("llama", prompt(18, 2), 12)

@@ -152,3 +152,19 @@ def test_what_is_hidden_is_a_number() -> None:
     step(slots, [1])
 
     assert torch.isfinite(slots.cache.layers[0].own_keys).all()
+
+
+def test_what_is_hidden_is_a_number_whatever_was_there_before() -> None:
+    """Given rows of a model that gave no numbers, when others take their slots, then no trace is left."""
+    slots = Slots(layers=2, cells=1000, device=CPU)
+    slots.seat(states(3, 10), 1)
+    slots.seat(states(20, float("nan")), 2)
+    slots.seat(states(5, 30), 1)
+
+    slots.remove(1)
+    slots.remove(2)
+    slots.seat(states(3, 40), 1)
+    seen = [visible(*row) for row in step(slots, [1, 2, 3])]
+
+    assert seen == [[11] * 3 + [2], [31] * 5 + [3], [41] * 3 + [4]]
+    assert torch.isfinite(slots.cache.layers[0].own_keys[:3]).all()

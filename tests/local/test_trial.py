@@ -11,7 +11,14 @@ import torch
 import tiny
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.paged import PagedBatch
-from cachesaver.local.trial import batch_agrees, count_bytes, group_agrees, slots_agree
+from cachesaver.local.trial import (
+    batch_agrees,
+    count_bytes,
+    group_agrees,
+    slots_agree,
+    why_not_graphs,
+)
+from tape import TapeRecorder
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +98,51 @@ def test_a_batch_that_never_answers_fails() -> None:
 
 def test_a_token_takes_keys_and_values_of_all_layers() -> None:
     assert count_bytes(Decoder(tiny.model())) == 2 * 2 * 2 * 8 * 4
+
+
+def test_a_step_of_each_family_can_be_recorded() -> None:
+    for family in sorted(tiny.SLOT_FAMILIES):
+        recorder = TapeRecorder()
+
+        assert why_not_graphs(Decoder(tiny.model(family)), recorder) is None, family
+        assert recorder.replays == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_step_in_half_precision_can_be_recorded(dtype: torch.dtype) -> None:
+    assert why_not_graphs(Decoder(tiny.model().to(dtype)), TapeRecorder()) is None
+
+
+def test_a_model_that_asks_what_is_in_a_tensor_cannot_be_recorded() -> None:
+    """Given experts picked one by one, or positions that stretch as texts grow, then the reason is told."""
+    experts = tiny.model("mixtral")
+    experts.set_experts_implementation("eager")
+    stretched = tiny.model(
+        "llama", rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0}
+    )
+
+    for each in (experts, stretched):
+        recorder = TapeRecorder()
+        reason = why_not_graphs(Decoder(each), recorder)
+
+        assert not recorder.threads  # no recording was begun
+        assert reason is not None
+        assert reason.startswith("a step cannot be recorded: aten::")
+
+
+def test_a_model_that_would_say_the_same_again_is_found_out() -> None:
+    """Given one that reads its tokens behind torch's back, then a recording has them for good."""
+    decoder = Decoder(tiny.model())
+    real = decoder.model
+
+    class Sly:
+        config, dtype = real.config, real.dtype
+
+        def __call__(self, **given: Any) -> Any:
+            given["input_ids"] = torch.from_numpy(given["input_ids"].numpy().copy())
+            return real(**given)
+
+    decoder.model = Sly()
+
+    assert slots_agree(decoder, layers=2)
+    assert "other logits" in (why_not_graphs(decoder, TapeRecorder()) or "")

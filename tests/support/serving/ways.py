@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
-from cachesaver.local import Params, Sizes, open_engine
+from cachesaver.local import GraphsChoice, Params, Sizes, open_engine
 
 __all__ = ["WAYS", "Draw", "Size", "prompts"]
 
@@ -57,8 +58,8 @@ def prompts(size: Size, *, vocabulary: int, seed: int) -> list[list[int]]:
 
 
 @contextlib.contextmanager
-def _ours(model: Any, size: Size) -> Generator[Draw]:
-    engine = open_engine(model, sizes=Sizes(kept=0, rows=size.rows))
+def _ours(model: Any, size: Size, graphs: GraphsChoice = "auto") -> Generator[Draw]:
+    engine = open_engine(model, sizes=Sizes(kept=0, rows=size.rows), graphs=graphs)
     params = Params(max_tokens=size.out, ignore_end=True)
 
     def draw(asked: Sequence[Sequence[int]]) -> int:
@@ -134,6 +135,7 @@ def _continuous(model: Any, size: Size) -> Generator[Draw]:
 
 WAYS: dict[str, Callable[[Any, Size], contextlib.AbstractContextManager[Draw]]] = {
     "cachesaver's engine": _ours,
+    "cachesaver's engine, graphs off": functools.partial(_ours, graphs="off"),
     "generate(num_return_sequences=n)": _together,
     "n times generate": _one_by_one,
     "continuous batching": _continuous,

@@ -1,0 +1,213 @@
+"""Steps of the batch as graphs: recorded once for a size of the batch, and then asked for by one call.
+
+A step of a small batch is a thousand small pieces of work, and telling the device each takes longer than
+doing it. Sizes are rounded up, to few of them: rows to a rung of a ladder, where those too many write in
+slots that are not in use and nobody reads them, and lengths to another, where the mask hides the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from cachesaver.local.decoder import Decoder
+from cachesaver.local.recorders import CannotRecordError, Recorder, Recording, Watch
+from cachesaver.local.static_slots import StaticSlots
+
+__all__ = ["MOST_BYTES", "Graphs", "Size", "count_rows", "open_graphs", "rung"]
+
+_MOST = 64
+"""Graphs that are held: those used last."""
+
+MOST_BYTES = 1 << 31
+"""Memory for them, of a device that has much."""
+
+_WARM = 2
+"""Steps of a size that are taken without a graph first: for what is set up once, and lest a graph be
+made for a size that the batch has in passing only."""
+
+
+def rung(number: int, *, finest: int, parts: int) -> int:
+    """Round *number* up, to *parts* rungs between a power of 2 and the next, or to multiples of *finest*.
+
+    Both are powers of 2. What is added is less than *finest*, or less than one part in *parts*.
+    """
+    step = max(finest, (1 << (number - 1).bit_length()) // (2 * parts))
+    return -(-number // step) * step
+
+
+def count_rows(rows: int) -> int:
+    """Return for how many rows a graph is that serves *rows*."""
+    return rung(rows, finest=1 if rows <= 2 else 4, parts=4)  # noqa: PLR2004  # 1, 2, 4, 8, 12, 16, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What a graph is for.
+
+    Attributes:
+        rows: In the step, with those that nobody reads.
+        visible: Cells of each slot that are looked at, or hidden by the mask.
+        slot: Cells of a slot: where the next one begins.
+    """
+
+    rows: int
+    visible: int
+    slot: int
+
+
+class Graphs:
+    """Steps of the rows in *slots*, by graphs where one was recorded.
+
+    Attributes:
+        reason: Why there are none any more; `None`: there are, or will be.
+        tensors: All that a graph reads or writes.
+
+    Args:
+        decoder: Of the model.
+        slots: Used by nobody else during a step.
+        recorder: Of the model's device.
+        rows: That there may be.
+        like: Logits of the model, (any, vocabulary), for their type.
+        counts: `graphs` and `graph_steps` are counted there.
+        room: Bytes for graphs.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a step is made of, each by name
+        self,
+        decoder: Decoder,
+        slots: StaticSlots,
+        recorder: Recorder,
+        *,
+        rows: int,
+        like: Tensor,
+        counts: Counter[str],
+        room: int = MOST_BYTES,
+    ) -> None:
+        self.reason: str | None = None
+        self._decoder = decoder
+        self._slots = slots
+        self._recorder = recorder
+        self._counts = counts
+        self._room = room
+        most = count_rows(rows)
+        self._rows = torch.arange(most, device=decoder.device)
+        self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
+        self._logits = like.new_zeros((most, like.shape[1]))
+        self.tensors = (self._rows, self._inputs, self._logits, *slots.tensors)
+        self._warmed: Counter[Size] = Counter()
+        self._held: OrderedDict[Size, Recording] = OrderedDict()
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        """Read one more token in each row in use.
+
+        Args:
+            tokens: One per row.
+
+        Returns:
+            Logits after it, (rows, vocabulary), until the next step.
+
+        Raises:
+            Exception: The model's own.
+        """
+        size = self._size(self._slots.make_room())
+        self._load(tokens, size.rows)
+        self._take(size)
+        self._slots.close_step()
+        return self._logits[: len(tokens)]
+
+    def _size(self, length: int) -> Size:
+        slots, slot = self._slots.shape
+        return Size(
+            rows=min(count_rows(len(self._slots.lengths)), slots),
+            visible=min(rung(length, finest=64, parts=8), slot),
+            slot=slot,
+        )
+
+    def _load(self, tokens: Sequence[int], rows: int) -> None:
+        """Say what is read, and where each row ends; a row too many reads a 0 at its beginning."""
+        more = [0] * (rows - len(tokens))
+        told = torch.tensor([[*tokens, *more], [*self._slots.lengths, *more]], dtype=torch.long)
+        self._inputs[:, :rows].copy_(told)
+
+    def _take(self, size: Size) -> None:
+        recording = self._held.get(size)
+        if recording is not None:
+            self._held.move_to_end(size)
+            self._replay(recording)
+        elif self._warmed[size] < _WARM:
+            self._warm(size)
+        elif (recording := self._record(size)) is not None:
+            self._replay(recording)
+        else:
+            self._work(size)
+
+    def _warm(self, size: Size) -> None:
+        try:
+            with Watch():
+                self._recorder.warm(lambda: self._work(size))
+            self._warmed[size] += 1
+        except CannotRecordError as error:
+            self._give_up(f"a step cannot be recorded: {error}")
+            self._work(size)
+
+    def _replay(self, recording: Recording) -> None:
+        recording.replay()
+        self._counts["graph_steps"] += 1
+
+    def _work(self, size: Size) -> None:
+        """Do all that a graph does: nothing of it may depend on anything but *size* and tensors."""
+        rows = size.rows
+        tokens, ends = self._inputs[0, :rows, None], self._inputs[1, :rows]
+        positions, mask = self._slots.aim(self._rows[:rows], ends, size.visible)
+        logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
+        self._logits[:rows].copy_(logits)
+
+    def _record(self, size: Size) -> Recording | None:
+        """Record a step of *size*; a model that cannot be recorded is not tried again."""
+        try:
+            recording = self._recorder.capture(lambda: self._work(size), self.tensors)
+        except Exception as error:  # noqa: BLE001  # whatever a model does that a graph cannot
+            self._give_up(f"recording a step raised {type(error).__name__}: {error}")
+            return None
+        self._counts["graphs"] += 1
+        self._held[size] = recording
+        self._make_room()
+        return recording
+
+    def _make_room(self) -> None:
+        """Forget those used longest ago; the last one stays."""
+        while len(self._held) > 1 and (len(self._held) > _MOST or self._taken() > self._room):
+            size, _ = self._held.popitem(last=False)
+            del self._warmed[size]
+
+    def _taken(self) -> int:
+        return sum(each.nbytes for each in self._held.values())
+
+    def _give_up(self, reason: str) -> None:
+        self.reason = reason
+        self._held.clear()
+
+
+def open_graphs(
+    decoder: Decoder,
+    recorder: Recorder,
+    *,
+    rows: int,
+    cells: int,
+    counts: Counter[str],
+    room: int = MOST_BYTES,
+) -> tuple[StaticSlots, Graphs]:
+    """Return slots for *cells* tokens, whose memory is taken now, and the graphs of steps in them."""
+    cache: Any = DynamicCache()
+    like = decoder(decoder.tensor([[0]]), cache)
+    states = [(layer.keys, layer.values) for layer in cache.layers]
+    slots = StaticSlots(states, cells=cells, rows=rows, device=decoder.device)
+    made = Graphs(decoder, slots, recorder, rows=rows, like=like, counts=counts, room=room)
+    return slots, made

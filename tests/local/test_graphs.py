@@ -1,0 +1,398 @@
+"""Steps by graphs are the steps that they were recorded from, whatever the batch has become since."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import tiny
+from cachesaver.local import GraphsChoice, Params, Sizes, Stream, open_engine
+from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
+from cachesaver.local.prefill import Prefill
+from cachesaver.local.static_slots import StaticSlots
+from engines import LONG, EngineContract, by_hand, generated, ids, model, prompt, tick
+from tape import TapeRecorder
+
+LIKELIEST = Params(temperature=0, max_tokens=40, ignore_end=True)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> TapeRecorder:
+    """Let every engine that is opened record with this."""
+    made = TapeRecorder()
+    monkeypatch.setattr("cachesaver.local.choosing.find_recorder", lambda _: made)
+    return made
+
+
+def engine(family: str = "llama", **settings: Any) -> Any:
+    settings = {"cells": 4096, **settings}
+    return by_hand(open_engine(model(family), kind="slot", sizes=Sizes(**settings)))
+
+
+# Sizes.
+
+
+@given(st.integers(1, 1 << 20), st.sampled_from([1, 4, 64]), st.sampled_from([2, 4, 8]))
+def test_a_rung_is_little_more(number: int, finest: int, parts: int) -> None:
+    found = rung(number, finest=finest, parts=parts)
+
+    assert number <= found < number + max(finest, number / parts)
+    assert rung(found, finest=finest, parts=parts) == found
+
+
+def test_rungs_are_few() -> None:
+    rows = sorted({count_rows(number) for number in range(1, 129)})
+    lengths = {rung(number, finest=64, parts=8) for number in range(1, 4097)}
+
+    assert rows == [1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128]
+    assert len(lengths) == 8 + 3 * 8
+
+
+# The law.
+
+
+@pytest.mark.usefixtures("recorder")
+class TestGraphed(EngineContract):
+    """An engine whose steps are graphs keeps the contract of all engines."""
+
+    kind = "slot"
+    family = "llama"
+
+    def assert_left(self, still: Any, waiting: Stream) -> None:
+        """The next one joins at once."""
+        assert (still.stats().running, still.stats().waiting) == (4, 0)
+        assert waiting.read()
+
+
+@pytest.mark.parametrize("family", sorted(tiny.SLOT_FAMILIES))
+def test_each_family_says_what_generate_says(family: str, recorder: TapeRecorder) -> None:
+    """Given texts that come one by one and outgrow a rung, then most steps are graphs, and none shows."""
+    graphed = engine(family)
+    texts = [prompt(5 + 11 * at, at) for at in range(5)]
+    streams = []
+    for text in texts:
+        streams += graphed.submit(text, 1, LIKELIEST)
+        tick(graphed, 3)
+    tick(graphed, 50)
+
+    assert [ids(each) for each in streams] == [generated(family, text, 40) for text in texts]
+    stats = graphed.stats()
+    assert stats.graphs >= 2
+    assert stats.graph_steps > stats.steps / 2
+    assert recorder.replays == stats.graph_steps + 2  # of its trial
+
+
+def test_seeded_samples_are_those_without_graphs(recorder: TapeRecorder) -> None:
+    """Given penalties, filters and seeds, then samples are those of an engine that records nothing."""
+    wanted = [
+        Params(seed=1, max_tokens=60, ignore_end=True, temperature=0.7, top_p=0.8),
+        Params(seed=2, max_tokens=50, ignore_end=True, frequency_penalty=0.4, logprobs=3),
+        Params(seed=3, max_tokens=70, ignore_end=True, top_k=9, repetition_penalty=1.2),
+    ]
+    graphed = engine()
+    plain = by_hand(open_engine(model("llama"), graphs="off", sizes=Sizes(cells=4096)))
+    drawn = []
+    for each in (graphed, plain):
+        streams = [
+            stream
+            for at, params in enumerate(wanted)
+            for stream in each.submit(prompt(9 + at), 3, params)
+        ]
+        tick(each, 80)
+        drawn.append([ids(stream) for stream in streams])
+
+    assert drawn[0] == drawn[1]
+    assert recorder.replays > 40
+    assert plain.stats().graphs == plain.stats().graph_steps == 0
+
+
+def test_alone_or_among_others_in_any_order_a_sample_is_the_same(recorder: TapeRecorder) -> None:
+    wanted = Params(seed=7, max_tokens=30, ignore_end=True)
+    alone = engine()
+    (expected,) = alone.submit(prompt(), 1, wanted)
+    tick(alone, 40)
+    answer = ids(expected)
+
+    for before in range(1, 5):
+        crowd = engine()
+        crowd.submit(prompt(60, 9), before, LONG)
+        tick(crowd, before)
+        (among,) = crowd.submit(prompt(), 1, wanted)
+        tick(crowd, 2)
+        crowd.submit(prompt(30, 4), 8 - before, LONG)
+        tick(crowd, 40)
+        assert ids(among) == answer
+    assert recorder.replays > 100
+
+
+@pytest.mark.usefixtures("recorder")
+@pytest.mark.parametrize("seed", range(3))
+def test_any_coming_and_going_gives_what_it_gives_without_graphs(seed: int) -> None:
+    """Given little memory, and samples that come and are cancelled at any time, then all are the same."""
+    dice = random.Random(seed)  # noqa: S311  # no secret
+    sizes = Sizes(cells=[400, 700, 1500][seed], rows=[6, 3, 7][seed], chunk=dice.choice([8, 512]))
+    asks = [
+        (
+            dice.randint(0, 15),
+            prompt(dice.randint(3, 90), seed * 50 + at),
+            dice.randint(1, 3),
+            Params(seed=at, max_tokens=dice.randint(2, 50), temperature=at % 2, ignore_end=True),
+        )
+        for at in range(8)
+    ]
+    cancelled = dice.randint(5, 30)
+
+    def drawn(graphs: GraphsChoice) -> tuple[list[list[int]], int]:
+        made = by_hand(open_engine(model("llama"), sizes=sizes, graphs=graphs))
+        streams = list[Stream]()
+        for time in range(400):
+            for begins, tokens, n, params in asks:
+                if begins == time:
+                    streams += made.submit(tokens, n, params)
+            if time == cancelled:
+                made.cancel(streams[-1:])
+            tick(made)
+        assert made.stats().failed == 0
+        return [ids(stream) for stream in streams], made.stats().graph_steps
+
+    (graphed, steps), (plain, none) = drawn("auto"), drawn("off")
+
+    assert graphed == plain
+    assert steps > 50
+    assert none == 0
+
+
+# What is not in use.
+
+
+def test_what_is_hidden_or_nobodys_shows_nowhere(recorder: TapeRecorder) -> None:
+    """Given slots that are not in use full of no numbers, and hidden cells of great ones, before each
+    step, then samples are what they are without.
+    """
+    wanted = Params(seed=7, max_tokens=50, ignore_end=True)
+
+    def answers(*, spoil: bool) -> list[list[int]]:
+        spoiled = engine(rows=16)
+        recorder.before = (lambda: poison(spoiled._slots)) if spoil else None
+        streams = []
+        for at in range(4):
+            if spoil and at:
+                poison(spoiled._slots)
+            streams += spoiled.submit(prompt(5 + 20 * at, at), 1 + at % 2, wanted)
+            tick(spoiled, 9)
+        spoiled.cancel(streams[1:2])
+        tick(spoiled, 60)
+        return [ids(stream) for stream in streams]
+
+    assert answers(spoil=True) == answers(spoil=False)
+
+
+def poison(slots: StaticSlots) -> None:
+    with torch.inference_mode():
+        for layer in slots.layers:
+            for each in (layer.own_keys, layer.own_values):
+                each[len(slots.lengths) :] = torch.nan
+                for row, length in enumerate(slots.lengths):
+                    each[row, :, length + 1 :] = 1e9
+
+
+# How many, and of what.
+
+
+def test_one_graph_for_each_size_after_two_steps_without(recorder: TapeRecorder) -> None:
+    graphed = engine()
+    trial = len(recorder.tapes), recorder.warmed
+    graphed.submit(prompt(20), 3, LONG)
+    tick(graphed, 40)
+
+    assert graphed.stats().graphs == len(recorder.tapes) - trial[0] == 1
+    assert recorder.warmed - trial[1] == 2
+    assert graphed.stats().graph_steps == recorder.tapes[-1].replays == 38
+
+    graphed.submit(prompt(20, 2), 1, LONG)  # four rows: the same rung
+    tick(graphed, 3)
+    assert graphed.stats().graphs == 1
+    tick(graphed, 10)  # the longest is longer than 64
+    assert graphed.stats().graphs == 2
+
+
+def test_nothing_that_a_graph_reads_is_ever_moved(recorder: TapeRecorder) -> None:
+    """Given a text that outgrows its slot, so that slots are laid out anew, then memory is where it was."""
+    graphed = engine(cells=1024, rows=8)
+    recorder.where = lambda: graphed._graphs.tensors
+    streams = graphed.submit(prompt(100), 2, LIKELIEST)
+
+    tick(graphed, 50)
+
+    assert [ids(each) for each in streams] == [generated("llama", prompt(100), 40)] * 2
+    assert {size.slot for size in graphed._graphs._held} == {128, 256}
+
+
+def test_a_layout_that_comes_back_finds_its_graphs(recorder: TapeRecorder) -> None:
+    graphed = engine(cells=1024, rows=8)
+    for length in (20, 200, 20):
+        (stream,) = graphed.submit(prompt(length), 1, LIKELIEST)
+        tick(graphed, 50)
+        assert ids(stream) == generated("llama", prompt(length), 40)
+
+    assert [tape.replays for tape in recorder.tapes[-2:]] == [2 * 39 - 2, 39 - 2]
+
+
+def test_rows_for_all_of_the_memory(recorder: TapeRecorder) -> None:
+    """Given memory for five of six samples, whose number is on no rung, then none is written beside it."""
+    graphed = engine(cells=5 * 64 + 7, rows=6)
+    streams = graphed.submit(prompt(), 6, LIKELIEST)
+
+    tick(graphed, 120)
+
+    assert [ids(each) for each in streams] == [generated("llama", prompt(), 40)] * 6
+    assert recorder.replays > 20
+
+
+@dataclass
+class Room:
+    """Graphs of a model, for one row of a few cells after another."""
+
+    recorder: TapeRecorder
+    graphs: Graphs
+    slots: StaticSlots
+
+    def draw(self, length: int) -> None:
+        """Take steps of a text of *length* until there is a graph for it."""
+        prefill = Prefill(tuple(prompt(length)))
+        prefill.advance(self.graphs._decoder, length)
+        self.slots.seat(prefill.states, 1)
+        for _ in range(3):
+            self.graphs.step([5])
+        self.slots.remove(0)
+
+    @property
+    def visible(self) -> list[int]:
+        return [size.visible for size in self.graphs._held]
+
+
+@pytest.fixture
+def room(recorder: TapeRecorder) -> Iterator[Room]:
+    decoder = by_hand(open_engine(model("llama"))).decoder
+    with torch.inference_mode():
+        slots, graphs = open_graphs(
+            decoder, recorder, rows=1, cells=512, counts=Counter[str](), room=1000
+        )
+        yield Room(recorder, graphs, slots)
+
+
+def test_of_too_many_graphs_those_used_last_are_held(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cachesaver.local.graphs._MOST", 2)
+
+    for length in (10, 100, 10, 150):
+        room.draw(length)
+
+    assert room.visible == [64, 192]
+    warmed = room.recorder.warmed
+    room.draw(100)
+    assert room.recorder.warmed == warmed + 2
+    assert room.visible == [192, 128]
+
+
+def test_graphs_take_no_more_memory_than_they_may(room: Room) -> None:
+    room.recorder.nbytes = 400
+    for length in (10, 100, 150):
+        room.draw(length)
+    assert room.visible == [128, 192]
+
+    room.recorder.nbytes = 5000
+    room.draw(10)
+
+    assert room.visible == [64]
+
+
+# What cannot be recorded.
+
+
+def test_a_recording_that_fails_is_said_once_and_stops_nothing(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    graphed = engine()
+    streams = graphed.submit(prompt(), 2, LIKELIEST)
+    tick(graphed, 15)
+    recorder.failing = torch.OutOfMemoryError("no memory for a graph")
+
+    with caplog.at_level(logging.WARNING):
+        streams += graphed.submit(prompt(30), 3, LIKELIEST)
+        tick(graphed, 60)
+
+    assert [ids(each) for each in streams[:2]] == [generated("llama", prompt(), 40)] * 2
+    assert [ids(each) for each in streams[2:]] == [generated("llama", prompt(30), 40)] * 3
+    assert [each.getMessage() for each in caplog.records] == [
+        "steps are no graphs from now on: recording a step raised OutOfMemoryError: no memory for a graph"
+    ]
+    assert not graphed._graphs._held
+    assert graphed.stats().failed == 0
+
+
+def test_a_model_that_raises_ends_its_samples_and_graphs_go_on(recorder: TapeRecorder) -> None:
+    graphed = engine()
+    (broken,) = graphed.submit(prompt(), 1, LIKELIEST)
+    real = graphed.decoder.model
+    tick(graphed)
+    graphed.decoder.model = lambda **_: 1 / 0
+    tick(graphed, 2)
+    graphed.decoder.model = real
+
+    assert broken.has_ended
+    (whole,) = graphed.submit(prompt(), 1, LIKELIEST)
+    tick(graphed, 50)
+    assert ids(whole) == generated("llama", prompt(), 40)
+    assert graphed.stats().graph_steps > 30
+
+
+def test_recording_is_for_the_engines_own_thread(recorder: TapeRecorder) -> None:
+    graphed = open_engine(model("llama"), kind="slot", sizes=Sizes(cells=4096))
+    recorder.threads.clear()
+
+    ids(graphed.submit(prompt(), 1, LIKELIEST)[0])
+    (thread,) = recorder.threads
+    graphed.close()
+
+    assert thread not in (0, threading.get_ident())
+    assert graphed.stats().graphs > 0
+
+
+def test_logits_are_those_of_the_model(recorder: TapeRecorder, room: Room) -> None:
+    """Given a model that gives more logits than it has words, then each of ours is its own."""
+    decoder = room.graphs._decoder
+    texts = [tuple(prompt(9 + at, at)) for at in range(3)]
+    slots, graphs = open_graphs(decoder, recorder, rows=3, cells=512, counts=Counter[str]())
+    for text in texts:
+        prefill = Prefill(text)
+        prefill.advance(decoder, len(text))
+        slots.seat(prefill.states, 1)
+
+    for token in range(40, 45):
+        found = graphs.step([token] * 3)
+        texts = [(*text, token) for text in texts]
+
+        wanted = torch.cat([at_once(decoder, text) for text in texts])
+        assert found.shape == (3, tiny.VOCABULARY)
+        assert torch.allclose(found, wanted, atol=1e-3)
+    assert recorder.tapes[-1].replays == 3
+
+
+def at_once(decoder: Any, text: tuple[int, ...]) -> Tensor:
+    prefill = Prefill(text)
+    prefill.advance(decoder, len(text))
+    assert prefill.logits is not None
+    return prefill.logits
