@@ -56,7 +56,7 @@ _GRAPH_SHARE = 16
 """Graphs may take one part in so many of the free memory."""
 
 
-def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "auto") -> Engine:
+def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "off") -> Engine:
     """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)

@@ -27,7 +27,8 @@ Kind: TypeAlias = Literal["auto", "slot", "group", "cb"]
 samples otherwise, or what fits the model ("auto"); transformers' continuous batching only if asked for."""
 
 GraphsChoice: TypeAlias = Literal["auto", "off"]
-"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not."""
+"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not.
+Not unless asked for, until they were seen to be right and faster on a GPU (tests/bench/local_gpu.py)."""
 
 
 _MAY_BE_NOTHING = frozenset({"kept", "waiting"})

@@ -27,7 +27,7 @@ def load(  # noqa: PLR0913  # what it is, where and how, each by name
     dtype: str = "auto",
     kind: Kind = "auto",
     sizes: Sizes | None = None,
-    graphs: GraphsChoice = "auto",
+    graphs: GraphsChoice = "off",
 ) -> Served:
     """Load *model* for serving.
 
@@ -68,7 +68,7 @@ def serve(
     name: str,
     kind: Kind = "auto",
     sizes: Sizes | None = None,
-    graphs: GraphsChoice = "auto",
+    graphs: GraphsChoice = "off",
 ) -> Served:
     """Return *model*, which writes text, and its *tokenizer*, both of transformers, for serving.
 

@@ -123,14 +123,14 @@ def recorder(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
 def test_where_steps_can_be_graphs_they_are(
     recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    open_engine(tiny.model(), sizes=Sizes(cells=100))
+    open_engine(tiny.model(), sizes=Sizes(cells=100), graphs="auto")
 
     assert recorder.replays == 2
     assert logged(caplog) == []
 
 
-def test_graphs_can_be_left_out(recorder: TapeRecorder, caplog: pytest.LogCaptureFixture) -> None:
-    open_engine(tiny.model(), graphs="off")
+def test_there_are_no_graphs_unless_they_are_asked_for(recorder: TapeRecorder, caplog: pytest.LogCaptureFixture) -> None:
+    open_engine(tiny.model())
     open_engine(tiny.model("gemma2"), graphs="off")
 
     assert recorder.warmed == 0
@@ -141,7 +141,7 @@ def test_graphs_can_be_left_out(recorder: TapeRecorder, caplog: pytest.LogCaptur
 def test_a_family_without_graphs_says_why(
     family: str, recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = open_engine(tiny.model(family))
+    engine = open_engine(tiny.model(family), graphs="auto")
 
     (said,) = logged(caplog)
     assert "are no graphs: it is drawn from by groups: it" in said
@@ -154,7 +154,7 @@ def test_a_model_that_cannot_be_recorded_says_why_and_runs(
 ) -> None:
     recorder.failing = RuntimeError("operation not permitted when stream is capturing")
 
-    engine = open_engine(tiny.model())
+    engine = open_engine(tiny.model(), graphs="auto")
 
     (said,) = logged(caplog)
     assert said.startswith(
@@ -172,7 +172,7 @@ def test_a_trial_without_memory_is_no_obstacle(
 
     monkeypatch.setattr("cachesaver.local.choosing.why_not_graphs", full)
 
-    engine = open_engine(tiny.model())
+    engine = open_engine(tiny.model(), graphs="auto")
 
     assert "raise OutOfMemoryError" in logged(caplog)[0]
     assert engine.stats().engine == "slot"

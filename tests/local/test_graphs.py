@@ -37,7 +37,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> TapeRecorder:
 
 def engine(family: str = "llama", **settings: Any) -> Any:
     settings = {"cells": 4096, **settings}
-    return by_hand(open_engine(model(family), kind="slot", sizes=Sizes(**settings)))
+    return by_hand(open_engine(model(family), kind="slot", graphs="auto", sizes=Sizes(**settings)))
 
 
 # Sizes.
@@ -360,7 +360,7 @@ def test_a_model_that_raises_ends_its_samples_and_graphs_go_on(recorder: TapeRec
 
 
 def test_recording_is_for_the_engines_own_thread(recorder: TapeRecorder) -> None:
-    graphed = open_engine(model("llama"), kind="slot", sizes=Sizes(cells=4096))
+    graphed = open_engine(model("llama"), kind="slot", graphs="auto", sizes=Sizes(cells=4096))
     recorder.threads.clear()
 
     ids(graphed.submit(prompt(), 1, LIKELIEST)[0])
