@@ -118,18 +118,18 @@ class _Transport(asyncio.Transport):
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
-        self._answer = lambda: protocol.data_received(_ANSWER)
+        self._protocol = protocol
         self._loop = loop
 
     def write(self, data: Any) -> None:
         if data.endswith(b"}"):
-            self._loop.call_soon(self._answer)
+            self._loop.call_soon(self._protocol.data_received, _ANSWER)
 
     def is_closing(self) -> bool:
         return False
 
     def close(self) -> None:
-        pass
+        self._loop.call_soon(self._protocol.connection_lost, None)
 
     abort = close
 
