@@ -12,8 +12,6 @@ import io
 from typing import Any
 
 import aiohttp
-import httpx
-import httpx2
 import requests
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -83,8 +81,11 @@ def session() -> requests.Session:
 # --- httpx and httpx2 on httpcore
 
 
-def httpx_transport(lib: Any, core: Any) -> httpx.HTTPTransport | httpx2.HTTPTransport:
-    """Return the own transport of *lib* on a pool of *core* whose connections lead to nobody."""
+def httpx_transport(lib: Any, core: Any) -> Any:
+    """Return the own transport of *lib* on a pool of *core* whose connections lead to nobody.
+
+    *lib* and *core*: httpx and httpcore, or httpx2 and httpcore2.
+    """
 
     class Stream(core.NetworkStream):  # type: ignore[misc]  # of whichever it is
         def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -107,7 +108,7 @@ def httpx_transport(lib: Any, core: Any) -> httpx.HTTPTransport | httpx2.HTTPTra
 
     transport: Any = lib.HTTPTransport()
     transport._pool = core.ConnectionPool(network_backend=Backend())  # no other way in
-    return transport  # type: ignore[no-any-return]  # it is one still
+    return transport
 
 
 # --- aiohttp
@@ -135,8 +136,8 @@ class _Transport(asyncio.Transport):
 
 
 class _Connector(aiohttp.BaseConnector):
-    async def _create_connection(self, *asked: Any) -> Any:
-        del asked
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109
+        del req, traces, timeout
         protocol = self._factory()
         protocol.connection_made(_Transport(protocol, self._loop))
         return protocol

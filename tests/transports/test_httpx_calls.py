@@ -247,14 +247,17 @@ def test_a_url_that_is_made_otherwise_is_read_by_its_properties(lib: Any) -> Non
         def __getattribute__(self, name: str) -> Any:
             if name == "_uri_reference":
                 raise AttributeError(name)
-            return super().__getattribute__(name)
+            return object.__getattribute__(self, name)
 
         raw_host, raw_path = b"provider.test", b"/v1/x?y"
+
+    def answer(_: Any) -> Any:
+        return lib.Response(200)
 
     gate = RefusingGate()
     request = lib.Request("POST", "http://provider.test/v1/x?y")
     request.url = Url("http://provider.test")
-    inner = lib.MockTransport(lambda _: lib.Response(200))
+    inner = lib.MockTransport(answer)
 
     adapter.transport(lib, gate, inner).handle_request(request)
 
