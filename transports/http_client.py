@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from cachesaver.transports.patches import (
     bound,
     is_mock,
     is_patched,
+    method_of,
     network_is_mocked,
     patch,
 )
@@ -54,17 +55,14 @@ def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
 
 def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> _End:
     mocked = is_mock(original, _OWN)
-    is_plain = isinstance(original, FunctionType)
+    untouched = method_of(original)
 
     @functools.wraps(original)
     def endheaders(
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
         if not active() or not _wants(gate, self):  # every call of the process comes past here
-            if is_plain:
-                return original(self, message_body, encode_chunked=encode_chunked)
-            unseen: _End = bound(original, self)
-            return unseen(message_body, encode_chunked=encode_chunked)
+            return untouched(self, message_body, encode_chunked=encode_chunked)
         own: _End = bound(original, self)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
         head = Head.of(lib, self)
@@ -88,10 +86,12 @@ def _wants(gate: Gate, connection: Any) -> bool:
     lines: list[bytes] = connection._buffer  # noqa: SLF001  # there `putheader` puts them
     if not lines:
         return False
-    method, _, rest = lines[0].decode("latin-1").partition(" ")
-    if is_unseen(method, gate):
+    try:
+        method, target, _ = lines[0].decode("latin-1").split(" ", 2)
+    except ValueError:  # it is no request of a version that has heads
         return False
-    target = rest.partition(" ")[0]
+    if method != "POST" and is_unseen(method, gate):  # in full, for the sake of speed
+        return False
     if target.startswith("/"):
         host: str = connection._tunnel_host or connection.host  # noqa: SLF001  # no other sign
         return gate.wants(method, host.lower(), target)

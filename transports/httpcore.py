@@ -29,6 +29,7 @@ from cachesaver.transports.patches import (
     author,
     bound,
     is_patched,
+    method_of,
     network_is_mocked,
     patch_all,
 )
@@ -63,11 +64,13 @@ _AHANDLE: Final = "handle_async_request"
 
 
 def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
+    untouched = method_of(original)
+
     @functools.wraps(original)
     def handle_request(self: Any, request: httpcore.Request) -> httpcore.Response:
-        live = bound(original, self)
         if not active() or not _wants(gate, request) or not isinstance(request.stream, Iterable):
-            return cast("httpcore.Response", live(request))
+            return cast("httpcore.Response", untouched(self, request))
+        live = bound(original, self)
         going = request
         if not _is_mocked(lib, gate, self, _HANDLE):
             body = read(request)
@@ -82,15 +85,17 @@ def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool
 
 
 def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
+    untouched = method_of(original)
+
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: httpcore.Request) -> httpcore.Response:
-        live = bound(original, self)
         if (
             not active()
             or not _wants(gate, request)
             or not isinstance(request.stream, AsyncIterable)
         ):
-            return cast("httpcore.Response", await live(request))
+            return cast("httpcore.Response", await untouched(self, request))
+        live = bound(original, self)
         going = request
         if not _is_mocked(lib, gate, self, _AHANDLE):
             body = await aread(request)
@@ -108,12 +113,13 @@ def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) 
 
 
 def _wants(gate: Gate, request: httpcore.Request) -> bool:
-    method = request.method.decode("latin-1")
-    if is_unseen(method, gate):
+    method, url = request.method.decode("latin-1"), request.url
+    if method != "POST" and is_unseen(method, gate):  # in full, for the sake of speed
         return False
-    host, target = (part.decode("latin-1") for part in (request.url.host, request.url.target))
-    path = target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
-    if not gate.wants(method, host.lower(), path):
+    path = url.target.decode("latin-1")
+    if not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    if not gate.wants(method, url.host.decode("latin-1").lower(), path):
         return False
     # A switch of protocols is no exchange of messages.
     if any(name.lower() == b"upgrade" for name, _ in request.headers):

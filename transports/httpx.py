@@ -128,10 +128,17 @@ def _async(
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:
-    method, url = request.method, request.url
+    method = request.method
     if method != "POST" and is_unseen(method, gate):  # in full, for the sake of speed
         return False
-    if not gate.wants(method, url.raw_host.decode(), url.raw_path.decode()):
+    url: Any = request.url
+    try:
+        # `raw_host` and `raw_path` are made of these anew each time, for as much as all the rest costs.
+        parts = url._uri_reference  # noqa: SLF001
+        host, path = parts.host, parts.path
+    except AttributeError:
+        host, path = url.raw_host.decode(), url.raw_path.decode()
+    if not gate.wants(method, host, path or "/"):
         return False
     # A switch of protocols is no exchange of messages; "target" overrides what the URL says.
     return "upgrade" not in request.headers and "target" not in request.extensions

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Final, TypeVar, cast
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "bound",
     "is_mock",
     "is_patched",
+    "method_of",
     "network_is_mocked",
     "patch",
     "patch_all",
@@ -294,6 +295,21 @@ def bound(function: Callable[..., Any], instance: object) -> Callable[..., Any]:
     """
     bind: Any = getattr(function, "__get__", None)
     return function if bind is None else cast("Callable[..., Any]", bind(instance, type(instance)))
+
+
+def method_of(function: _F) -> _F:
+    """Return *function*, found in a class, as one that takes the instance first; see `bound`.
+
+    That is nearly always the function itself, and nothing is bound: every call of the process comes
+    past a layer that calls it.
+    """
+    if isinstance(function, FunctionType):
+        return cast("_F", function)
+
+    def method(instance: object, /, *args: Any, **kwargs: Any) -> Any:
+        return bound(function, instance)(*args, **kwargs)
+
+    return cast("_F", method)
 
 
 def author(function: object) -> str:

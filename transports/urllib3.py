@@ -23,6 +23,7 @@ from cachesaver.transports.patches import (
     bound,
     is_mock,
     is_patched,
+    method_of,
     network_is_mocked,
     patch_all,
 )
@@ -71,13 +72,14 @@ def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
 
 def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool]) -> _Urlopen:
     mocked = is_mock(original, _OWN)
+    untouched = method_of(original)
 
     @functools.wraps(original)
     def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if not active() or not _wants(gate, self, method, url):
+            return untouched(self, method, url, *args, **kwargs)
         # Bound, not called with a pool in front: a tracer's layer may be no function.
         live = bound(original, self)
-        if not active() or not _wants(gate, self, method, url):
-            return live(method, url, *args, **kwargs)
         call = call_of(method, url, *args, **kwargs)
         if is_let_through(method, lambda: absolute(lib, self, url)):
             return live(**call)
@@ -93,7 +95,7 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
 
 
 def _wants(gate: Gate, pool: Any, method: str, url: str) -> bool:
-    if is_unseen(method, gate):
+    if method != "POST" and is_unseen(method, gate):  # in full, for the sake of speed
         return False
     if url.startswith("/"):
         return gate.wants(method, pool.host, url)

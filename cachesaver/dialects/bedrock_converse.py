@@ -31,7 +31,7 @@ class ConverseApart(BedrockDialect):
     """
 
     name = "bedrock.converse.apart"
-    endpoints = (r"/model/[^/]+/converse(?:-stream)?",)
+    endpoints = (r"/model/[^/]+/converse", r"/model/[^/]+/converse-stream")
     last_event = "metadata"
 
     volatile = MappingProxyType(

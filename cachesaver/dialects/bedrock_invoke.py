@@ -67,7 +67,10 @@ class InvokeOther(BedrockDialect):
     """A model whose format we do not read: one sample a request, word for word, in its form."""
 
     name = "bedrock.invoke"
-    endpoints: tuple[str, ...] = (r"/model/[^/]+/invoke(?:-with-response-stream)?",)
+    endpoints: tuple[str, ...] = (
+        r"/model/[^/]+/invoke",
+        r"/model/[^/]+/invoke-with-response-stream",
+    )
     # .../bedrock/latest/APIReference/API_runtime_InvokeModel.html. Left out: service tier (price and
     # latency), project and metadata of the request (the account's books).
     headers = ROUTED | frozenset(

@@ -21,7 +21,7 @@ class CohereTokens(CohereDialect):
     """https://docs.cohere.com/reference/tokenize and .../detokenize."""
 
     name = "cohere.tokens"
-    endpoints = (r"/v1/(?:de)?tokenize",)
+    endpoints = (r"/v1/tokenize", r"/v1/detokenize")
     deterministic = True
 
     def sound(self, response: Response) -> bool:

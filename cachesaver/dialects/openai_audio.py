@@ -61,7 +61,7 @@ class CompatibleTranscriptions(BaseDialect):
     """Transcriptions and translations on a host of which we know no defaults."""
 
     name = "openai.transcriptions"
-    endpoints = (r"/audio/(?:transcriptions|translations)",)
+    endpoints = (r"/audio/transcriptions", r"/audio/translations")
     volatile: Mapping[str, str] = MappingProxyType(
         {
             # https://platform.openai.com/docs/api-reference/audio/createTranscription

@@ -66,7 +66,12 @@ class CompatibleImages(BaseDialect):
     """Images on a host of which we know no defaults."""
 
     name = "openai.images"
-    endpoints = (r"(?<!/async)/images/(?:generations|edits|variations)", _OPENROUTER_PATH)
+    endpoints = (
+        r"(?<!/async)/images/generations",
+        r"(?<!/async)/images/edits",
+        r"(?<!/async)/images/variations",
+        _OPENROUTER_PATH,
+    )
     volatile: Mapping[str, str] = MappingProxyType(
         {
             # https://platform.openai.com/docs/api-reference/images/create and /createEdit

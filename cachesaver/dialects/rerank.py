@@ -88,7 +88,7 @@ class CohereRerank(Rerank):
     """Cohere's own, whose defaults are documented."""
 
     name = "cohere.rerank"
-    endpoints = (r"/v[12]/rerank",)
+    endpoints = (r"/v1/rerank", r"/v2/rerank")
     null_is_absent = True  # recorded exchanges: `"max_tokens_per_doc": null`
     volatile = MappingProxyType(
         {

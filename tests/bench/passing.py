@@ -14,12 +14,14 @@ from typing import Any
 
 import aiohttp
 import httpcore
+import httpcore2
 import httpx
 import httpx2
 import requests
 import urllib3
 
 import cachesaver
+from tests.bench import wires
 from tests.bench.pairs import Least, least
 
 __all__ = ["measured"]
@@ -30,6 +32,7 @@ Block = Callable[[int], object]
 _OWNERS: tuple[type, ...] = (
     *(httpx.Client, httpx.AsyncClient, httpx2.Client, httpx2.AsyncClient),
     *(httpcore.ConnectionPool, httpcore.AsyncConnectionPool),
+    *(httpcore2.ConnectionPool, httpcore2.AsyncConnectionPool),
     *(urllib3.HTTPConnectionPool, http.client.HTTPConnection, aiohttp.BaseConnector),
     asyncio.BaseEventLoop,
 )
@@ -65,6 +68,8 @@ def measured() -> Measured:
     with _provider() as url, _switchable() as switch, ExitStack() as stack:
         for name, block in _mocked(stack):
             yield _row(name, least(block, switch=switch, calls=100), _LIMIT)
+        for name, block in _unwired(stack):
+            yield _row(f"{name}, no socket", least(block, switch=switch), None)
         for name, block in _served(url, stack):
             yield _row(name, least(block, switch=switch), None)
 
@@ -144,33 +149,64 @@ def _empty(lib: Any) -> Callable[[Any], Any]:
     return lambda _: lib.Response(200)
 
 
+def _unwired(stack: ExitStack) -> Iterator[tuple[str, Block]]:
+    """Iterate calls of clients as they are, but for what the bytes are written to."""
+    url = "http://shop.test/api/v2/customers"
+    cores: tuple[tuple[Any, Any], ...] = ((httpx, httpcore), (httpx2, httpcore2))
+    for lib, core in cores:
+        client = stack.enter_context(lib.Client(transport=wires.httpx_transport(lib, core)))
+        order = functools.partial(client.post, f"{url}/orders", json=_ITEM)
+        yield f"{lib.__name__} on {core.__name__}", _repeated(order)
+    session = stack.enter_context(wires.session())
+    yield "requests", _by_requests(session, url)
+    pools = stack.enter_context(wires.urllib3_pools())
+    yield "urllib3", _by_urllib3(pools, url)
+    yield "http.client", _by_connection(wires.plain_connection())
+    yield "aiohttp", _by_aiohttp(stack, wires.aiohttp_connector, url)
+
+
 def _served(url: str, stack: ExitStack) -> Iterator[tuple[str, Block]]:
     """Iterate calls to *url*, each over a connection that is kept."""
-    session = stack.enter_context(requests.Session())
-    yield "requests", _repeated(lambda: session.post(f"{url}/orders", json=_ITEM).content)
-    pool = stack.enter_context(urllib3.PoolManager())
-    yield "urllib3", _repeated(lambda: pool.request("POST", f"{url}/orders", json=_ITEM).data)
+    yield "requests", _by_requests(stack.enter_context(requests.Session()), url)
+    yield "urllib3", _by_urllib3(stack.enter_context(urllib3.PoolManager()), url)
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
     stack.callback(connection.close)
+    yield "http.client", _by_connection(connection)
+    yield "aiohttp", _by_aiohttp(stack, aiohttp.TCPConnector, url)
 
-    def by_connection() -> bytes:
-        connection.request("POST", "/orders", b"{}")
+
+def _by_requests(session: requests.Session, url: str) -> Block:
+    return _repeated(lambda: session.post(f"{url}/orders", json=_ITEM).content)
+
+
+def _by_urllib3(pools: urllib3.PoolManager, url: str) -> Block:
+    return _repeated(lambda: pools.request("POST", f"{url}/orders", json=_ITEM).data)
+
+
+def _by_connection(connection: http.client.HTTPConnection) -> Block:
+    def order() -> bytes:
+        connection.request("POST", "/api/v2/customers/orders", b"{}")
         return connection.getresponse().read()
 
-    yield "http.client", _repeated(by_connection)
+    return _repeated(order)
+
+
+def _by_aiohttp(
+    stack: ExitStack, connector: Callable[[], aiohttp.BaseConnector], url: str
+) -> Block:
     runner = stack.enter_context(asyncio.Runner())
 
     async def opened() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession()
+        return aiohttp.ClientSession(connector=connector())
 
     client = runner.run(opened())
     stack.callback(lambda: runner.run(client.close()))
 
-    async def by_aiohttp() -> bytes:
+    async def order() -> bytes:
         async with client.post(f"{url}/orders", json=_ITEM) as answer:
             return await answer.read()
 
-    yield "aiohttp", _awaited(runner, by_aiohttp)
+    return _awaited(runner, order)
 
 
 @contextmanager

@@ -519,3 +519,35 @@ def test_no_path_of_an_endpoint_is_passed_over(parts: list[str], seam: str) -> N
 
     assert wants("h.test", path) >= expected
     assert wants("h.test", f"{path}?key=/v1") == wants("h.test", path)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        (r"/odd\d+", "/v1/odd12"),
+        (r"/a/x|/b/[^/]+", "/a/x"),
+        (r"/b(?:(?::|%3[Aa])run)?", "/b"),
+        (r"/b?/[^/]+", "//c"),
+        (r"/in/[^/]+(?:/[^/]+)?", "/v1/in/a/b"),
+        (r"/c/[^/]+/ask", "/c/d/ask"),
+        (r"/(?:c|d)/[^/]+(?::|%3[Aa])(?:ask|say)", "/v1/d/e%3asay"),
+    ],
+)
+def test_another_packages_endpoint_is_looked_for_whatever_its_form(
+    other_packages: dict[str, object], endpoint: str, path: str
+) -> None:
+    """Given what no mark tells, or may be left out, then the pattern itself is asked."""
+    other_packages["acme"] = type("Odd", (Acme,), {"endpoints": (endpoint,)})
+
+    assert wants("x.test", path)
+    assert not wants("x.test", "/v1/orders")
+
+
+@pytest.mark.parametrize("path", ["/orders/{}/", "/channels/{}/messages", "/boards/{}:move"])
+def test_a_path_that_ends_like_an_endpoint_and_is_none_is_not_kept(path: str) -> None:
+    """Given ordinary paths that are new every time, then each is told by one pattern alone."""
+    before = registry._wants.cache_info()  # pyright: ignore[reportPrivateUsage]
+
+    assert not any(wants("x.test", path.format(number)) for number in range(3))
+
+    assert registry._wants.cache_info() == before  # pyright: ignore[reportPrivateUsage]

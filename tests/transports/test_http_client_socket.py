@@ -658,3 +658,20 @@ def test_a_second_call_of_the_gate_while_the_first_is_read_has_a_connection_of_i
     with LoopbackServer() as server, connected(server) as connection, hooked(Twice()):
         assert ask(connection).read() == b"{}"
         assert server.connections == 2
+
+
+def test_a_request_that_says_only_its_method_passes() -> None:
+    """Given what no parser takes for a request, then it goes out as it is."""
+
+    class Odd(http.client.HTTPConnection):
+        def _encode_request(self, request: str) -> bytes:
+            return request.partition(" ")[0].encode()
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, hooked(gate := RefusingGate()):
+        connection = Odd("a.test")
+        connection.sock = ours
+        connection.request("POST", "/v1/x")
+
+        assert theirs.recv(1024).startswith(b"POST\r\nHost: a.test")
+    assert gate.looked == []

@@ -220,6 +220,50 @@ def test_neither_userinfo_nor_fragment_is_in_the_url(lib: Any) -> None:
     assert [asked.url for asked in gate.asked] == ["http://provider.test:8080/v1/x?q=1"]
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("https://Provider.test:8080/v1/x%20y?q=/z#f", "provider.test", "/v1/x%20y"),
+        ("http://[::1]:80/v1/x y", "::1", "/v1/x%20y"),
+        ("http://b\u00fccher.test", "xn--bcher-kva.test", "/"),
+    ],
+)
+def test_the_gate_is_asked_about_host_and_path_as_they_go_out(
+    lib: Any, url: str, host: str, path: str
+) -> None:
+    gate = HitGate(KEPT)
+    with hooked(lib, gate), lib.Client() as client:
+        client.post(url)
+
+    assert gate.looked[0] == ("POST", host, path)
+    assert lib.URL(url).raw_host.decode() == host
+    assert lib.URL(url).raw_path.decode().partition("?")[0] == path
+
+
+def test_a_url_that_is_made_otherwise_is_read_by_its_properties(lib: Any) -> None:
+    """Given a release whose URLs have other parts, then what it makes of them is taken."""
+
+    class Url(lib.URL):  # type: ignore[misc]  # of whichever it is
+        def __getattribute__(self, name: str) -> Any:
+            if name == "_uri_reference":
+                raise AttributeError(name)
+            return object.__getattribute__(self, name)
+
+        raw_host, raw_path = b"provider.test", b"/v1/x?y"
+
+    def answer(_: Any) -> Any:
+        return lib.Response(200)
+
+    gate = RefusingGate()
+    request = lib.Request("POST", "http://provider.test/v1/x?y")
+    request.url = Url("http://provider.test")
+    inner = lib.MockTransport(answer)
+
+    adapter.transport(lib, gate, inner).handle_request(request)
+
+    assert gate.looked == [("POST", "provider.test", "/v1/x?y")]
+
+
 def test_one_module_is_hooked_at_a_time(server: LoopbackServer) -> None:
     gate = HitGate(KEPT)
     with hooked(httpx2, gate), httpx.Client() as client:

@@ -404,3 +404,19 @@ def test_without_asyncio_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     def stand_in() -> None: ...
 
     assert patches.as_coroutine_function(stand_in) is stand_in
+
+
+def test_a_function_is_called_as_it_is_and_what_is_none_is_bound_first() -> None:
+    """Given a tracer's layer that is no function, then it is told whose method it is."""
+
+    class Layer:
+        def __get__(self, instance: object, kind: type) -> Callable[..., object]:
+            return lambda *args, **kwargs: (instance, kind, args, kwargs)
+
+    def plain(instance: object, *args: object) -> object:
+        return instance, args
+
+    layer = cast("Callable[..., object]", Layer())
+
+    assert patches.method_of(plain) is plain
+    assert patches.method_of(layer)("a", 1, b=2) == ("a", str, (1,), {"b": 2})
