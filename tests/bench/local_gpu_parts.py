@@ -92,7 +92,9 @@ def _agreeing(model: Any, load: Load) -> tuple[float, int, int]:
     sizes = [Size(prompts=1, length=5 + 13 * at, n=1, out=out) for at in range(load.prompts)]
     texts = [each for size in sizes for each in prompts(size, vocabulary=vocabulary, seed=7)]
     likeliest = Params(temperature=0, max_tokens=out, ignore_end=True)
-    with contextlib.closing(open_engine(model, sizes=Sizes(cells=1 << 14), graphs="auto")) as engine:
+    with contextlib.closing(
+        open_engine(model, sizes=Sizes(cells=1 << 14), graphs="auto")
+    ) as engine:
         streams = [each for text in texts for each in engine.submit(text, 2, likeliest)]
         answers = [[token.id for token in stream] for stream in streams]
         stats = engine.stats()

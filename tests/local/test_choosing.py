@@ -129,7 +129,9 @@ def test_where_steps_can_be_graphs_they_are(
     assert logged(caplog) == []
 
 
-def test_there_are_no_graphs_unless_they_are_asked_for(recorder: TapeRecorder, caplog: pytest.LogCaptureFixture) -> None:
+def test_there_are_no_graphs_unless_they_are_asked_for(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
     open_engine(tiny.model())
     open_engine(tiny.model("gemma2"), graphs="off")
 
