@@ -7,7 +7,7 @@ Keys are described in keys.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import lmdb
@@ -26,10 +26,12 @@ __all__ = [
     "Table",
     "Tables",
     "Transaction",
+    "read_fresh",
     "read_index",
     "read_lease",
     "read_sample",
     "walk",
+    "write_fresh",
     "write_lease",
 ]
 
@@ -51,6 +53,9 @@ _HINTS = struct.Struct("<QQQ")
 NUMBER = struct.Struct("<q")
 
 _LEASE = struct.Struct("<32sd")
+
+_FRESH = struct.Struct("<17sq")
+"""Head of the key in `memory`; number."""
 
 
 class Tables(NamedTuple):
@@ -100,6 +105,23 @@ def write_lease(txn: Transaction, key: bytes, lease: Lease) -> None:
     txn.put(key, _LEASE.pack(lease.token.encode("ascii"), lease.since) + owner)
 
 
+def read_fresh(record: bytes) -> dict[bytes, int]:
+    """Return what is to be kept, of a *record* that is not in `memory` yet: numbers by head."""
+    return dict(_FRESH.iter_unpack(record[INDEX.size :]))
+
+
+def write_fresh(txn: Transaction, rest: bytes, numbers: Mapping[bytes, int]) -> None:
+    """Keep *numbers*, by the head of their key, until they are in `memory`; see `upkeep.mirror`.
+
+    The number of the transaction goes with them: who finds the record it has copied knows that no
+    other value came and went meanwhile.
+    """
+    record = INDEX.pack(txn.id())
+    for head, number in numbers.items():
+        record += _FRESH.pack(head, number)
+    txn.put(b"D" + rest, record)
+
+
 def walk(txn: Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate key and value of the claims whose keys begin with *prefix*, in their order."""
     with txn.cursor() as cursor:
@@ -115,9 +137,9 @@ class Slots:
     """One fingerprint, whoever asks: what stands at its indexes, and who is buying.
 
     Attributes:
-        found: The samples that were read on the way, by index.
         leads: Whether a lease was taken.
         damaged: Index and clause of the records that did not read back.
+        broken: Indexes of those among them that had seemed good to `slot`; may be given beforehand.
     """
 
     def __init__(
@@ -135,24 +157,47 @@ class Slots:
         self._fingerprint = fingerprint
         self._owner = owner
         self._print = keys.digest(fingerprint)
-        self.found: dict[int, Sample] = {}
+        self._found: dict[int, bytes] = {}
         self.leads = False
         self.damaged: list[tuple[int, str]] = []
+        self.broken = frozenset[int]()
 
     def slot(self, index: int) -> Slot:
         """See `assignment.View.slot`; a damaged record is as good as none."""
-        if index in self.found:
+        if index in self._found:
             return Slot.STORED
-        try:
-            sample = read_sample(self._samples, self._tables.samples, self._fingerprint, index)
-        except ValueError as damage:
-            self.damaged.append((index, str(damage)))
-            sample = None
-        if sample is not None:
-            self.found[index] = sample
+        key = keys.sample_key(self._fingerprint, index)
+        record = self._samples.get(key, db=self._tables.samples)
+        if record is not None and self._is_whole(index, key, record):
+            self._found[index] = record
             return Slot.STORED
         lease = read_lease(self._claims, self._lease_key(index))
         return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
+
+    def sample(self, index: int) -> Sample | None:
+        """Return the sample that `slot` found at *index*; None if it found none.
+
+        None also if it does not read back after all: then it is `broken`. It may be asked for when
+        the transactions have ended: what takes time is left until then.
+        """
+        record = self._found.get(index)
+        if record is None:
+            return None
+        try:
+            return records.decode(records.open_checked(record))
+        except ValueError as damage:
+            self.damaged.append((index, str(damage)))
+            self.broken |= {index}
+            del self._found[index]
+            return None
+
+    def _is_whole(self, index: int, key: bytes, record: bytes) -> bool:
+        try:
+            records.check(key, record)
+        except ValueError as damage:
+            self.damaged.append((index, str(damage)))
+            return False
+        return index not in self.broken
 
     def lead(self, index: int) -> str:
         """Take the lease of *index*; return its token."""
@@ -186,6 +231,10 @@ class Slots:
         return top
 
 
+Known = tuple[int | None, int | None]
+"""What the namespace remembers of a draw, and what anybody was given last."""
+
+
 class Claims(Slots):
     """`assignment.View` of two transactions, and what changes the claims of one run.
 
@@ -205,13 +254,12 @@ class Claims(Slots):
     ) -> None:
         super().__init__(claims, samples, tables, fingerprint=fingerprint, owner=owner)
         self._replicate = run.replicate
-        space = keys.space_keys(run)
-        self._run = space.taken + self._print
-        self._namespace = space.remembered + self._print
-        self._anywhere = space.latest + self._print
-        self._space = space.replicates + self._print
+        self._space = keys.space_keys(run)
+        self._run = self._space.taken + self._print
+        self._taken = self._run + b"t"
         self.stale = False
-        self._numbers: dict[bytes, int | None] = {}
+        self._fresh: dict[bytes, dict[bytes, int]] = {}
+        self._known: dict[bytes, Known] = {}
         self._holds: dict[bytes, bytes | None] = {}
 
     def held(self, draw: str) -> int | None:
@@ -221,16 +269,16 @@ class Claims(Slots):
         if hold is None:
             return None
         index: int = _HOLD.unpack(hold)[0]
-        ours = self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name
+        ours = self._claims.get(self._taken + INDEX.pack(index)) == name
         return index if ours or self.is_free(index) else None
 
     def remembered(self, draw: str) -> int | None:
         """See `assignment.View.remembered`."""
-        return self._mirrored(self._namespace + keys.digest(draw))
+        return self._known_of(keys.digest(draw))[0]
 
     def latest(self, draw: str) -> int | None:
         """See `assignment.View.latest`."""
-        return self._mirrored(self._anywhere + keys.digest(draw))
+        return self._known_of(keys.digest(draw))[1]
 
     def bought(self, draw: str) -> int | None:
         """See `assignment.View.bought`."""
@@ -240,11 +288,12 @@ class Claims(Slots):
     def is_free(self, index: int) -> bool:
         """See `assignment.View.is_free`."""
         packed = INDEX.pack(index)
-        if self._claims.get(b"%bt%b" % (self._run, packed)) is not None:
+        if self._claims.get(self._taken + packed) is not None:
             return False
         if self._replicate is None:
             return True
-        return self._mirrored(self._space + packed) in (None, self._replicate)
+        owner = self._kept(self._space.replicates, packed)
+        return owner is None or owner == self._replicate
 
     def lowest_free(self) -> int:
         """See `assignment.View.lowest_free`."""
@@ -280,35 +329,36 @@ class Claims(Slots):
 
     def take(self, draw: str, index: int) -> None:
         """Assign *index* to *draw*, and let it be remembered."""
-        name, packed = keys.digest(draw), INDEX.pack(index)
-        if not self._claims.put(b"%bt%b" % (self._run, packed), name, overwrite=False):
+        name = keys.digest(draw)
+        if not self._claims.put(self._taken + INDEX.pack(index), name, overwrite=False):
             return  # a repetition: only its holder is ever given a taken index
         hold = self._hold(name)
         if hold is not None and _HOLD.unpack(hold)[0] != index:
             self._leave(_HOLD.unpack(hold)[0], name)
-        ours, everyones = self._namespace + name, self._anywhere + name
-        before, latest = self._mirrored(ours), self._mirrored(everyones)
+        before, latest = self._known_of(name)
         hold = self._holds[name] = _HOLD.pack(
             index, _NONE if before is None else before, _NONE if latest is None else latest
         )
-        self._claims.put(b"%bh%b" % (self._run, name), hold)
-        if before != index:
-            self._remember(ours, index)
+        self._claims.put(self._run + b"h" + name, hold)
+        news = {} if before == index else {self._space.remembered: index}
         if latest != index:
-            self._remember(everyones, index)
+            news[self._space.latest] = index
+        if news:
+            self._keep(name, news)
         if self._replicate is not None:
             self._own(index, self._replicate)
 
     def name_namespace(self, name: str) -> None:
         """Note that there is a namespace *name*."""
         key = b"W" + keys.digest(name)
-        if self._claims.get(key) is None:
-            self._keep(key, name.encode("utf-8", "surrogatepass"))
+        if self._samples.get(key, db=self._tables.memory) is None:
+            self._claims.put(key, name.encode("utf-8", "surrogatepass"))
+            self.stale = True
 
     def give_up(self, index: int) -> None:
         """Undo `take`, but for the draw's first right to *index* in this run."""
         packed = INDEX.pack(index)
-        name = self._claims.pop(b"%bt%b" % (self._run, packed))
+        name = self._claims.pop(self._taken + packed)
         if name is None:
             return
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
@@ -316,25 +366,25 @@ class Claims(Slots):
             self._put_hints(cursor, given_up + 1, seen)
         hold = self._hold(name)
         _, before, latest = (_NONE,) * 3 if hold is None else _HOLD.unpack(hold)
-        everyones = self._anywhere + name
-        self._remember(self._namespace + name, before)
-        if self._mirrored(everyones) == index:  # else it was given another since, elsewhere
-            self._remember(everyones, latest)
+        news = {self._space.remembered: before}
+        if self._known_of(name)[1] == index:  # else it was given another since, elsewhere
+            news[self._space.latest] = latest
+        self._keep(name, news)
         if self._replicate is not None and self._counted(index, -1) <= 0 and before != index:
-            self._remember(self._space + packed, _NONE)
-            self._claims.put(b"Y" + self._space[1:], INDEX.pack(self._freed() + 1))
+            self._keep(packed, {self._space.replicates: _NONE})
+            self._claims.put(self._of_sisters(b"Y"), INDEX.pack(self._freed() + 1))
 
     def _own(self, index: int, replicate: int) -> None:
         """Note that *index* belongs to *replicate*."""
-        key = self._space + INDEX.pack(index)
-        if self._mirrored(key) != replicate:
-            self._remember(key, replicate)
-        if index not in self.found:
+        head, packed = self._space.replicates, INDEX.pack(index)
+        if self._kept(head, packed) != replicate:
+            self._keep(packed, {head: replicate})
+        if index not in self._found:
             self._counted(index, 1)
 
     def _counted(self, index: int, more: int) -> int:
         """Return how many draws of replicates were given *index* unfilled, now *more*."""
-        key = b"Z" + self._space[1:] + INDEX.pack(index)
+        key = self._of_sisters(b"Z") + INDEX.pack(index)
         record = self._claims.get(key)
         count: int = more + (0 if record is None else NUMBER.unpack(record)[0])
         self._claims.put(key, NUMBER.pack(count))
@@ -342,20 +392,21 @@ class Claims(Slots):
 
     def _hold(self, name: bytes) -> bytes | None:
         """Return the record of what the draw *name* has; asked more than once for most."""
-        if name not in self._holds:
-            self._holds[name] = self._claims.get(b"%bh%b" % (self._run, name))
-        return self._holds[name]
+        if name in self._holds:
+            return self._holds[name]
+        hold = self._holds[name] = self._claims.get(self._run + b"h" + name)
+        return hold
 
     def _leave(self, index: int, name: bytes) -> None:
         """Let the draw *name* give up *index*, if it still has that."""
-        if self._claims.get(b"%bt%b" % (self._run, INDEX.pack(index))) == name:
+        if self._claims.get(self._taken + INDEX.pack(index)) == name:
             self.give_up(index)
 
     def _freed(self) -> int:
         """Return how often a replicate gave an index back to its sisters, if this is one."""
         if self._replicate is None:
             return 0
-        freed = self._claims.get(b"Y" + self._space[1:])
+        freed = self._claims.get(self._of_sisters(b"Y"))
         count: int = 0 if freed is None else INDEX.unpack(freed)[0]
         return count
 
@@ -373,25 +424,38 @@ class Claims(Slots):
             return index
         return None
 
-    def _mirrored(self, key: bytes) -> int | None:
-        """Return the number kept under *key*; asked more than once for most."""
-        if key not in self._numbers:
-            self._numbers[key] = self._read_number(key)
-        return self._numbers[key]
+    def _of_sisters(self, kind: bytes) -> bytes:
+        """Return the key of what is counted for all replicates of the namespace."""
+        return kind + self._space.replicates[1:] + self._print
 
-    def _read_number(self, key: bytes) -> int | None:
-        """Return the number under *key* in the claims, else (a new boot) in the mirror."""
-        value = self._claims.get(key)
-        if value is None:
-            return read_index(self._samples, self._tables.memory, key)
-        number: int = NUMBER.unpack(value)[0]
+    def _known_of(self, name: bytes) -> Known:
+        """Return what is remembered of the draw *name*; asked more than once for most."""
+        known = self._known.get(name)
+        if known is None:
+            space = self._space
+            known = self._kept(space.remembered, name), self._kept(space.latest, name)
+            self._known[name] = known
+        return known
+
+    def _kept(self, head: bytes, name: bytes) -> int | None:
+        """Return the number kept under *head* and *name*: the news, else what lasts."""
+        number = self._fresh_of(name).get(head)
+        if number is None:
+            return read_index(self._samples, self._tables.memory, head + self._print + name)
         return None if number == _NONE else number
 
-    def _remember(self, key: bytes, number: int) -> None:
-        self._numbers[key] = None if number == _NONE else number
-        self._keep(key, NUMBER.pack(number))
+    def _fresh_of(self, name: bytes) -> dict[bytes, int]:
+        """Return what is kept of *name* and not in `memory` yet; asked more than once for most."""
+        fresh = self._fresh.get(name)
+        if fresh is None:
+            record = self._claims.get(b"D" + self._print + name)
+            fresh = self._fresh[name] = {} if record is None else read_fresh(record)
+        return fresh
 
-    def _keep(self, key: bytes, value: bytes) -> None:
-        self._claims.put(key, value)
-        self._claims.put(b"D" + key, value)
+    def _keep(self, name: bytes, numbers: Mapping[bytes, int]) -> None:
+        """Keep *numbers*, by head."""
+        self._known.pop(name, None)
+        fresh = self._fresh_of(name)
+        fresh.update(numbers)
+        write_fresh(self._claims, self._print + name, fresh)
         self.stale = True

@@ -24,11 +24,16 @@ Keys of the environment of claims::
     X fingerprint               -> above every index ever reserved
     Y namespace fingerprint     -> how often a replicate gave an index back to its sisters
     Z namespace fingerprint index   -> how many draws of replicates were given it unfilled
-    N namespace fingerprint draw    -> index the namespace remembers     (mirrored)
-    A replicate fingerprint draw    -> index the draw was given last, anywhere  (mirrored)
-    P namespace fingerprint index   -> replicate it belongs to           (mirrored)
-    W namespace                     -> its name                          (mirrored)
-    D key                       -> value of the mirrored key, not yet in `memory`
+    D fingerprint draw          -> what is not yet in `memory` of its N and A, and when it came
+    D fingerprint index         -> what is not yet in `memory` of its P, and when it came
+    W namespace                 -> its name, if that is not yet in `memory`
+
+Keys of `memory`, which are what lasts of a namespace::
+
+    N namespace fingerprint draw    -> index the namespace remembers
+    A replicate fingerprint draw    -> index the draw was given last, anywhere
+    P namespace fingerprint index   -> replicate it belongs to
+    W namespace                     -> its name
 
 A namespace is one replicate of it in N and R, and the whole of it in P, W, Y and Z.
 """
@@ -43,6 +48,7 @@ from typing import NamedTuple
 from cachesaver.ports import Run
 
 __all__ = [
+    "HEAD",
     "INDEX",
     "RUN_PREFIX",
     "SpaceKeys",
@@ -72,9 +78,8 @@ _WIDEST = 255
 def digest(*parts: str) -> bytes:
     """Return 16 bytes that stand for *parts*, whatever these hold."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return blake2b(
-        b"".join(b"%d:%b" % (len(part), part) for part in encoded), digest_size=16
-    ).digest()
+    framed = [b"%d:%b" % (len(part), part) for part in encoded]
+    return blake2b(b"".join(framed), digest_size=16).digest()
 
 
 @functools.lru_cache(maxsize=256)
@@ -83,8 +88,18 @@ def run_prefix(run: str) -> bytes:
     return b"R" + digest(run)
 
 
+HEAD = 17
+"""Bytes with which a key of `memory` begins: what it is, and of whom.
+
+The rest is what follows the D of a key of claims.
+"""
+
+
 class SpaceKeys(NamedTuple):
-    """Prefixes of what is kept of a run in one namespace; the digest of a fingerprint follows."""
+    """Prefixes of what is kept of a run in one namespace; the digest of a fingerprint follows.
+
+    All but the first are heads of keys of `memory`.
+    """
 
     taken: bytes
     remembered: bytes

@@ -27,6 +27,7 @@ from cachesaver.stores.claims import (
     Transaction,
     read_lease,
     read_sample,
+    walk,
     write_lease,
 )
 from cachesaver.stores.writer import Filling
@@ -78,19 +79,32 @@ class LmdbStore:
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
+        return self._acquired(run, fingerprint, draws, owner, policy)
+
+    def _acquired(
+        self,
+        run: Run,
+        fingerprint: str,
+        draws: Sequence[str],
+        owner: str,
+        policy: Policy,
+        broken: frozenset[int] = frozenset(),
+    ) -> tuple[Grant, ...]:
+        """See `acquire`; at *broken* stands what is known not to read back."""
         opened, now = self._opened(), time.monotonic()
         untouched = now - opened.touched.get(run.id, -_TOUCHED) >= _TOUCHED
 
-        def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Grant]]:
+        def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Decided]]:
             tables = opened.tables
             view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
+            view.broken = broken
             if run.namespace not in opened.named:
                 view.name_namespace(run.namespace)
             if untouched:
                 members.touch(claims, keys.run_prefix(run.id))
-            return view, _grants(view, draws, policy)
+            return view, _decided(view, draws, policy)
 
-        view, grants = opened.claim(work)
+        view, decided = opened.claim(work)
         opened.named.add(run.namespace)
         if untouched:
             opened.touched[run.id] = now
@@ -98,8 +112,18 @@ class LmdbStore:
             opened.writer.remember()
         if view.leads:
             opened.writer.leads()
+        grants = [
+            Grant(index=index, sample=view.sample(index), token=token) for index, token in decided
+        ]
         for index, damage in view.damaged:
             _log.warning("%s", _damage(self._path, fingerprint, index, damage))
+        if view.broken != broken:
+            news = view.broken - broken
+            again = [place for place, (index, _) in enumerate(decided) if index in news]
+            left = [draws[place] for place in again]
+            better = self._acquired(run, fingerprint, left, owner, policy, view.broken)
+            for place, grant in zip(again, better, strict=True):
+                grants[place] = grant
         return tuple(grants)
 
     def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
@@ -242,12 +266,8 @@ class LmdbStore:
 
     def summary(self) -> StoreSummary:
         opened = self._opened()
-        names = {key for key, _ in self._records("memory", b"W")}
-
-        def named(claims: Transaction) -> set[bytes]:
-            return {key for key, _ in _walk(claims, None, b"W", b"", 1 << 30)}
-
-        names |= opened.look(named)
+        names = opened.look(_fresh_names)  # first: what is no longer there is in `memory`
+        names |= {key for key, _ in self._records("memory", b"W")}
         fingerprints, samples = opened.read(partial(_count, opened))
         return StoreSummary(
             fingerprints=fingerprints, samples=samples, namespaces=len(names), size=opened.size()
@@ -303,6 +323,11 @@ class LmdbStore:
         return opened.read(work)
 
 
+def _fresh_names(claims: Transaction) -> set[bytes]:
+    """Return the keys of the namespaces' names that are not in `memory` yet."""
+    return {key for key, _ in walk(claims, b"W")}
+
+
 def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
     """Return how many fingerprints and samples there are."""
     tables = opened.tables
@@ -311,26 +336,31 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
 
 def _taken_over(slots: Slots, index: int) -> Grant:
     """What is stored at *index*; its lease where nobody has it."""
+    if slots.slot(index) is Slot.STORED and (sample := slots.sample(index)) is not None:
+        return Grant(index=index, sample=sample)
     token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
-    return Grant(index=index, sample=slots.found.get(index), token=token)
+    return Grant(index=index, token=token)
 
 
-def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
+Decided = tuple[int, str]
+"""The index of a draw, and its token where it leads; see `Grant`."""
+
+
+def _decided(view: Claims, draws: Sequence[str], policy: Policy) -> list[Decided]:
     if len(draws) == 1:
-        return [_grant(view, draws[0], policy)]
-    grants: dict[int, Grant] = {}
+        return [_decide(view, draws[0], policy)]
+    decided: dict[int, Decided] = {}
     for place in in_turn(view, draws):
-        grants[place] = _grant(view, draws[place], policy)
-    return [grants[place] for place in range(len(draws))]
+        decided[place] = _decide(view, draws[place], policy)
+    return [decided[place] for place in range(len(draws))]
 
 
-def _grant(view: Claims, draw: str, policy: Policy) -> Grant:
+def _decide(view: Claims, draw: str, policy: Policy) -> Decided:
     index, outcome = assign(view, draw, policy)
     if outcome is Outcome.MISSING:
-        return Grant(index=-1)
+        return -1, ""
     view.take(draw, index)
-    token = view.lead(index) if outcome is Outcome.LEAD else ""
-    return Grant(index=index, sample=view.found.get(index), token=token)
+    return index, view.lead(index) if outcome is Outcome.LEAD else ""
 
 
 def _walk(

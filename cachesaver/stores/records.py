@@ -24,7 +24,7 @@ import zstandard
 
 from cachesaver.exchange import Response, Sample
 
-__all__ = ["decode", "encode", "seal", "unseal"]
+__all__ = ["check", "decode", "encode", "open_checked", "seal", "unseal"]
 
 VERSION = 1
 
@@ -68,14 +68,33 @@ def unseal(key: bytes, record: bytes) -> bytes:
     Raises:
         ValueError: It is not what was written; the message is a clause that says in what way.
     """
+    check(key, record)
+    return open_checked(record)
+
+
+def check(key: bytes, record: bytes) -> None:
+    """See that *record*, which was found under *key*, is what was written.
+
+    Raises:
+        ValueError: It is not; the message is a clause that says in what way.
+    """
     if len(record) < _HEAD.size:
         raise ValueError("it is cut off")
-    version, flags, length, checksum = _HEAD.unpack_from(record)
-    if version != VERSION:
-        raise ValueError(f"it has the record version {version}, not {VERSION}")
-    payload = record[_HEAD.size :]
-    if checksum != _checksum(key, record[: _FRONT.size], payload):
+    if record[0] != VERSION:
+        raise ValueError(f"it has the record version {record[0]}, not {VERSION}")
+    written = int.from_bytes(record[_FRONT.size : _HEAD.size], "little")
+    if written != _checksum(key, record[: _FRONT.size], record[_HEAD.size :]):
         raise ValueError("its checksum does not fit")
+
+
+def open_checked(record: bytes) -> bytes:
+    """Return the payload of *record*, which was checked.
+
+    Raises:
+        ValueError: It does not decompress; the message is a clause.
+    """
+    _, flags, length = _FRONT.unpack_from(record)
+    payload = record[_HEAD.size :]
     return _decompressed(payload, length) if flags & _ZSTD else payload
 
 
@@ -135,8 +154,10 @@ def _decode(payload: bytes) -> Sample:
     at += texts
     lengths: tuple[int, ...] = struct.unpack_from(f"<{chunks}I", payload, at)
     at += 4 * chunks
-    times: tuple[float, ...] = struct.unpack_from(f"<{offsets}d", payload, at)
-    at += 8 * offsets
+    times: tuple[float, ...] = ()
+    if offsets:
+        times = struct.unpack_from(f"<{offsets}d", payload, at)
+        at += 8 * offsets
     if at + sum(lengths) != len(payload):
         raise ValueError("its parts do not add up")
     response = Response(

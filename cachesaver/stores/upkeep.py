@@ -1,6 +1,6 @@
 """What an LMDB store does beside its work, in the thread that writes: small steps, never in a hurry.
 
-It mirrors what is remembered from the claims (which are not synced, so that they are not trusted
+It moves what is remembered from the claims (which are not synced, so that they are not trusted
 after the host went down) to the environment of samples, renews the leases of this process, and
 forgets runs that are over.
 """
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cachesaver.stores import keys, members, records
-from cachesaver.stores.claims import Transaction, read_lease, walk, write_lease
+from cachesaver.stores.claims import NUMBER, Transaction, read_fresh, read_lease, walk, write_lease
 from cachesaver.stores.leases import UNSEEN_LEASE
 from cachesaver.stores.processes import here
 
@@ -25,7 +27,7 @@ __all__ = ["RENEWAL", "Collector", "mirror", "renew"]
 RENEWAL = UNSEEN_LEASE / 3
 """Seconds after which a lease is renewed."""
 
-_BATCH = 4096
+_BATCH = 1024
 """Memories mirrored in one transaction."""
 
 _SWEPT = 1000
@@ -33,30 +35,46 @@ _SWEPT = 1000
 
 
 def mirror(session: Session) -> None:
-    """Copy what is remembered since the last time."""
-    while dirty := session.look(_dirty):
-        session.write(partial(_copy, session, dirty))
-        session.claim(partial(_clean, dirty))
+    """Move what is remembered since the last time to the samples.
+
+    What comes meanwhile is left for the next time: there is always more while others draw.
+    """
+    copied = _BATCH
+    while copied == _BATCH and session.look(_is_dirty):
+        found = session.transfer(partial(_copy, session))
+        session.claim(partial(_settle, found))
+        copied = len(found)
 
 
-def _dirty(claims: Transaction) -> list[tuple[bytes, bytes]]:
-    found: list[tuple[bytes, bytes]] = []
-    for key, value in walk(claims, b"D"):
-        if len(found) == _BATCH:
-            break
-        found.append((key[1:], value))
-    return found
+def _is_dirty(claims: Transaction) -> bool:
+    return next(_dirty(claims), None) is not None
 
 
-def _copy(session: Session, dirty: list[tuple[bytes, bytes]], txn: Transaction) -> None:
-    for key, value in dirty:
-        txn.put(key, records.seal(key, value), db=session.tables.memory)
+def _dirty(claims: Transaction) -> Iterator[tuple[bytes, bytes]]:
+    return chain(walk(claims, b"W"), walk(claims, b"D"))
 
 
-def _clean(dirty: list[tuple[bytes, bytes]], claims: Transaction, _: Transaction) -> None:
-    for key, value in dirty:
-        if claims.get(b"D" + key) == value:  # else it was changed since
-            claims.delete(b"D" + key)
+def _copy(session: Session, samples: Transaction, claims: Transaction) -> list[tuple[bytes, bytes]]:
+    copied = list(islice(_dirty(claims), _BATCH))
+    memories = [memory for key, record in copied for memory in _memories(key, record)]
+    with samples.cursor(db=session.tables.memory) as cursor:
+        cursor.putmulti([(key, records.seal(key, value)) for key, value in memories])
+    return copied
+
+
+def _memories(key: bytes, record: bytes) -> list[tuple[bytes, bytes]]:
+    """Return what is to be kept in `memory` of a *record* of the claims."""
+    if key.startswith(b"W"):
+        return [(key, record)]
+    numbers = read_fresh(record)
+    return [(head + key[1:], NUMBER.pack(number)) for head, number in numbers.items()]
+
+
+def _settle(copied: list[tuple[bytes, bytes]], claims: Transaction, _: Transaction) -> None:
+    """Let what was *copied* be news no more."""
+    for key, record in copied:
+        if claims.get(key) == record:  # else it was written anew since
+            claims.delete(key)
 
 
 def renew(session: Session) -> bool:

@@ -158,6 +158,81 @@ def test_two_handles_of_a_process_never_get_one_index_twice(tmp_path: Path) -> N
     handles[1].close()
 
 
+@pytest.mark.parametrize("moment", ["_copy", "_settle", "claim"])
+def test_a_kill_while_it_is_mirrored_loses_nothing_remembered(tmp_path: Path, moment: str) -> None:
+    """Given a kill before the copy is written, before what was copied settles, or in between.
+
+    Then the namespace remembers: at once, and when nothing but the mirror is left of it.
+    """
+    program = """
+from cachesaver.stores import session, upkeep
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+def mirroring(opened):
+    if sys.argv[2] == "claim":
+        opened.claim = die
+    else:
+        real = getattr(upkeep, sys.argv[2])
+        def last(*words):
+            real(*words)
+            die()
+        setattr(upkeep, sys.argv[2], last)
+    mirror(opened)
+draw(store, a_run("zero"), "b")
+upkeep.mirror(store._opened())
+mirror, upkeep.mirror = upkeep.mirror, mirroring
+say(indexes(draw(store, a_run("one"), "x", "a", "b", policy=Policy.FRESH)))
+signal.pause()
+"""
+    store = LmdbStore(tmp_path)
+    buy(store, a_run(namespace="buyer"), *map(str, range(3)))
+    store.close()
+    with running(program, tmp_path, moment) as reader:
+        drawn = said(reader.stdout)
+        assert reader.wait(60) == -signal.SIGKILL
+
+    store = LmdbStore(tmp_path)
+    again = draw(store, a_run("two"), "b", "a", "x")
+    store.close()
+    (claims,) = tmp_path.glob("claims-*.mdb")
+    claims.rename(tmp_path / "claims-another-boot.mdb")
+    store = LmdbStore(tmp_path)
+    after_a_cut = draw(store, a_run("three"), "a", "b", "x")
+    store.close()
+
+    assert drawn == [[[4, 5, 3]]]  # "b" in its turn before those of which nothing is known
+    assert indexes(again) == [3, 5, 4]
+    assert indexes(after_a_cut) == [5, 3, 4]
+
+
+def test_a_namespace_remembers_the_last_of_what_processes_drew_in_turn(tmp_path: Path) -> None:
+    """Given two that mirror all the time, each what either drew, then no copy brings back the past."""
+    program = """
+from cachesaver.stores import upkeep
+for line in sys.stdin:
+    number = int(line)
+    say(indexes(draw(store, a_run(f"{number}"), "a", "b", policy=Policy.FRESH)))
+    upkeep.mirror(store._opened())
+"""
+    processes = [start(program, tmp_path) for _ in range(2)]
+    drawn: object = None
+    for number in range(60):
+        process = processes[number % 2]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{number}\n")
+        process.stdin.flush()
+        drawn = json.loads(process.stdout.readline())
+    for process in processes:
+        process.communicate()
+    (claims,) = tmp_path.glob("claims-*.mdb")
+    claims.rename(tmp_path / "claims-another-boot.mdb")
+
+    store = LmdbStore(tmp_path)
+    assert [indexes(draw(store, a_run("last"), "a", "b"))] == drawn
+    store.close()
+
+
 def test_a_namespace_remembers_what_a_killed_process_drew(tmp_path: Path) -> None:
     program = """
 grants = draw(store, a_run("one"), "a", "b", "c")

@@ -65,10 +65,15 @@ def test_no_key_is_longer_than_lmdb_takes(run: Run, name: str) -> None:
         keys.joined_key(keys.run_prefix(run.id), name),
         keys.member_key(keys.run_prefix(run.id), name),
         keys.space_keys(run).taken + keys.digest(widest) + b"h" + keys.digest(name),
-        b"D" + keys.space_keys(run).remembered + keys.digest(widest) + keys.digest(name),
+        keys.space_keys(run).remembered + keys.digest(widest) + keys.digest(name),
     ]
 
     assert max(map(len, made)) <= 511
+
+
+@given(runs)
+def test_keys_of_memory_have_heads_of_one_length(run: Run) -> None:
+    assert {len(head) for head in keys.space_keys(run)[1:]} == {keys.HEAD}
 
 
 @pytest.mark.parametrize("fingerprint", ["", "a\0b", "f" * 256])

@@ -8,7 +8,7 @@ import pytest
 
 from cachesaver.errors import StoreError
 from cachesaver.ports import Grant, Policy, Store
-from cachesaver.stores import keys, records, session
+from cachesaver.stores import keys, records, session, upkeep
 from cachesaver.stores.claims import Transaction
 from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.processes import here
@@ -94,6 +94,82 @@ def test_a_damaged_sample_is_bought_again(store: LmdbStore, path: Path) -> None:
 
     assert kept == a_sample("a", b"again")
     assert list(store.verify()) == []
+
+
+def break_sample(path: Path, index: int) -> None:
+    """Let there be something else than a sample, written well."""
+    opened = session.open_session(path)
+    key = keys.sample_key(F, index)
+    opened.write(
+        lambda txn: txn.put(key, records.seal(key, b"no sample"), db=opened.tables.samples)
+    )
+    session.close(opened)
+
+
+def test_what_is_whole_but_no_sample_is_as_good_as_none(
+    store: LmdbStore, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is noticed when all is decided; then only those whose it was are decided again."""
+    buy(store, a_run(), "a", "b", "c")
+    break_sample(path, 0)
+    break_sample(path, 2)
+
+    run = a_run("two")
+    grants = draw(store, run, "new", "a", "b", "c")
+
+    assert indexes(grants) == [3, 0, 1, 2]
+    assert [bool(grant.token) for grant in grants] == [True, True, False, True]
+    assert grants[2].sample == a_sample("b")
+    assert caplog.text.count("sample 0 of 0f0f0f0f0f0f is damaged: it is not a sample") == 1
+    assert caplog.text.count("is damaged") == 2
+    kept = [fill(store, grants[place], a_sample("again")) for place in (0, 1, 3)]
+    assert kept == [a_sample("again")] * 3
+    assert list(store.verify()) == []
+
+
+@pytest.mark.parametrize("policy", [Policy.READ, Policy.APART])
+def test_who_may_not_buy_gets_another_for_what_is_no_sample(
+    store: LmdbStore, path: Path, policy: Policy
+) -> None:
+    buy(store, a_run(), "a", "b", "c")
+    break_sample(path, 0)
+    break_sample(path, 1)
+
+    (grant,) = draw(store, a_run("two"), "a", policy=policy)
+    others = draw(store, a_run("two"), "b", "c", policy=Policy.RESERVE)
+
+    assert (grant.index, grant.sample) == (2, a_sample("c"))
+    assert indexes(others) == [1, 0]
+    assert all(other.token for other in others)
+
+
+def test_what_is_no_sample_is_led_by_one_who_waits(store: LmdbStore, path: Path) -> None:
+    buy(store, a_run(), "a")
+    break_sample(path, 0)
+
+    (looked,) = store.look([F], owner=here(), leads=True)
+
+    assert (looked.index, looked.sample, bool(looked.token)) == (0, None, True)
+    assert store.poll(F, 0, owner=here()) == Grant(index=0)
+    assert fill(store, looked, a_sample("b")) == a_sample("b")
+
+
+def test_a_name_that_is_mirrored_meanwhile_counts_once(
+    store: LmdbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a namespace that moves from the claims to what lasts between the two looks."""
+    opened = store._opened()  # pyright: ignore[reportPrivateUsage]
+    draw(store, a_run(namespace="one"), "a")
+    batch = store._batch  # pyright: ignore[reportPrivateUsage]
+
+    def reading(table: str, prefix: bytes, last: bytes) -> list[tuple[bytes, bytes]]:
+        found = batch(table, prefix, last)
+        upkeep.mirror(opened)
+        return found
+
+    monkeypatch.setattr(store, "_batch", reading)
+
+    assert store.summary().namespaces == 1
 
 
 def test_every_damage_is_one_sentence(store: LmdbStore, path: Path) -> None:

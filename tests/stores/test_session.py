@@ -70,7 +70,7 @@ def test_claims_of_an_earlier_boot_are_not_trusted(tmp_path: Path) -> None:
     session.close(open_session(tmp_path))
 
     assert list(tmp_path.glob("claims-earlier*")) == []
-    assert (tmp_path / f"claims-{boot_id()}.mdb").exists()
+    assert (tmp_path / f"claims-2-{boot_id()}.mdb").exists()
 
 
 def test_where_boots_cannot_be_told_apart_claims_are_synced(
@@ -81,7 +81,7 @@ def test_where_boots_cannot_be_told_apart_claims_are_synced(
     found = open_session(tmp_path)
 
     assert found.claims.env.flags()["sync"]
-    assert (tmp_path / "claims-durable.mdb").exists()
+    assert (tmp_path / "claims-2-durable.mdb").exists()
     session.close(found)
 
 

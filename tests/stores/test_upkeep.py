@@ -179,9 +179,9 @@ class TestRuns:
         monkeypatch.setattr(upkeep, "_SWEPT", 7)
         monkeypatch.setattr(members, "_RUNS", 4)
         for number in range(30):
-            abandon(store, str(number), number)
             if number % 3 == 0:
                 store.enter(str(number), "alive", owner=here())
+            abandon(store, str(number), number)
 
         store.collect()
 

@@ -9,8 +9,8 @@ import pytest
 
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Response, Sample
-from cachesaver.stores import keys, session
-from cachesaver.stores.claims import NUMBER, Transaction, read_index
+from cachesaver.stores import keys, session, upkeep
+from cachesaver.stores.claims import Transaction, read_index, write_fresh
 from cachesaver.stores.session import Session, open_session
 from cachesaver.stores.testing import F, a_sample
 from cachesaver.stores.writer import Filling
@@ -37,8 +37,7 @@ def filling(index: int, sample: Sample | None = None) -> Filling:
 
 def remember(opened: Session, key: bytes, number: int) -> None:
     def work(claims: Transaction, _: Transaction) -> None:
-        claims.put(key, NUMBER.pack(number))
-        claims.put(b"D" + key, NUMBER.pack(number))
+        write_fresh(claims, key[keys.HEAD :], {key[: keys.HEAD]: number})
 
     opened.claim(work)
 
@@ -112,26 +111,74 @@ def test_what_is_remembered_is_mirrored_in_a_while(
     opened.writer.close()
 
     assert mirrored(opened, key) == 7
-    assert opened.look(lambda claims: claims.get(b"D" + key)) is None
+    assert opened.look(lambda claims: claims.get(b"D" + key[keys.HEAD :])) is None
 
 
 def test_what_changes_while_it_is_mirrored_is_mirrored_again(opened: Session) -> None:
     key = b"N" + b"k" * 48
     remember(opened, key, 7)
-    real, changes = opened.write, [8]
+    real, changes = opened.transfer, [8]
 
-    def write(work: Callable[[Transaction], T]) -> T:
+    def transfer(work: Callable[[Transaction, Transaction], T]) -> T:
         done = real(work)
         for number in changes[:1]:
             changes.clear()
             remember(opened, key, number)
+            opened.writer.remember()
         return done
 
-    opened.write = write  # type: ignore[method-assign]
+    opened.transfer = transfer  # type: ignore[method-assign]
     opened.writer.remember()
     opened.writer.close()
 
     assert mirrored(opened, key) == 8
+
+
+@pytest.mark.parametrize("stalls", ["before", "after"])
+def test_who_mirrors_late_brings_nothing_back(opened: Session, stalls: str) -> None:
+    """Given one that stalls before or after it copied, then what others did meanwhile stands."""
+    key = b"N" + b"k" * 48
+    remember(opened, key, 7)
+    real = opened.transfer
+
+    def others(number: int) -> None:
+        remember(opened, key, number)
+        upkeep.mirror(opened)
+
+    def transfer(work: Callable[[Transaction, Transaction], T]) -> T:
+        opened.transfer = real  # type: ignore[method-assign]
+        if stalls == "before":
+            others(8)
+            return real(work)
+        done = real(work)
+        others(8)
+        remember(opened, key, 7)
+        return done
+
+    opened.transfer = transfer  # type: ignore[method-assign]
+    upkeep.mirror(opened)
+    upkeep.mirror(opened)
+
+    assert mirrored(opened, key) == (8 if stalls == "before" else 7)
+
+
+def test_who_mirrors_while_others_draw_comes_to_an_end(opened: Session) -> None:
+    """Given others who draw whenever a copy is made, then theirs is for the next time."""
+    key = b"N" + b"k" * 48
+    remember(opened, key, 1)
+    real, copies = opened.transfer, list[int]()
+
+    def transfer(work: Callable[[Transaction, Transaction], T]) -> T:
+        done = real(work)
+        copies.append(len(copies))
+        if len(copies) < 10:
+            remember(opened, key, 1 + len(copies))
+        return done
+
+    opened.transfer = transfer  # type: ignore[method-assign]
+    upkeep.mirror(opened)
+
+    assert (len(copies), mirrored(opened, key)) == (1, 1)
 
 
 def test_what_a_killed_process_left_is_mirrored_by_the_next(tmp_path: Path) -> None:
@@ -151,7 +198,7 @@ def test_more_than_one_batch_is_mirrored(opened: Session) -> None:
     def work(claims: Transaction, _: Transaction) -> None:
         for number in range(5000):
             key = b"N" + number.to_bytes(48, "big")
-            claims.put(b"D" + key, NUMBER.pack(number))
+            write_fresh(claims, key[keys.HEAD :], {key[: keys.HEAD]: number})
 
     opened.claim(work)
     opened.writer.remember()
