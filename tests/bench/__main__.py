@@ -125,7 +125,8 @@ def main() -> None:
         PAGE.write_text(page(table, old), encoding="utf-8")
     elif len(chosen.part) == 1 and chosen.part[0] in APART:
         (name,) = chosen.part
-        PAGE.write_text(_section(name).sub(lambda _: section(name, table), old), encoding="utf-8")
+        new = _section(name).sub(lambda _: section(name, table), old, count=1)  # it may be empty
+        PAGE.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":
