@@ -7,130 +7,34 @@ Keys are described in keys.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
-
-import lmdb
+from collections.abc import Container, Mapping
 
 from cachesaver.assignment import Slot
 from cachesaver.exchange import Sample
 from cachesaver.ports import Run
 from cachesaver.stores import keys, records
+from cachesaver.stores.entries import (
+    NONE,
+    NUMBER,
+    Tables,
+    Transaction,
+    read_fresh,
+    read_index,
+    read_lease,
+    walk,
+    write_fresh,
+    write_lease,
+)
 from cachesaver.stores.keys import INDEX
 from cachesaver.stores.leases import Lease
 
-__all__ = [
-    "NUMBER",
-    "Claims",
-    "Slots",
-    "Table",
-    "Tables",
-    "Transaction",
-    "read_fresh",
-    "read_index",
-    "read_lease",
-    "read_sample",
-    "walk",
-    "write_fresh",
-    "write_lease",
-]
-
-if TYPE_CHECKING:  # lmdb's classes are generic, and named, in its stubs only
-    Transaction = lmdb.Transaction[bytes]
-    Table = lmdb._Database  # noqa: SLF001
-else:
-    Transaction = lmdb.Transaction
-    Table = object
-
-_NONE = -1
+__all__ = ["Claims", "Slots"]
 
 _HOLD = struct.Struct("<qqq")
 """Index; what the namespace remembered before; what the draw had been given last, anywhere."""
 
 _HINTS = struct.Struct("<QQQ")
 """No index below is free but those given up; how many were; what `_freed` was at the time."""
-
-NUMBER = struct.Struct("<q")
-
-_LEASE = struct.Struct("<32sd")
-
-_FRESH = struct.Struct("<17sq")
-"""Head of the key in `memory`; number."""
-
-
-class Tables(NamedTuple):
-    """The sub-databases of the environment of samples."""
-
-    samples: Table
-    questions: Table
-    bought: Table
-    memory: Table
-
-
-def read_sample(txn: Transaction, table: Table, fingerprint: str, index: int) -> Sample | None:
-    """Return the sample at *index*, or None when there is none.
-
-    Raises:
-        ValueError: There is a record, but a damaged one.
-    """
-    key = keys.sample_key(fingerprint, index)
-    record = txn.get(key, db=table)
-    return None if record is None else records.decode(records.unseal(key, record))
-
-
-def read_index(txn: Transaction, table: Table, key: bytes) -> int | None:
-    """Return the sealed number under *key*; None when there is none, or a damaged one."""
-    record = txn.get(key, db=table)
-    if record is None:
-        return None
-    try:
-        number: int = NUMBER.unpack(records.unseal(key, record))[0]
-    except (ValueError, struct.error):
-        return None
-    return None if number == _NONE else number
-
-
-def read_lease(txn: Transaction, key: bytes) -> Lease | None:
-    """Return the lease under *key*."""
-    record = txn.get(key)
-    if record is None:
-        return None
-    token, since = _LEASE.unpack_from(record)
-    return Lease(owner=record[_LEASE.size :].decode(), token=token.decode(), since=since)
-
-
-def write_lease(txn: Transaction, key: bytes, lease: Lease) -> None:
-    """Put *lease* under *key*."""
-    owner = lease.owner.encode("utf-8", "surrogatepass")
-    txn.put(key, _LEASE.pack(lease.token.encode("ascii"), lease.since) + owner)
-
-
-def read_fresh(record: bytes) -> dict[bytes, int]:
-    """Return what is to be kept, of a *record* that is not in `memory` yet: numbers by head."""
-    return dict(_FRESH.iter_unpack(record[INDEX.size :]))
-
-
-def write_fresh(txn: Transaction, rest: bytes, numbers: Mapping[bytes, int]) -> None:
-    """Keep *numbers*, by the head of their key, until they are in `memory`; see `upkeep.mirror`.
-
-    The number of the transaction goes with them: who finds the record it has copied knows that no
-    other value came and went meanwhile.
-    """
-    record = INDEX.pack(txn.id())
-    for head, number in numbers.items():
-        record += _FRESH.pack(head, number)
-    txn.put(b"D" + rest, record)
-
-
-def walk(txn: Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Iterate key and value of the claims whose keys begin with *prefix*, in their order."""
-    with txn.cursor() as cursor:
-        if not cursor.set_range(prefix):
-            return
-        for key, value in cursor:
-            if not key.startswith(prefix):
-                return
-            yield key, value
 
 
 class Slots:
@@ -337,7 +241,7 @@ class Claims(Slots):
             self._leave(_HOLD.unpack(hold)[0], name)
         before, latest = self._known_of(name)
         hold = self._holds[name] = _HOLD.pack(
-            index, _NONE if before is None else before, _NONE if latest is None else latest
+            index, NONE if before is None else before, NONE if latest is None else latest
         )
         self._claims.put(self._run + b"h" + name, hold)
         news = {} if before == index else {self._space.remembered: index}
@@ -365,13 +269,13 @@ class Claims(Slots):
             cursor, given_up, seen = self._hints()
             self._put_hints(cursor, given_up + 1, seen)
         hold = self._hold(name)
-        _, before, latest = (_NONE,) * 3 if hold is None else _HOLD.unpack(hold)
+        _, before, latest = (NONE,) * 3 if hold is None else _HOLD.unpack(hold)
         news = {self._space.remembered: before}
         if self._known_of(name)[1] == index:  # else it was given another since, elsewhere
             news[self._space.latest] = latest
         self._keep(name, news)
         if self._replicate is not None and self._counted(index, -1) <= 0 and before != index:
-            self._keep(packed, {self._space.replicates: _NONE})
+            self._keep(packed, {self._space.replicates: NONE})
             self._claims.put(self._of_sisters(b"Y"), INDEX.pack(self._freed() + 1))
 
     def _own(self, index: int, replicate: int) -> None:
@@ -442,7 +346,7 @@ class Claims(Slots):
         number = self._fresh_of(name).get(head)
         if number is None:
             return read_index(self._samples, self._tables.memory, head + self._print + name)
-        return None if number == _NONE else number
+        return None if number == NONE else number
 
     def _fresh_of(self, name: bytes) -> dict[bytes, int]:
         """Return what is kept of *name* and not in `memory` yet; asked more than once for most."""

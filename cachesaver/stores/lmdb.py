@@ -19,9 +19,8 @@ from cachesaver.errors import StoreError
 from cachesaver.exchange import Sample
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores import keys, members, records, session, upkeep
-from cachesaver.stores.claims import (
-    Claims,
-    Slots,
+from cachesaver.stores.claims import Claims, Slots
+from cachesaver.stores.entries import (
     Table,
     Tables,
     Transaction,

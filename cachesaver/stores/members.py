@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from cachesaver.stores import keys
-from cachesaver.stores.claims import Transaction, walk
+from cachesaver.stores.entries import Transaction, walk
 from cachesaver.stores.keys import INDEX
 from cachesaver.stores.membership import is_over
 

@@ -17,7 +17,7 @@ import lmdb
 from cachesaver.errors import StoreError
 from cachesaver.locks import Lock
 from cachesaver.stores import directory
-from cachesaver.stores.claims import Tables, Transaction
+from cachesaver.stores.entries import Tables, Transaction
 from cachesaver.stores.environments import Environment
 from cachesaver.stores.processes import boot_id
 from cachesaver.stores.writer import Writer

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cachesaver.stores import keys, members, records
-from cachesaver.stores.claims import NUMBER, Transaction, read_fresh, read_lease, walk, write_lease
+from cachesaver.stores.entries import NUMBER, Transaction, read_fresh, read_lease, walk, write_lease
 from cachesaver.stores.leases import UNSEEN_LEASE
 from cachesaver.stores.processes import here
 

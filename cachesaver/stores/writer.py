@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Sample
 from cachesaver.stores import keys, records, upkeep
-from cachesaver.stores.claims import (
+from cachesaver.stores.entries import (
     NUMBER,
     Table,
     Tables,

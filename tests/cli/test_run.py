@@ -18,7 +18,7 @@ from cachesaver.cli.run import BOOT, prepared
 from cachesaver.errors import ConfigurationError, StoreUnavailableError
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.stores import keys
-from cachesaver.stores.claims import walk
+from cachesaver.stores.entries import walk
 from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.session import close, open_session
 

@@ -9,7 +9,7 @@ import pytest
 from cachesaver.errors import StoreError
 from cachesaver.ports import Grant, Policy, Store
 from cachesaver.stores import keys, records, session, upkeep
-from cachesaver.stores.claims import Transaction
+from cachesaver.stores.entries import Transaction
 from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.processes import here
 from cachesaver.stores.testing import (

@@ -10,7 +10,7 @@ import pytest
 
 from cachesaver.ports import Run
 from cachesaver.stores import keys, members
-from cachesaver.stores.claims import Transaction, walk
+from cachesaver.stores.entries import Transaction, walk
 from cachesaver.stores.processes import here
 from cachesaver.stores.testing import dead_owner
 

@@ -10,7 +10,7 @@ import pytest
 
 from cachesaver.errors import StoreError
 from cachesaver.stores import environments, session
-from cachesaver.stores.claims import Transaction
+from cachesaver.stores.entries import Transaction
 from cachesaver.stores.processes import boot_id
 from cachesaver.stores.session import Session, open_session
 

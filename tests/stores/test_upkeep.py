@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from cachesaver.stores import keys, members, session, upkeep
-from cachesaver.stores.claims import Transaction, read_lease, walk, write_lease
+from cachesaver.stores.entries import Transaction, read_lease, walk, write_lease
 from cachesaver.stores.leases import UNSEEN_LEASE, Lease
 from cachesaver.stores.lmdb import LmdbStore
 from cachesaver.stores.membership import KEPT

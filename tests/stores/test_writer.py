@@ -10,7 +10,7 @@ import pytest
 from cachesaver.errors import StoreError
 from cachesaver.exchange import Response, Sample
 from cachesaver.stores import keys, session, upkeep
-from cachesaver.stores.claims import Transaction, read_index, write_fresh
+from cachesaver.stores.entries import Transaction, read_index, write_fresh
 from cachesaver.stores.session import Session, open_session
 from cachesaver.stores.testing import F, a_sample
 from cachesaver.stores.writer import Filling
