@@ -77,8 +77,8 @@ class Tally:
             return Statistics(**self._counts)
 
     def _add_up(self) -> None:
-        saved, self._saved = self._saved, []
-        self._counts["tokens_saved"] += sum(map(total_of, saved))
+        self._counts["tokens_saved"] += sum(map(total_of, self._saved))
+        self._saved = []
 
     def count(self, ask: Ask, outcome: Outcome) -> None:
         """Count one request and what is known of its answer."""

@@ -90,7 +90,7 @@ def sample_of(members: Mapping[str, Any]) -> Sample:
     return Sample(
         response=_response(members),
         draw=members.get("draw", ""),
-        usage=MappingProxyType(members.get("usage", {})),
+        usage=MappingProxyType(dict(members.get("usage", {}))),
         model=members.get("model", ""),
         created=moment_of(members["recorded"]).timestamp() if "recorded" in members else 0.0,
         latency=latency,

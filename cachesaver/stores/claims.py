@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from cachesaver.assignment import Slot
 from cachesaver.exchange import Sample
 from cachesaver.ports import Run
-from cachesaver.stores import keys, records
+from cachesaver.stores import keys
 from cachesaver.stores.entries import (
     NONE,
     NUMBER,
@@ -21,6 +21,7 @@ from cachesaver.stores.entries import (
     read_fresh,
     read_index,
     read_lease,
+    read_sample,
     walk,
     write_fresh,
     write_lease,
@@ -41,9 +42,9 @@ class Slots:
     """One fingerprint, whoever asks: what stands at its indexes, and who is buying.
 
     Attributes:
+        found: The samples that were read on the way, by index.
         leads: Whether a lease was taken.
         damaged: Index and clause of the records that did not read back.
-        broken: Indexes of those among them that had seemed good to `slot`; may be given beforehand.
     """
 
     def __init__(
@@ -61,47 +62,24 @@ class Slots:
         self._fingerprint = fingerprint
         self._owner = owner
         self._print = keys.digest(fingerprint)
-        self._found: dict[int, bytes] = {}
+        self.found: dict[int, Sample] = {}
         self.leads = False
         self.damaged: list[tuple[int, str]] = []
-        self.broken = frozenset[int]()
 
     def slot(self, index: int) -> Slot:
         """See `assignment.View.slot`; a damaged record is as good as none."""
-        if index in self._found:
+        if index in self.found:
             return Slot.STORED
-        key = keys.sample_key(self._fingerprint, index)
-        record = self._samples.get(key, db=self._tables.samples)
-        if record is not None and self._is_whole(index, key, record):
-            self._found[index] = record
+        try:
+            sample = read_sample(self._samples, self._tables.samples, self._fingerprint, index)
+        except ValueError as damage:
+            self.damaged.append((index, str(damage)))
+            sample = None
+        if sample is not None:
+            self.found[index] = sample
             return Slot.STORED
         lease = read_lease(self._claims, self._lease_key(index))
         return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
-
-    def sample(self, index: int) -> Sample | None:
-        """Return the sample that `slot` found at *index*; None if it found none.
-
-        None also if it does not read back after all: then it is `broken`. It may be asked for when
-        the transactions have ended: what takes time is left until then.
-        """
-        record = self._found.get(index)
-        if record is None:
-            return None
-        try:
-            return records.decode(records.open_checked(record))
-        except ValueError as damage:
-            self.damaged.append((index, str(damage)))
-            self.broken |= {index}
-            del self._found[index]
-            return None
-
-    def _is_whole(self, index: int, key: bytes, record: bytes) -> bool:
-        try:
-            records.check(key, record)
-        except ValueError as damage:
-            self.damaged.append((index, str(damage)))
-            return False
-        return index not in self.broken
 
     def lead(self, index: int) -> str:
         """Take the lease of *index*; return its token."""
@@ -283,7 +261,7 @@ class Claims(Slots):
         head, packed = self._space.replicates, INDEX.pack(index)
         if self._kept(head, packed) != replicate:
             self._keep(packed, {head: replicate})
-        if index not in self._found:
+        if index not in self.found:
             self._counted(index, 1)
 
     def _counted(self, index: int, more: int) -> int:

@@ -78,32 +78,19 @@ class LmdbStore:
     def acquire(
         self, run: Run, fingerprint: str, draws: Sequence[str], *, owner: str, policy: Policy
     ) -> tuple[Grant, ...]:
-        return self._acquired(run, fingerprint, draws, owner, policy)
-
-    def _acquired(
-        self,
-        run: Run,
-        fingerprint: str,
-        draws: Sequence[str],
-        owner: str,
-        policy: Policy,
-        broken: frozenset[int] = frozenset(),
-    ) -> tuple[Grant, ...]:
-        """See `acquire`; at *broken* stands what is known not to read back."""
         opened, now = self._opened(), time.monotonic()
         untouched = now - opened.touched.get(run.id, -_TOUCHED) >= _TOUCHED
 
-        def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Decided]]:
+        def work(claims: Transaction, samples: Transaction) -> tuple[Claims, list[Grant]]:
             tables = opened.tables
             view = Claims(claims, samples, tables, run=run, fingerprint=fingerprint, owner=owner)
-            view.broken = broken
             if run.namespace not in opened.named:
                 view.name_namespace(run.namespace)
             if untouched:
                 members.touch(claims, keys.run_prefix(run.id))
-            return view, _decided(view, draws, policy)
+            return view, _grants(view, draws, policy)
 
-        view, decided = opened.claim(work)
+        view, grants = opened.claim(work)
         opened.named.add(run.namespace)
         if untouched:
             opened.touched[run.id] = now
@@ -111,18 +98,8 @@ class LmdbStore:
             opened.writer.remember()
         if view.leads:
             opened.writer.leads()
-        grants = [
-            Grant(index=index, sample=view.sample(index), token=token) for index, token in decided
-        ]
         for index, damage in view.damaged:
             _log.warning("%s", _damage(self._path, fingerprint, index, damage))
-        if view.broken != broken:
-            news = view.broken - broken
-            again = [place for place, (index, _) in enumerate(decided) if index in news]
-            left = [draws[place] for place in again]
-            better = self._acquired(run, fingerprint, left, owner, policy, view.broken)
-            for place, grant in zip(again, better, strict=True):
-                grants[place] = grant
         return tuple(grants)
 
     def look(self, fingerprints: Sequence[str], *, owner: str, leads: bool) -> tuple[Grant, ...]:
@@ -335,31 +312,26 @@ def _count(opened: session.Session, samples: Transaction) -> tuple[int, int]:
 
 def _taken_over(slots: Slots, index: int) -> Grant:
     """What is stored at *index*; its lease where nobody has it."""
-    if slots.slot(index) is Slot.STORED and (sample := slots.sample(index)) is not None:
-        return Grant(index=index, sample=sample)
     token = slots.lead(index) if slots.slot(index) is Slot.EMPTY else ""
-    return Grant(index=index, token=token)
+    return Grant(index=index, sample=slots.found.get(index), token=token)
 
 
-Decided = tuple[int, str]
-"""The index of a draw, and its token where it leads; see `Grant`."""
-
-
-def _decided(view: Claims, draws: Sequence[str], policy: Policy) -> list[Decided]:
+def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
     if len(draws) == 1:
-        return [_decide(view, draws[0], policy)]
-    decided: dict[int, Decided] = {}
+        return [_grant(view, draws[0], policy)]
+    grants: dict[int, Grant] = {}
     for place in in_turn(view, draws):
-        decided[place] = _decide(view, draws[place], policy)
-    return [decided[place] for place in range(len(draws))]
+        grants[place] = _grant(view, draws[place], policy)
+    return [grants[place] for place in range(len(draws))]
 
 
-def _decide(view: Claims, draw: str, policy: Policy) -> Decided:
+def _grant(view: Claims, draw: str, policy: Policy) -> Grant:
     index, outcome = assign(view, draw, policy)
     if outcome is Outcome.MISSING:
-        return -1, ""
+        return Grant(index=-1)
     view.take(draw, index)
-    return index, view.lead(index) if outcome is Outcome.LEAD else ""
+    token = view.lead(index) if outcome is Outcome.LEAD else ""
+    return Grant(index=index, sample=view.found.get(index), token=token)
 
 
 def _walk(

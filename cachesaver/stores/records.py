@@ -24,7 +24,7 @@ import zstandard
 
 from cachesaver.exchange import Response, Sample
 
-__all__ = ["check", "decode", "encode", "open_checked", "seal", "unseal"]
+__all__ = ["decode", "encode", "seal", "unseal"]
 
 VERSION = 1
 
@@ -68,33 +68,14 @@ def unseal(key: bytes, record: bytes) -> bytes:
     Raises:
         ValueError: It is not what was written; the message is a clause that says in what way.
     """
-    check(key, record)
-    return open_checked(record)
-
-
-def check(key: bytes, record: bytes) -> None:
-    """See that *record*, which was found under *key*, is what was written.
-
-    Raises:
-        ValueError: It is not; the message is a clause that says in what way.
-    """
     if len(record) < _HEAD.size:
         raise ValueError("it is cut off")
-    if record[0] != VERSION:
-        raise ValueError(f"it has the record version {record[0]}, not {VERSION}")
-    written = int.from_bytes(record[_FRONT.size : _HEAD.size], "little")
-    if written != _checksum(key, record[: _FRONT.size], record[_HEAD.size :]):
-        raise ValueError("its checksum does not fit")
-
-
-def open_checked(record: bytes) -> bytes:
-    """Return the payload of *record*, which was checked.
-
-    Raises:
-        ValueError: It does not decompress; the message is a clause.
-    """
-    _, flags, length = _FRONT.unpack_from(record)
+    version, flags, length, checksum = _HEAD.unpack_from(record)
+    if version != VERSION:
+        raise ValueError(f"it has the record version {version}, not {VERSION}")
     payload = record[_HEAD.size :]
+    if checksum != _checksum(key, record[: _FRONT.size], payload):
+        raise ValueError("its checksum does not fit")
     return _decompressed(payload, length) if flags & _ZSTD else payload
 
 

@@ -177,21 +177,24 @@ class Session:
             ) from error
 
     def _claims_path(self) -> Path:
-        return self.path / f"{directory.CLAIMS}{_LAYOUT}-{boot_id() or 'durable'}.mdb"
+        return self.path / f"{directory.CLAIMS}{_LAYOUT}-{_boot()}.mdb"
 
     def _forget_earlier_boots(self) -> None:
         """Delete the claims of earlier boots: not synced, so not to be trusted; see `Writer`.
 
-        Those of another layout too.
+        Those of another layout stay: another version of ours may be at work beside this one.
         """
-        kept = self._claims_path().name
         for entry in self.path.glob(directory.CLAIMS + "*"):
-            if not entry.name.startswith(kept):
+            if f"-{_boot()}.mdb" not in entry.name:
                 entry.unlink(missing_ok=True)
 
     def _open_tables(self) -> Tables:
         opened = [self.samples.env.open_db(name.encode()) for name in Tables._fields]
         return Tables(*opened)
+
+
+def _boot() -> str:
+    return boot_id() or "durable"
 
 
 _sessions: dict[tuple[int, int], Session] = {}

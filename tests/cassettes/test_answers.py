@@ -109,7 +109,14 @@ def test_it_reads_like_what_was_said() -> None:
     }
 
 
-@pytest.mark.parametrize("odd", [{}, {"status": 200, "json": 1, "style": "ornate"}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"status": 200, "json": 1, "style": "ornate"},
+        {"status": 200, "json": 1, "usage": "free"},
+    ],
+)
 def test_what_is_no_answer_is_not_taken_for_one(odd: dict[str, object]) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         sample_of(odd)

@@ -73,6 +73,17 @@ def test_claims_of_an_earlier_boot_are_not_trusted(tmp_path: Path) -> None:
     assert (tmp_path / f"claims-2-{boot_id()}.mdb").exists()
 
 
+def test_claims_of_another_version_at_work_are_left_to_it(tmp_path: Path) -> None:
+    theirs = [tmp_path / f"claims-1-{boot_id()}.mdb{lock}" for lock in ("", "-lock")]
+    session.close(open_session(tmp_path))
+    for each in theirs:
+        each.write_bytes(b"theirs")
+
+    session.close(open_session(tmp_path))
+
+    assert [each.read_bytes() for each in theirs] == [b"theirs", b"theirs"]
+
+
 def test_where_boots_cannot_be_told_apart_claims_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
