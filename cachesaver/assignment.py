@@ -84,7 +84,7 @@ Decision = tuple[int, Outcome]
 
 _MISSING = (-1, Outcome.MISSING)
 
-_OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT}
+_OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
 
 
 _READABLE = frozenset({Slot.STORED, Slot.FLYING})
@@ -122,10 +122,7 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
         index = _any(view, policy)
     if index is None:
         return _MISSING
-    slot = view.slot(index)
-    if slot is Slot.STORED:
-        return index, Outcome.HIT
-    outcome = _OUTCOMES[slot]
+    outcome = _OUTCOMES[view.slot(index)]
     if outcome is Outcome.LEAD and policy in _RESERVES_NOTHING:
         return _MISSING
     return index, outcome

@@ -92,7 +92,6 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
     ask = batch.ask
     fresh = ask.policy is Policy.FRESH
     flying = list[str]() if fresh else (yield from _looked(batch, [*batch.places], Source.HIT))
-    wanted = list(batch.places if fresh else batch.leads)
     while True:
         if batch.refusal is not None:
             yield from _release(batch)
@@ -101,14 +100,14 @@ def _answered(batch: _Batch) -> Steps[Outcome]:
         if missing:
             free, missed = len(batch.got), batch.question(missing[0])
             raise not_recorded(ask, missed, wanted=len(batch.places), free=free)
+        known = {*batch.got, *flying}
+        wanted = [each for each in batch.places if each not in known]
         if wanted and (refusal := (yield from _bought(batch, wanted))):
             return refusal
         if not flying:
             return (yield from _shown(batch))
         # What is ours is bought by now: nobody whom we wait for waits for us.
         flying = yield from _waited(batch, flying)
-        known = {*batch.got, *flying}
-        wanted = [each for each in batch.places if each not in known]
 
 
 def _looked(batch: _Batch, wanted: Sequence[str], source: Source) -> Steps[list[str]]:

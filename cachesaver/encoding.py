@@ -12,7 +12,7 @@ import zstandard
 
 from cachesaver.exchange import Headers, Response, get_header, without_headers
 
-__all__ = ["FRAMING", "Decoder", "decoded", "decoder_for"]
+__all__ = ["FRAMING", "GZIP", "Decoder", "decoded", "decoder_for"]
 
 FRAMING = ("content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive")
 """Headers that describe one transfer, not the response."""
@@ -35,7 +35,7 @@ class _Identity:
         return data
 
 
-_GZIP = (b"\x1f\x8b\x08",)
+GZIP = b"\x1f\x8b\x08"
 """How a gzip member begins: its two identifiers and the one method there is (RFC 1952, 2.3.1)."""
 
 _ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60)))
@@ -125,7 +125,7 @@ def decoder_for(headers: Headers) -> Decoder | None:
         case "identity" | "":
             return _Identity()
         case "gzip" | "x-gzip":
-            return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), _GZIP)
+            return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), (GZIP,))
         case "deflate":
             return _Deflate()
         case "zstd":

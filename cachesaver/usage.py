@@ -170,7 +170,7 @@ def tokens_of(usage: Mapping[str, object]) -> Tokens | None:
 def total_of(usage: Mapping[str, object]) -> int:
     """Return all tokens of the usage block of one call, each once; 0 when it says nothing we know.
 
-    The `total` of `tokens_of`, for a fifth of the time: it is asked for at every hit.
+    The `total` of `tokens_of`, without its parts.
     """
     spelling = _spelling(usage)
     return 0 if spelling is None else sum(_sides(usage, spelling))

@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 import orjson
 
 from cachesaver.cassettes.answers import moment_of, question_of
+from cachesaver.encoding import GZIP
 from cachesaver.errors import CassetteError
 
 __all__ = [
@@ -47,9 +48,6 @@ _CUT: Final = b"---\n"
 TORN_CUT: Final = re.compile(rb"\r?\n-{1,3}\r?\Z")
 """What stands at the end of a file where of what was written next came that much."""
 _LONGEST_TORN_CUT: Final = len(b"\r\n---\r")
-
-_GZIP: Final = b"\x1f\x8b\x08"
-"""How a gzip member begins (RFC 1952, section 2.3.1)."""
 
 _WIDTH: Final = 100
 
@@ -158,7 +156,7 @@ def _read(part: bytes) -> Document:
 
 
 def _head(first: bytes, location: str) -> Head:
-    if first.startswith(_GZIP):
+    if first.startswith(GZIP):
         raise CassetteError(
             f"{location} is compressed, and a cassette is text that grows: unpack it "
             f"(`gzip -dc {location} > NAME.cassette`) and name that.",

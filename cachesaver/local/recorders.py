@@ -46,8 +46,8 @@ class CannotRecordError(RuntimeError):
 class Watch(TorchDispatchMode):
     """Within it, what waits for the device raises `CannotRecordError`.
 
-    A recording of CUDA that fails in the middle leaves torch's random numbers for the device unusable:
-    so whether it will is found out before.
+    A recording of CUDA that fails in the middle may leave the device's state in torch as it was then:
+    so whether it will is found out before, as far as operators tell.
     """
 
     def __torch_dispatch__(

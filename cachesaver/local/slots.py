@@ -17,9 +17,9 @@ from transformers.cache_utils import CacheLayerMixin
 
 from cachesaver.local.prefill import States
 
-__all__ = ["SlotLayer", "Slots", "plan"]
+__all__ = ["GRAIN", "SlotLayer", "Slots", "plan"]
 
-_GRAIN = 8
+GRAIN = 8
 """Lengths are multiples of it: the kernels of CUDA want masks so aligned."""
 
 _STRIDE = 64
@@ -36,7 +36,7 @@ def plan(rows: int, length: int, *, now: tuple[int, int], cells: int) -> tuple[i
         return now
     generous = (1 << (rows - 1).bit_length(), _up(length, _STRIDE))
     both = (max(now[0], generous[0]), max(now[1], generous[1]))
-    choices = (both, generous, (rows, generous[1]), (rows, _up(length, _GRAIN)))
+    choices = (both, generous, (rows, generous[1]), (rows, _up(length, GRAIN)))
     return next((each for each in choices if each[0] * each[1] <= cells), (rows, length))
 
 
@@ -91,7 +91,7 @@ class Slots:
         length = self.make_room()
         ends = torch.tensor(self.lengths, device=self._device)
         rows = torch.arange(len(ends), device=self._device)
-        return self.aim(rows, ends, min(_up(length, _GRAIN), self.shape[1]))
+        return self.aim(rows, ends, min(_up(length, GRAIN), self.shape[1]))
 
     def make_room(self) -> int:
         """Make room for one more token in each row; return the length that the longest then has."""

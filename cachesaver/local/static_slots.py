@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from cachesaver.local.prefill import States
-from cachesaver.local.slots import SlotLayer, Slots
+from cachesaver.local.slots import GRAIN, SlotLayer, Slots
 
 __all__ = ["StaticSlots", "slot_length"]
-
-_GRAIN = 8
-"""As of the slots that move."""
 
 
 def slot_length(rows: int, length: int, *, most: int, cells: int) -> int:
@@ -27,7 +24,7 @@ def slot_length(rows: int, length: int, *, most: int, cells: int) -> int:
         most: Rows that there may be.
         cells: Tokens that there is memory for.
     """
-    wanted = max(_GRAIN, cells // most // _GRAIN * _GRAIN)
+    wanted = max(GRAIN, cells // most // GRAIN * GRAIN)
     while wanted < length:
         wanted *= 2
     return wanted if rows * wanted <= cells else cells // rows

@@ -13,7 +13,7 @@ import lmdb
 
 from cachesaver.exchange import Sample
 from cachesaver.stores import keys, records
-from cachesaver.stores.keys import INDEX
+from cachesaver.stores.keys import HEAD, INDEX
 from cachesaver.stores.leases import Lease
 
 __all__ = [
@@ -45,7 +45,7 @@ NUMBER = struct.Struct("<q")
 
 _LEASE = struct.Struct("<32sd")
 
-_FRESH = struct.Struct("<17sq")
+_FRESH = struct.Struct(f"<{HEAD}sq")
 """Head of the key in `memory`; number."""
 
 

@@ -30,7 +30,7 @@ __all__ = ["Session", "close", "open_session"]
 T = TypeVar("T")
 
 _LAYOUT = 2
-"""Of the claims: who knows another one does not read them, as if they were of another boot."""
+"""Of the claims: a version of ours that knows another one does not read them."""
 
 
 class Session:
@@ -66,12 +66,12 @@ class Session:
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a read transaction on the samples; repeated if need be."""
-        while True:
-            try:
-                with self.lock, self.samples.env.begin() as samples:
-                    return work(samples)
-            except lmdb.Error as error:
-                self._mend(error, self.samples)
+
+        def attempt() -> T:
+            with self.lock, self.samples.env.begin() as samples:
+                return work(samples)
+
+        return self._repeat(attempt, self.samples)
 
     def claim(self, work: Callable[[Transaction, Transaction], T]) -> T:
         """Return what *work* makes of a write transaction on the claims and a read on the samples.
@@ -79,34 +79,34 @@ class Session:
         The samples are read as they are after the claims are locked, so that a slot is never seen
         without both its sample and the lease it had until then. *work* may be repeated.
         """
-        while True:
-            try:
-                with (
-                    self.lock,
-                    self.claims.env.begin(write=True) as claims,
-                    self.samples.env.begin() as samples,
-                ):
-                    return work(claims, samples)
-            except lmdb.Error as error:
-                self._mend(error, self.claims)
+
+        def attempt() -> T:
+            with (
+                self.lock,
+                self.claims.env.begin(write=True) as claims,
+                self.samples.env.begin() as samples,
+            ):
+                return work(claims, samples)
+
+        return self._repeat(attempt, self.claims)
 
     def look(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a read transaction on the claims; repeated if need be."""
-        while True:
-            try:
-                with self.lock, self.claims.env.begin() as claims:
-                    return work(claims)
-            except lmdb.Error as error:
-                self._mend(error, self.claims)
+
+        def attempt() -> T:
+            with self.lock, self.claims.env.begin() as claims:
+                return work(claims)
+
+        return self._repeat(attempt, self.claims)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a durable transaction on the samples; repeated if need be."""
-        while True:
-            try:
-                with self.writing, self.samples.env.begin(write=True) as samples:
-                    return work(samples)
-            except lmdb.Error as error:
-                self._mend(error, self.samples)
+
+        def attempt() -> T:
+            with self.writing, self.samples.env.begin(write=True) as samples:
+                return work(samples)
+
+        return self._repeat(attempt, self.samples)
 
     def transfer(self, work: Callable[[Transaction, Transaction], T]) -> T:
         """Return what *work* makes of a durable transaction on the samples and a read on the claims.
@@ -114,17 +114,17 @@ class Session:
         The claims are read as they are after the samples are locked: of two who copy them, who
         comes later copies what is newer. *work* may be repeated.
         """
-        while True:
-            try:
-                with (
-                    self.writing,
-                    self.samples.env.begin(write=True) as samples,
-                    self.lock,
-                    self.claims.env.begin() as claims,
-                ):
-                    return work(samples, claims)
-            except lmdb.Error as error:
-                self._mend(error, self.samples)
+
+        def attempt() -> T:
+            with (
+                self.writing,
+                self.samples.env.begin(write=True) as samples,
+                self.lock,
+                self.claims.env.begin() as claims,
+            ):
+                return work(samples, claims)
+
+        return self._repeat(attempt, self.samples)
 
     def size(self) -> int:
         """Return the bytes all files take on disk."""
@@ -158,23 +158,21 @@ class Session:
         self.samples.abandon()
         del self.tables
 
-    def _mend(self, error: lmdb.Error, environment: Environment) -> None:
-        """See to it that what failed with *error*, and wrote to *environment*, can be repeated.
-
-        Raises:
-            StoreError: It cannot.
-        """
-        if isinstance(error, lmdb.MapResizedError):
-            with self.writing, self.lock:
-                self.samples.adopt()
-                self.claims.adopt()
-        elif isinstance(error, lmdb.MapFullError):
-            with self.writing, self.lock:
-                environment.grow()
-        else:
-            raise StoreError(
-                f"the store in {self.path} failed: {error}.", location=str(self.path)
-            ) from error
+    def _repeat(self, attempt: Callable[[], T], environment: Environment) -> T:
+        while True:
+            try:
+                return attempt()
+            except lmdb.MapResizedError:
+                with self.writing, self.lock:
+                    self.samples.adopt()
+                    self.claims.adopt()
+            except lmdb.MapFullError:
+                with self.writing, self.lock:
+                    environment.grow()
+            except lmdb.Error as error:
+                raise StoreError(
+                    f"the store in {self.path} failed: {error}.", location=str(self.path)
+                ) from error
 
     def _claims_path(self) -> Path:
         return self.path / f"{directory.CLAIMS}{_LAYOUT}-{_boot()}.mdb"
