@@ -14,6 +14,7 @@ from pathlib import Path
 import lmdb
 
 from cachesaver.errors import StoreDamagedError, StoreError, StoreUnavailableError
+from cachesaver.stores.pages import lacks_pages
 
 __all__ = ["Environment"]
 
@@ -165,12 +166,21 @@ def _first_size() -> int:
 
 def _check_length(path: Path, env: lmdb.Environment) -> None:
     """Refuse a file that was cut off: LMDB would kill the process where pages are missing."""
-    pages = env.info()["last_pgno"] + 1
-    wanted, found = pages * env.stat()["psize"], path.stat().st_size
+    wanted, found = _lengths(path, env)
     # A new file has its two meta pages and nothing else.
-    if found < wanted:
+    if found >= wanted:
+        return
+    with env.begin(write=True), path.open("rb") as file:  # nobody else writes meanwhile
+        wanted, found = _lengths(path, env)
+        cut = found < wanted and lacks_pages(file, env.stat()["psize"])
+    if cut:
         env.close()
         raise _damaged(path, f"has {found} bytes where {wanted} were written")
+
+
+def _lengths(path: Path, env: lmdb.Environment) -> tuple[int, int]:
+    """Return the bytes that LMDB counts and those of the file."""
+    return (env.info()["last_pgno"] + 1) * env.stat()["psize"], path.stat().st_size
 
 
 def _unavailable(path: Path, reason: str) -> StoreUnavailableError:
