@@ -410,11 +410,13 @@ class TransportContract(ABC):
     def test_a_timeout_is_the_clients_own(self) -> None:
         with LoopbackServer() as server, self.caller() as caller:
             url = server.script("/v1/x", Script(holds_head=True))
-            plain, hooked = self._errors(
-                lambda: caller.request("POST", url, body=b"{}", timeout=0.2), FakeGate()
-            )
+            for timeout in (0.2, 4.0):  # a busy machine may be slow to connect, which has its own
+                send = functools.partial(caller.request, "POST", url, body=b"{}", timeout=timeout)
+                plain, hooked = self._errors(send, FakeGate())
+                if type(hooked) is type(plain):
+                    return
 
-        assert type(hooked) is type(plain)
+        raise AssertionError(f"{plain!r} without us, and {hooked!r}")
 
     def test_a_refused_connection_is_the_clients_own(self) -> None:
         with LoopbackServer() as server:
