@@ -141,10 +141,12 @@ class Session:
         """Wait until no transaction is open, and let none begin: a fork is coming.
 
         An inherited transaction would keep the child from opening the files. Not for ever: a
-        signal handler may fork while its own thread is in the middle of one.
+        signal handler may fork while its own thread is in the middle of one, and then others may
+        be waiting for that thread, with a lock that they have.
         """
+        patience = 0.0 if self.lock.is_held_here or self.writing.is_held_here else _PATIENCE
         for lock in (self.writing, self.lock):
-            if not lock.is_held_here and lock.acquire(timeout=_PATIENCE):
+            if not lock.is_held_here and lock.acquire(timeout=patience):
                 self._paused.append(lock)
 
     def resume(self) -> None:

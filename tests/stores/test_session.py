@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +189,24 @@ def test_a_fork_within_a_transaction_waits_for_nothing(opened: Session) -> None:
 
     assert opened.read(work)
     assert not opened.lock.is_held_here
+
+
+def test_a_fork_within_a_transaction_waits_for_nobody_who_waits_for_it(opened: Session) -> None:
+    """Given such a handler while another thread, which writes, waits for the same transaction's end."""
+
+    def work(_: Transaction) -> float:
+        waiting = threading.Thread(target=opened.transfer, args=(lambda *_: None,))
+        waiting.start()
+        while opened.writing.acquire(blocking=False):
+            opened.writing.release()
+            time.sleep(0.001)
+        began = time.monotonic()
+        opened.pause()
+        opened.resume()
+        threads.append(waiting)
+        return time.monotonic() - began
+
+    threads = list[threading.Thread]()
+    assert opened.read(work) < 5
+    threads[0].join()
+    assert not opened.writing.is_held_here
