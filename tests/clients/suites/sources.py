@@ -131,6 +131,11 @@ SUITES: tuple[Suite, ...] = (
             *("tests/test_client_ws_functional.py", "tests/test_proxy_functional.py"),
             "tests/test_tracing.py",
         ),
+        known={
+            "test_connection_released_when_cookie_processing_fails": (
+                "the connection is given back one turn of the loop later: others may still read from it"
+            ),
+        },
         remark="For time, only those tests of the client that send something.",
     ),
     Suite(
