@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from cachesaver import dialects, replies
-from cachesaver.buying import Ask, Purchase, Through
+from cachesaver.asks import Ask, Purchase, Through
 from cachesaver.candour import let_through, spoken
 from cachesaver.canonical import parse_body
 from cachesaver.contexts import NAMESPACE, REPLICATE, Family, current_context, inside

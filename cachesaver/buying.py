@@ -6,30 +6,25 @@ answers for them: their slots are filled, or freed so that each takes over its o
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 
+from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.batching import Errand, Lead, calls
 from cachesaver.effects import Fill, Note, Read, Release, Send, Steps, Together
 from cachesaver.encoding import decoded
 from cachesaver.errors import BudgetExceededError, DialectError, NotReplayableError
 from cachesaver.estimates import model_of
-from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
+from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
-from cachesaver.limits import Limits
-from cachesaver.lineage import Drawn
-from cachesaver.numbering import Numbering, Sent, renumbered, sent, without_ours
-from cachesaver.ports import Grant, KeepsErrors, Policy, Run
+from cachesaver.numbering import Sent, renumbered, sent
+from cachesaver.ports import Grant
 from cachesaver.redaction import hides_credentials, redact_response
 
 __all__ = [
     "SUCCESS",
-    "Ask",
-    "Purchase",
-    "Source",
-    "Through",
     "buy",
     "is_refused_for_good",
     "keep",
@@ -51,103 +46,6 @@ _NO_USAGE: Mapping[str, object] = MappingProxyType({})
 
 _CANNOT_BE = frozenset({400, 404, 405, 413, 422})
 """Statuses that say the request itself cannot be answered, today or later (RFC 9110, section 15.5)."""
-
-
-class Source(enum.Enum):
-    """Where a sample came from; the value is what the ledger and `Cache-Status` say."""
-
-    HIT = "hit"
-    FETCHED = "fetched"
-    COLLAPSED = "collapsed"
-    """Waited for another's flight of the same sample."""
-    BYPASSED = "bypassed"
-    """Passed on live and stored nowhere."""
-    ERROR = "error"
-    """The provider's error, passed on and stored nowhere."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
-    """What one call came to.
-
-    Attributes:
-        model: As the provider named it; may be empty.
-        usage: The usage block of the whole answer, as the provider sent it: what is billed.
-        samples: How many samples it gave.
-        known: Whether its end was seen; else it may have cost something that nobody told.
-    """
-
-    model: str = ""
-    usage: Mapping[str, object] = field(default_factory=lambda: _NO_USAGE)
-    samples: int = 0
-    known: bool = True
-
-
-def _unsettled(reply: Reply | AsyncReply, purchase: Purchase) -> None:
-    """Nobody keeps books."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """One request on its way through.
-
-    Attributes:
-        question: What it asks.
-        upstream: What goes to the provider, less what is ours.
-        run: In which it asks.
-        drawn: One draw for each sample it asks for.
-        policy: What may be done about a sample that is not stored.
-        now: Unix time in seconds at which it came in.
-        nearest: For a replay miss: the stored question most like a given one, or None.
-        limits: How many samples one call may ask for.
-        numbering: Which servers are told which samples they are asked for.
-        inputs: Of a deterministic question, one question for each of its inputs.
-        together: Whether what is missing may be bought together with what others miss.
-        glance: Which draws need not wait for the others then: STORED or RECALL.
-        age: The lower, the older is the task that asks.
-        settle: Told once of every reply what it came to.
-        advice: For a replay miss: what to do, a few lines; empty: what is done with any store.
-        notes: Who keeps errors of the provider; None: nobody.
-        sealed: Whether nothing may leave but what is bought for the store.
-    """
-
-    question: Question
-    upstream: Request
-    run: Run
-    drawn: Drawn
-    policy: Policy
-    now: float
-    nearest: Callable[[bytes], bytes | None] = field(repr=False)
-    limits: Limits = field(default_factory=Limits, repr=False)
-    numbering: Numbering = field(default_factory=Numbering, repr=False)
-    inputs: tuple[Question, ...] = ()
-    together: bool = False
-    glance: Policy = Policy.STORED
-    age: int = 0
-    settle: Callable[[Reply | AsyncReply, Purchase], None] = field(default=_unsettled, repr=False)
-    advice: Callable[[], str] = field(default=str, repr=False)
-    notes: KeepsErrors | None = field(default=None, repr=False)
-    sealed: bool = False
-
-    @property
-    def live(self) -> Request:
-        """The request as its client made it, for what is stored nowhere: its number is its own."""
-        return without_ours(self.question.request, numbers=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Through:
-    """A live reply passed on as it is and stored nowhere.
-
-    Attributes:
-        reply: None where it was another's, whose client received it.
-        read: Its body, where it was read.
-    """
-
-    reply: Reply | AsyncReply | None
-    source: Source
-    why: str
-    read: Response | None = None
 
 
 Bought = dict[int, Sample]
@@ -334,10 +232,9 @@ def usage_of(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
 
     Where the answer does not name its model, it is the one that was asked for.
     """
-    try:
+    model, usage = "", _NO_USAGE
+    with suppress(DialectError):
         model, usage = ask.question.dialect.usage(response)
-    except DialectError:
-        model, usage = "", _NO_USAGE
     return model or model_of(ask.question.body, ask.upstream.url), usage
 
 

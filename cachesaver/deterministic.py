@@ -10,12 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.buying import (
     SUCCESS,
-    Ask,
-    Purchase,
-    Source,
-    Through,
     is_refused_for_good,
     noted,
     pass_through,

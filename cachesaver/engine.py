@@ -17,8 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 from cachesaver import sleeping
+from cachesaver.asks import Purchase
 from cachesaver.batching import Hand, Seat
-from cachesaver.buying import Purchase
 from cachesaver.contexts import current_context
 from cachesaver.effects import (
     Acquire,

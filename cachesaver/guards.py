@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from cachesaver.buying import Purchase
+from cachesaver.asks import Purchase
 from cachesaver.canonical import parse_body
 from cachesaver.effects import Send
 from cachesaver.locks import when_free

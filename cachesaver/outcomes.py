@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cachesaver.buying import Ask, Source, Through, pass_through
+from cachesaver.asks import Ask, Source, Through
+from cachesaver.buying import pass_through
 from cachesaver.differences import difference
 from cachesaver.effects import Steps
 from cachesaver.errors import DialectError, NotRecordedError

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
+from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.batching import Hand, Lead, Seat, deal, is_unbroken
 from cachesaver.buying import (
     SUCCESS,
-    Ask,
-    Purchase,
-    Source,
-    Through,
     buy,
     keep,
     keep_reply,

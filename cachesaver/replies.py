@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cachesaver.buying import Source, Through
+from cachesaver.asks import Source, Through
 from cachesaver.effects import Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.exchange import AsyncReply, Headers, Reply, Response, without_headers

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cachesaver import sleeping
+from cachesaver.asks import Purchase
 from cachesaver.batching import Errand
-from cachesaver.buying import Purchase
 from cachesaver.contexts import current_context, inside
 from cachesaver.effects import Effect, Read, Send
 from cachesaver.exchange import AsyncReply, Reply, Response

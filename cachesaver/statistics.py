@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from cachesaver.buying import Ask, Purchase, Source
+from cachesaver.asks import Ask, Purchase, Source
 from cachesaver.errors import DialectError
 from cachesaver.exchange import Response, Sample
 from cachesaver.locks import Lock

@@ -10,17 +10,9 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from cachesaver.asks import Ask, Purchase, Source, Through, _unsettled
 from cachesaver.batching import Errand, Lead
-from cachesaver.buying import (
-    Ask,
-    Purchase,
-    Source,
-    Through,
-    _unsettled,
-    buy,
-    pass_through,
-    sample_of,
-)
+from cachesaver.buying import buy, pass_through, sample_of
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.routing import FIRST_INDEX

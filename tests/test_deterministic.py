@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachesaver.buying import Ask, Purchase, Source, Through
+from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import Keep, Look, Poll, Read, Release, Send, Steps, Wait
 from cachesaver.errors import DialectError, NotRecordedError, NotReplayableError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from cachesaver.asks import Purchase
 from cachesaver.budget import Budget
-from cachesaver.buying import Purchase
 from cachesaver.effects import Send
 from cachesaver.errors import BudgetExceededError
 from cachesaver.exchange import Request

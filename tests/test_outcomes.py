@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from cachesaver.buying import Ask, Source, Through, pass_through
+from cachesaver.asks import Ask, Source, Through
+from cachesaver.buying import pass_through
 from cachesaver.dialects.openai_chat import CompatibleChat
 from cachesaver.dialects.routing import FIRST_INDEX
 from cachesaver.effects import Send

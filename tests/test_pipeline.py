@@ -10,8 +10,8 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from cachesaver.asks import Ask, Source, Through
 from cachesaver.batching import Errand, Hand, Lead, Seat, deal
-from cachesaver.buying import Ask, Source, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import (
     Acquire,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cachesaver.buying import Source, Through
+from cachesaver.asks import Source, Through
 from cachesaver.effects import Acquire, Fill, Release, Steps
 from cachesaver.engine import Engine, Line
 from cachesaver.errors import StoreError

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cachesaver.asks import Purchase
 from cachesaver.budget import Budget
-from cachesaver.buying import Purchase
 from cachesaver.contexts import is_inside
 from cachesaver.effects import Send
 from cachesaver.errors import BudgetExceededError

@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from cachesaver.buying import Ask, Purchase, Source, Through
+from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.dialects.openai_chat import OpenAIChat
 from cachesaver.exchange import Reply, Request, Response, Sample
 from cachesaver.identity import identify

@@ -184,7 +184,16 @@ def test_importing_us_imports_no_client_and_no_store() -> None:
 LATER = [
     f"cachesaver.{each}"
     for each in (
-        *("answering", "batching", "buying", "canonical", "cassettes", "credentials", "effects"),
+        *(
+            "answering",
+            "asks",
+            "batching",
+            "buying",
+            "canonical",
+            "cassettes",
+            "credentials",
+            "effects",
+        ),
         *("engine", "flights", "identity", "numbering", "outcomes", "pipeline", "redaction"),
         *("relaying", "replies", "sending", "statistics", "suspicion", "tee", "tripwire", "usage"),
         *("windows", "dialects.known", "dialects.openai_chat", "dialects.sse"),

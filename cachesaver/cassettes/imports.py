@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final, cast
 
 from cachesaver import dialects
+from cachesaver.asks import Ask
 from cachesaver.batching import Lead
-from cachesaver.buying import SUCCESS, Ask, keep, sample_of
+from cachesaver.buying import SUCCESS, keep, sample_of
 from cachesaver.canonical import parse_body
 from cachesaver.cassettes.readers.values import Interaction
 from cachesaver.dialects.passing import passed

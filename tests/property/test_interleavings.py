@@ -21,8 +21,8 @@ import orjson
 import pytest
 
 from cachesaver import batching, buying, pipeline
+from cachesaver.asks import Ask, Through
 from cachesaver.batching import Desk, Hand, Lead, Seat
-from cachesaver.buying import Ask, Through
 from cachesaver.dialects.base import BaseDialect, json_object, json_response
 from cachesaver.effects import (
     Acquire,

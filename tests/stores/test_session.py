@@ -194,8 +194,11 @@ def test_a_fork_within_a_transaction_waits_for_nothing(opened: Session) -> None:
 def test_a_fork_within_a_transaction_waits_for_nobody_who_waits_for_it(opened: Session) -> None:
     """Given such a handler while another thread, which writes, waits for the same transaction's end."""
 
+    def nothing(_: Transaction, __: Transaction) -> None:
+        pass
+
     def work(_: Transaction) -> float:
-        waiting = threading.Thread(target=opened.transfer, args=(lambda *_: None,))
+        waiting = threading.Thread(target=opened.transfer, args=(nothing,))
         waiting.start()
         while opened.writing.acquire(blocking=False):
             opened.writing.release()
