@@ -7,9 +7,7 @@ answers for them: their slots are filled, or freed so that each takes over its o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from types import MappingProxyType
 
 from cachesaver.asks import Ask, Purchase, Source, Through
 from cachesaver.batching import Errand, Lead, calls
@@ -41,8 +39,6 @@ __all__ = [
 ]
 
 SUCCESS = range(200, 300)
-
-_NO_USAGE: Mapping[str, object] = MappingProxyType({})
 
 _CANNOT_BE = frozenset({400, 404, 405, 413, 422})
 """Statuses that say the request itself cannot be answered, today or later (RFC 9110, section 15.5)."""
@@ -232,9 +228,10 @@ def usage_of(ask: Ask, response: Response) -> tuple[str, Mapping[str, object]]:
 
     Where the answer does not name its model, it is the one that was asked for.
     """
-    model, usage = "", _NO_USAGE
-    with suppress(DialectError):
+    try:
         model, usage = ask.question.dialect.usage(response)
+    except DialectError:
+        return model_of(ask.question.body, ask.upstream.url), {}
     return model or model_of(ask.question.body, ask.upstream.url), usage
 
 
