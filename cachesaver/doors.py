@@ -36,6 +36,13 @@ class Opened(NamedTuple, Generic[G_co]):
     gate: G_co
 
 
+class _Alone(NamedTuple):
+    """Who answers, and the session that does so where no guest is asked before it."""
+
+    gate: Gate | None
+    session: Session | None
+
+
 class _Wants(Protocol):
     def __call__(self, method: str, host: str, path: str) -> bool: ...
 
@@ -57,6 +64,8 @@ class Door:
         self.sessions: tuple[Opened[Session], ...] = ()
         self.guests: tuple[Opened[Gate], ...] = ()
         self.is_divided = False
+        self._alone: _Alone | None = _Alone(None, None)
+        """Who answers everybody; None while it depends on who asks."""
         self._found: dict[Stand | None, Gate | None] = {}
         """Who answers whom, as long as nobody comes or goes."""
         self._asked: _Wants = _wants_nothing
@@ -105,6 +114,9 @@ class Door:
         # Not cleared: who has looked before, and is slow, must not write into what holds from now on.
         self._found = {}
         self.is_divided = self._divides()
+        # At once: who asks meanwhile must not be led to one who has come but for himself.
+        session = self.sessions[-1].gate if self.sessions else None
+        self._alone = None if self.is_divided else _Alone(last, session)
         if self.is_divided:
             self._asked = self._wants_here
         else:
@@ -123,8 +135,8 @@ class Door:
 
     def _here(self) -> Gate | None:
         """Return who answers the context that runs now."""
-        if not self.is_divided:
-            return self._last()
+        if (alone := self._alone) is not None:
+            return alone.gate
         found, stand = self._found, blocks.here()
         if stand not in found:
             found[stand] = self._unplaced() if stand is None else self._answers(stand)
@@ -162,8 +174,8 @@ class Door:
 
     def session(self) -> Session | None:
         """Return the session that answers the context that runs now, guests apart."""
-        if not self.is_divided:
-            return self.sessions[-1].gate if self.sessions else None
+        if (alone := self._alone) is not None:
+            return alone.session
         stand = blocks.here()
         return (None if stand is None else self._inner(stand)) or self._unplaced_session()
 

@@ -429,14 +429,7 @@ class Engine:
             return result()
         except Exception as error:  # noqa: BLE001  # a store of anyone's: the call is paid for
             # A slot that stays empty must not stay ours: whoever waits for it would wait for ever.
-            self._give_up(
-                Release(
-                    run=effect.run,
-                    fingerprint=effect.fingerprint,
-                    index=effect.index,
-                    token=effect.token,
-                )
-            )
+            self._give_up(_release_of(effect))
             self.complain(_of_store(error))
             return effect.sample
 
@@ -449,19 +442,31 @@ class Engine:
             return future
 
     def _fill(self, effect: Fill) -> Future[Sample]:
+        """Hand a sample to the store: from now on its slot is given up only where that fails.
+
+        Whoever leaves while it is being written must not: another would buy what is paid for.
+        """
         slot = (effect.fingerprint, effect.index)
+        self._held.pop(effect.token, None)
         try:
             future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
         except Exception as error:  # noqa: BLE001  # told like one that comes later
             future = Future[Sample]()
             future.set_exception(error)
 
-        def land(_: Future[Sample]) -> None:
-            self._held.pop(effect.token, None)
+        def land(filled: Future[Sample]) -> None:
+            if filled.cancelled() or filled.exception() is not None:
+                when_free(functools.partial(self._give_up, _release_of(effect)))
             self.flights.land(slot)
 
         future.add_done_callback(land)
         return future
+
+
+def _release_of(effect: Fill) -> Release:
+    return Release(
+        run=effect.run, fingerprint=effect.fingerprint, index=effect.index, token=effect.token
+    )
 
 
 def _fills(effect: Fill | Keep) -> tuple[Fill, ...]:

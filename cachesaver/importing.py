@@ -106,6 +106,7 @@ def _when_over(spec: ModuleSpec, tell: Callable[[], None]) -> None:
 
     def over() -> None:
         spec.__class__ = kind
+        spec._initializing = False  # so that another watch beneath is told as well  # noqa: SLF001
         tell()
 
     spec.__class__ = Watched

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import logging
+import os
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
@@ -61,3 +62,14 @@ def _done(act: Callable[[], None]) -> None:
         act()
     except Exception:  # noqa: BLE001  # as in any finaliser, there is nobody to tell but the log
         _log.exception("what the garbage collector closed could not be settled")
+
+
+def _in_child() -> None:
+    """After a fork: who had a lock in the parent, and was another thread, will never give it back here."""
+    for lock in _LOCKS.values():
+        if not lock.is_held_here:
+            lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as `threading` does with its own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

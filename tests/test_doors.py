@@ -396,6 +396,24 @@ def guest(door: Door, name: str) -> Block:
     return block
 
 
+def test_one_that_is_just_opened_is_led_to_by_nobody_else() -> None:
+    """Given a thread that asks while another one opens a block, then it is answered as before."""
+
+    class Watched(Door):
+        def turn(self) -> None:
+            found.append(self._here())
+            super().turn()
+
+    found = list[object]()
+    door = Watched()
+    entered(door, "mine")
+    found.clear()
+
+    opened(door, "theirs")
+
+    assert [cast("Named", each).name for each in found] == ["mine"]
+
+
 def test_a_guest_answers_before_any_session_where_it_is_entered() -> None:
     def program() -> None:
         door = Door()

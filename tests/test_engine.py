@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
@@ -130,6 +131,7 @@ class SlowStore(MemoryStore):
         super().__init__()
         self.asked = threading.Event()
         self.pending: Callable[[], None] = lambda: None
+        self.fail: Callable[[], None] = lambda: None
 
     def fill(
         self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
@@ -141,6 +143,7 @@ class SlowStore(MemoryStore):
             future.set_result(done.result())
 
         self.pending = finish
+        self.fail = functools.partial(future.set_exception, StoreError("full", location="x"))
         self.asked.set()
         return future
 
@@ -405,6 +408,29 @@ class TestLeaving:
 
         assert not is_led(engine)
 
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_who_leaves_while_his_sample_is_written_leaves_it_to_the_store(
+        self, *, fails: bool
+    ) -> None:
+        """Given that his slot were free at once, then whoever waits for it would buy it again."""
+        store = SlowStore()
+        engine = made(store)
+
+        async def program() -> None:
+            task = asyncio.create_task(engine.arun(_leading_to_fill(), Connection().aline))
+            await asyncio.to_thread(store.asked.wait, 20)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(program())
+        assert is_led(engine)
+        (store.fail if fails else store.pending)()
+
+        (grant,) = store.acquire(OTHER, "f", ["x"], owner="else", policy=Policy.RESERVE)
+        assert (grant.sample, bool(grant.token)) == ((None, True) if fails else (SAMPLE, False))
+        assert engine.flights.landing(SLOT) is None
+
     def test_a_cancelled_trio_task_gives_its_slot_up(self) -> None:
         engine = made()
 
@@ -487,6 +513,14 @@ class TestLeaving:
             engine.settle_later(_just(release("t")))
 
         assert engine._later.qsize() == 1
+
+
+def _leading_to_fill() -> Steps[Sample]:
+    (grant,) = yield from acquire()
+    try:
+        return (yield from fill(grant.token))
+    finally:
+        yield from release(grant.token)
 
 
 class _Pause:

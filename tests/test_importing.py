@@ -232,3 +232,30 @@ def test_two_watches_of_one_module_leave_it_its_own_loader(module: str, watch: I
     assert imported.__spec__ is not None
     for loader in (imported.__loader__, imported.__spec__.loader):
         assert type(loader).__module__ != "cachesaver.importing"
+
+
+def test_all_who_watch_a_module_whose_import_is_under_way_are_told(
+    module: str, tmp_path: Path
+) -> None:
+    """Given several watches that began, and one that ended, in the middle of it, then all others hear."""
+    told = list[str]()
+    watches = {name: ImportWatch() for name in ("hooks", "gone", "tripwire")}
+
+    def begin() -> None:
+        for name, watch in watches.items():
+            watch.start({NAME: lambda _, name=name: told.append(name)})
+        watches["gone"].stop()
+
+    (tmp_path / f"{NAME}.py").write_text(f"import {NAME}_begins\n{NAME}_begins.begin()\n")
+    helper: Any = ModuleType(f"{NAME}_begins")
+    helper.begin = begin
+    sys.modules[helper.__name__] = helper
+    try:
+        found = importlib.import_module(module)
+    finally:
+        del sys.modules[helper.__name__]
+        for watch in watches.values():
+            watch.stop()
+
+    assert sorted(told) == ["hooks", "tripwire"]
+    assert type(found.__spec__) is ModuleSpec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 import types
 import weakref
@@ -126,3 +127,27 @@ def test_one_that_is_gone_is_forgotten() -> None:
 
     assert told() is None
     assert len(locks._LOCKS) <= before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    """Given a fork while another thread has a lock, then in the child it is free."""
+    lock = Lock()
+    held, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(60)
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.acquire(timeout=5) else 1)
+
+    leave.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

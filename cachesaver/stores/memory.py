@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakSet
 
 from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
@@ -203,6 +206,7 @@ class MemoryStore:
         self._taken: dict[Run, dict[str, Taken]] = {}
         self._members: defaultdict[str, Members] = defaultdict(Members)
         self._memories: dict[str, defaultdict[str, Memory]] = {}
+        _STORES.add(self)
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._pools)} fingerprints>"
@@ -359,3 +363,31 @@ class MemoryStore:
         lease = pool.leases[index] = Lease(owner=owner)
         pool.top = max(pool.top, index + 1)
         return Grant(index=index, token=lease.token)
+
+
+_STORES: Final[WeakSet[MemoryStore]] = WeakSet()
+
+_PATIENCE = 10.0
+"""Seconds for which a fork waits for those who are at work."""
+
+_paused: list[Lock] = []
+"""What a fork under way has locked."""
+
+
+def _before_fork() -> None:
+    """Let nobody be in the middle of a change, which the child would inherit half made."""
+    for store in tuple(_STORES):
+        lock = store._lock  # noqa: SLF001  # of this module
+        if not lock.is_held_here and lock.acquire(timeout=_PATIENCE):
+            _paused.append(lock)
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )

@@ -55,8 +55,8 @@ def lacks_pages(file: BinaryIO, page_size: int) -> bool:
     pages = _Pages(file, page_size)
     try:
         meta = max((pages.meta(0), pages.meta(1)), key=lambda each: each.transaction)
-        absent = set(range(pages.count, meta.last_page + 1))
-        return not absent.issubset(pages.free(meta.root))
+        absent = range(pages.count, meta.last_page + 1)
+        return len({number for number in pages.free(meta.root) if number in absent}) < len(absent)
     except (struct.error, ValueError, OverflowError, RecursionError):
         return True
 
