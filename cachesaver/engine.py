@@ -456,8 +456,11 @@ class Engine:
 
         def land(filled: Future[Sample]) -> None:
             if filled.cancelled() or filled.exception() is not None:
-                when_free(functools.partial(self._give_up, _release_of(effect)))
+                when_free(let_go)
             self.flights.land(slot)
+
+        def let_go() -> None:
+            self._give_up(_release_of(effect))
 
         future.add_done_callback(land)
         return future

@@ -106,7 +106,7 @@ def _when_over(spec: ModuleSpec, tell: Callable[[], None]) -> None:
 
     def over() -> None:
         spec.__class__ = kind
-        spec._initializing = False  # so that another watch beneath is told as well  # noqa: SLF001
+        setattr(spec, "_initializing", False)  # another watch that lies beneath is told as well  # noqa: B010
         tell()
 
     spec.__class__ = Watched

@@ -63,6 +63,8 @@ an event loop, while another thread forks, or when the program ends."""
 
 _DOOR = Door()
 _lock = threading.RLock()
+_is_half = False
+"""Whether this process was forked while another thread of its parent was at the hooks."""
 _HOOKS: dict[str, Callable[[], None]] = {}
 _WATCH = ImportWatch()
 
@@ -182,7 +184,7 @@ def block(namespace: str | None = None, **options: Any) -> Session:
 
 def _installed(session: Session, *, is_plain: bool) -> Session:
     with _lock:
-        is_first = not _DOOR.is_open
+        is_first = _is_half or not _DOOR.is_open
         opened = _DOOR.open_session(session, is_plain=is_plain)
         session.on_enter(lambda: _enter(session, opened))
         session.on_leave(lambda: _leave(session, opened))
@@ -234,7 +236,7 @@ def mount(host: str, mounted: Mount) -> Callable[[], None]:
     with _lock:
         if host in MOUNTS:
             raise ConfigurationError(f"something is mounted at {host!r}: take another name")
-        is_first = not _DOOR.is_open
+        is_first = _is_half or not _DOOR.is_open
         MOUNTS[host] = mounted
         _DOOR.turn()
         if is_first:
@@ -261,7 +263,7 @@ def guest(gate: Gate) -> Generator[None]:
     """Let *gate* answer every request that is made in this block, before any session."""
     _prepare()
     with _lock:
-        is_first = not _DOOR.is_open
+        is_first = _is_half or not _DOOR.is_open
         opened = _DOOR.open_guest(gate)
         _DOOR.enter(opened)
         tell(_DOOR)
@@ -306,6 +308,10 @@ def _prepare() -> None:
 
 
 def _hook_all() -> None:
+    global _is_half  # noqa: PLW0603  # as the hooks themselves, it is the process's
+    if _is_half:
+        _is_half = False
+        _WATCH.stop()
     starters = {
         **dict.fromkeys(LOOPS, "cachesaver.tasks"),
         **dict.fromkeys(POOLS, "cachesaver.jobs"),
@@ -357,7 +363,8 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     """After a fork: the child's draws, leases and counts are its own."""
-    global _lock  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    global _lock, _is_half  # noqa: PLW0603  # the parent's may be held by a thread that is not here
+    _is_half = _is_half or not _lock.acquire(blocking=False)
     _lock = threading.RLock()
     for opened in _DOOR.sessions:
         opened.gate.forked(here())

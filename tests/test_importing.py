@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -243,8 +244,11 @@ def test_all_who_watch_a_module_whose_import_is_under_way_are_told(
 
     def begin() -> None:
         for name, watch in watches.items():
-            watch.start({NAME: lambda _, name=name: told.append(name)})
+            watch.start({NAME: functools.partial(tell, name)})
         watches["gone"].stop()
+
+    def tell(name: str, _: ModuleType) -> None:
+        told.append(name)
 
     (tmp_path / f"{NAME}.py").write_text(f"import {NAME}_begins\n{NAME}_begins.begin()\n")
     helper: Any = ModuleType(f"{NAME}_begins")

@@ -130,6 +130,7 @@ def test_one_that_is_gone_is_forgotten() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_does_not_wait_for_a_thread_of_its_parent() -> None:
     """Given a fork while another thread has a lock, then in the child it is free."""
     lock = Lock()

@@ -273,6 +273,44 @@ def test_a_process_ends_by_itself_whatever_it_left_open(
     assert (ran.stdout, ran.returncode) == ("5\n", 0), ran.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_a_thread_was_hooking_hooks_for_itself() -> None:
+    """Given a session that was half open in the parent, then the child's own one sees its calls."""
+    program = """
+import os, threading
+import httpx
+import cachesaver
+from cachesaver import wiring
+
+inside, leave = threading.Event(), threading.Event()
+hook_all, original = wiring._hook_all, httpx.Client._send_single_request
+
+def slow():
+    inside.set()
+    leave.wait(60)
+    hook_all()
+
+wiring._hook_all = slow
+asked = {"store": "memory://", "quiet": True}
+thread = threading.Thread(target=cachesaver.install, args=("a",), kwargs=asked)
+thread.start()
+inside.wait(60)
+child = os.fork()
+if child == 0:
+    wiring._hook_all = hook_all
+    cachesaver.install("b", store="memory://", quiet=True)
+    os._exit(0 if httpx.Client._send_single_request is not original else 1)
+leave.set()
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.stdout == "0\n", ended.stderr
+
+
 def test_children_join_the_run_of_their_parent(rehearsal: Rehearsal, tmp_path: Path) -> None:
     """Given a program with forked, spawned and plain children, then no two draw the same sample."""
     script = tmp_path / "family.py"

@@ -377,7 +377,7 @@ _paused: list[Lock] = []
 def _before_fork() -> None:
     """Let nobody be in the middle of a change, which the child would inherit half made."""
     for store in tuple(_STORES):
-        lock = store._lock  # noqa: SLF001  # of this module
+        lock = store._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # of this module
         if not lock.is_held_here and lock.acquire(timeout=_PATIENCE):
             _paused.append(lock)
 
