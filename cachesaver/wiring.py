@@ -56,10 +56,15 @@ TRANSPORTS: Mapping[str, str] = {
     "lm15.transports": "cachesaver.transports.lm15",
 }
 
-_NEEDED = ("cachesaver.answering", "cachesaver.dialects.known", "cachesaver.dialects.passing")
+_NEEDED = (
+    "http.client",
+    *("cachesaver.answering", "cachesaver.dialects.known", "cachesaver.dialects.passing"),
+)
 """What any request may need, imported with the first client that is hooked. Not before: a program without
 one makes none. Nor in the middle of a request, which may be made where nothing should be imported: on
-an event loop, while another thread forks, or when the program ends."""
+an event loop, while another thread forks, or when the program ends. `http.client` comes first: it is a
+client, and adapters of ours share what reads by it. If that brought it in, another thread that is hooking
+it would find ours half imported."""
 
 _DOOR = Door()
 _lock = threading.RLock()

@@ -247,6 +247,36 @@ def test_a_client_that_is_there_has_what_it_needs_when_we_are_installed() -> Non
     assert ran.stdout == "True\n", ran.stderr
 
 
+def test_http_client_is_hooked_though_what_hooks_another_client_brings_it_in(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    """Given a client that does without http.client, as urllib3.future does, then both are hooked."""
+    (tmp_path / "urllib3_future.py").write_text(
+        ""
+    )  # its hook fails, after all it needs was imported
+
+    ran = program(
+        f"""
+        import json, sys
+        from urllib.parse import urlsplit
+        sys.path.insert(0, {str(tmp_path)!r})
+        import cachesaver
+        session = cachesaver.install(namespace="a", store="memory://", quiet=True)
+        import urllib3_future
+        assert "cachesaver.transports.urllib3" in sys.modules
+        order = list(sys.modules)
+        print(order.index("http.client") < order.index("cachesaver.transports.parsing"))
+        import http.client
+        server = http.client.HTTPConnection(urlsplit({rehearsal.url!r}).netloc)
+        server.request("POST", "/v1/chat/completions", json.dumps({ASK!r}))
+        print(server.getresponse().status, session.stats().fetched)
+        """
+    )
+
+    assert ran.stdout == "True\n200 1\n", ran.stderr
+    assert "http.client" not in ran.stderr
+
+
 def test_a_process_ends_by_itself_whatever_it_left_open(
     rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
