@@ -61,6 +61,7 @@ def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
 
 _HANDLE: Final = "handle_request"
 _AHANDLE: Final = "handle_async_request"
+_MOCKING: Final = frozenset({"MockBackend", "AsyncMockBackend"})
 
 
 def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
