@@ -66,6 +66,11 @@ an event loop, while another thread forks, or when the program ends. `http.clien
 client, and adapters of ours share what reads by it. If that brought it in, another thread that is hooking
 it would find ours half imported."""
 
+_UNPLACED = (
+    "what it starts is not told apart, and draws of it that run side by side may change places"
+)
+"""What is lost with something that starts tasks, threads or jobs; calls are answered all the same."""
+
 _DOOR = Door()
 _lock = threading.RLock()
 _HOOKS: dict[str, Callable[[], None]] = {}
@@ -315,7 +320,7 @@ def _hook_all() -> None:
         **dict.fromkeys(LOOPS, "cachesaver.tasks"),
         **dict.fromkeys(POOLS, "cachesaver.jobs"),
     }
-    hooks = {name: _hooking(where) for name, where in starters.items()}
+    hooks = {name: _hooking(where, loss=_UNPLACED) for name, where in starters.items()}
     hooks |= {name: _hooking(where, needed=_NEEDED) for name, where in _clients().items()}
     _WATCH.start(hooks)
 
@@ -325,19 +330,17 @@ def _clients() -> dict[str, str]:
     return {**TRANSPORTS, **{point.name: point.value for point in plugins(PLUGINS)}}
 
 
-def _hooking(where: str, *, needed: Iterable[str] = ()) -> Callable[[ModuleType], None]:
+def _hooking(
+    where: str, *, needed: Iterable[str] = (), loss: str = "its calls go out live"
+) -> Callable[[ModuleType], None]:
     def hook(client: ModuleType) -> None:
         try:
             *_, adapter = map(importlib.import_module, (*needed, where))
             transport = cast("Transport", adapter)
             undo = transport.hook(client, _DOOR)
         except Exception as error:  # noqa: BLE001  # importing a client must work as without us
-            _LOG.warning(
-                "cachesaver: %s %s cannot be hooked, so its calls go out live: %s",
-                client.__name__,
-                getattr(client, "__version__", ""),
-                error,
-            )
+            which = f"{client.__name__} {getattr(client, '__version__', '')}".rstrip()
+            _LOG.warning("cachesaver: %s cannot be hooked, so %s: %s", which, loss, error)
             return
         with _lock:
             if _DOOR.is_open and client.__name__ not in _HOOKS:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -164,6 +165,30 @@ def test_a_client_that_is_hooked_twice_is_let_go_with_the_last_session() -> None
         assert httpx.Client._send_single_request is not before
 
     assert httpx.Client._send_single_request is before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("httpx", "httpx 9.1 cannot be hooked, so its calls go out live: module"),
+        (
+            "anyio._backends._asyncio",
+            "anyio._backends._asyncio cannot be hooked, so what it starts is not told apart, ",
+        ),
+    ],
+)
+def test_what_cannot_be_hooked_is_said_with_what_is_lost(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = ModuleType(name)
+    vars(module).update({"__version__": "9.1"} if name == "httpx" else {})
+    monkeypatch.setitem(sys.modules, name, module)
+
+    with cachesaver.install(namespace="a", store="memory://", quiet=True):
+        pass
+
+    (message,) = caplog.messages
+    assert message.startswith(f"cachesaver: {said}")
 
 
 def test_importing_us_imports_no_client_and_no_store() -> None:
