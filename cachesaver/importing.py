@@ -12,6 +12,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, cast
@@ -28,12 +29,23 @@ class _Looking(threading.local):
         self.names = set[str]()
 
 
+class _Telling(threading.local):
+    """What is to be told in this thread when what is being told is over; None: nothing is."""
+
+    def __init__(self) -> None:
+        self.then: ExitStack | None = None
+
+    def is_over(self) -> None:
+        self.then = None
+
+
 class ImportWatch:
     """Calls a function once for each watched module that is imported."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, Seen] = {}
         self._looking = _Looking()
+        self._telling = _Telling()
 
     def start(self, wanted: Mapping[str, Seen]) -> None:
         """Call `wanted[name](module)` for what is imported already, and for the rest when it is."""
@@ -60,10 +72,21 @@ class ImportWatch:
             self.seen(module)
 
     def seen(self, module: ModuleType) -> None:
-        """Tell about *module*, if nobody has been told yet."""
+        """Tell about *module*, if nobody has been told yet.
+
+        Whoever is told of one module may import what he needs, and with it another module that is
+        watched. Of that he is told when he is done: what he needs is half imported until then.
+        """
         tell = self._wanted.pop(module.__name__, None)
-        if tell is not None:
-            tell(module)
+        if tell is None:
+            return
+        if self._telling.then is not None:
+            self._telling.then.callback(tell, module)
+            return
+        with ExitStack() as then:
+            then.callback(self._telling.is_over)  # the first in is the last out
+            then.callback(tell, module)
+            self._telling.then = then
 
     def find_spec(
         self,

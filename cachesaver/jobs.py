@@ -17,9 +17,11 @@ from typing import Any
 from cachesaver import blocks
 from cachesaver.contexts import born, is_pooling, label, pooling, remember, working
 from cachesaver.places import Place, outgoing
-from cachesaver.transports.patches import Row, patch_all
+from cachesaver.transports.patches import Row, patch, patch_all
 
 __all__ = ["POOLS", "Each", "Job", "hook"]
+
+_ANYIO = "anyio._backends._asyncio"
 
 
 def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
@@ -28,7 +30,10 @@ def hook(module: ModuleType, gate: object = None) -> Callable[[], None]:
     Takes the gate that transports take, and has no use for it.
     """
     del gate
-    return patch_all(module, POOLS[module.__name__])
+    rows = POOLS[module.__name__]
+    if module.__name__ == _ANYIO and not hasattr(module, rows[0][0]):
+        return patch(module, rows[0][1], _in_worker_before_4)
+    return patch_all(module, rows)
 
 
 class Job:
@@ -183,6 +188,17 @@ def _in_worker(original: Any, active: Callable[[], bool]) -> Any:
     return _Patch(run_sync_in_worker_thread)
 
 
+def _in_worker_before_4(original: Callable[..., Any], active: Callable[[], bool]) -> Any:
+    """Of anyio, where that is no class yet, but the module."""
+
+    @functools.wraps(original)
+    async def run_sync_in_worker_thread(func: Any, /, *args: Any, **kwargs: Any) -> Any:
+        job = Job(_place(func), func) if active() else func
+        return await original(job, *args, **kwargs)
+
+    return run_sync_in_worker_thread
+
+
 # --- pools of processes
 
 
@@ -274,6 +290,6 @@ POOLS: dict[str, tuple[Row, ...]] = {
         ("Pool", "imap_unordered", _map_lazily),
     ),
     "trio._core._thread_cache": (("ThreadCache", "start_thread_soon", _start_soon),),
-    "anyio._backends._asyncio": (("AsyncIOBackend", "run_sync_in_worker_thread", _in_worker),),
+    _ANYIO: (("AsyncIOBackend", "run_sync_in_worker_thread", _in_worker),),
 }
 """Where each module starts what runs elsewhere: a class of its, a method, and what is laid over that."""

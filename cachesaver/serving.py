@@ -8,7 +8,12 @@ from concurrent.futures import Future
 
 import uvicorn
 
+from cachesaver.errors import ConfigurationError
+
 __all__ = ["Server", "listening"]
+
+_LAST = 2**16 - 1
+"""The highest port there is: RFC 9293, section 3.1."""
 
 
 class Server(uvicorn.Server):
@@ -32,8 +37,11 @@ def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens at *host* (an address) and *port* (0: any that is free).
 
     Raises:
+        ConfigurationError: There is no such port.
         OSError: It cannot be had.
     """
+    if not 0 <= port <= _LAST:
+        raise ConfigurationError(f"there is no port {port}: give one up to {_LAST}, or 0 for any")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named TCP, asyncio sends small pieces at once (TCP_NODELAY): else each would wait 40 ms for the last.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

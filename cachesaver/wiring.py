@@ -56,10 +56,20 @@ TRANSPORTS: Mapping[str, str] = {
     "lm15.transports": "cachesaver.transports.lm15",
 }
 
-_NEEDED = ("cachesaver.answering", "cachesaver.dialects.known", "cachesaver.dialects.passing")
+_NEEDED = (
+    "http.client",
+    *("cachesaver.answering", "cachesaver.dialects.known", "cachesaver.dialects.passing"),
+)
 """What any request may need, imported with the first client that is hooked. Not before: a program without
 one makes none. Nor in the middle of a request, which may be made where nothing should be imported: on
-an event loop, while another thread forks, or when the program ends."""
+an event loop, while another thread forks, or when the program ends. `http.client` comes first: it is a
+client, and adapters of ours share what reads by it. If that brought it in, another thread that is hooking
+it would find ours half imported."""
+
+_UNPLACED = (
+    "what it starts is not told apart, and draws of it that run side by side may change places"
+)
+"""What is lost with something that starts tasks, threads or jobs; calls are answered all the same."""
 
 _DOOR = Door()
 _lock = threading.RLock()
@@ -316,7 +326,7 @@ def _hook_all() -> None:
         **dict.fromkeys(LOOPS, "cachesaver.tasks"),
         **dict.fromkeys(POOLS, "cachesaver.jobs"),
     }
-    hooks = {name: _hooking(where) for name, where in starters.items()}
+    hooks = {name: _hooking(where, loss=_UNPLACED) for name, where in starters.items()}
     hooks |= {name: _hooking(where, needed=_NEEDED) for name, where in _clients().items()}
     _WATCH.start(hooks)
 
@@ -326,19 +336,17 @@ def _clients() -> dict[str, str]:
     return {**TRANSPORTS, **{point.name: point.value for point in plugins(PLUGINS)}}
 
 
-def _hooking(where: str, *, needed: Iterable[str] = ()) -> Callable[[ModuleType], None]:
+def _hooking(
+    where: str, *, needed: Iterable[str] = (), loss: str = "its calls go out live"
+) -> Callable[[ModuleType], None]:
     def hook(client: ModuleType) -> None:
         try:
             *_, adapter = map(importlib.import_module, (*needed, where))
             transport = cast("Transport", adapter)
             undo = transport.hook(client, _DOOR)
         except Exception as error:  # noqa: BLE001  # importing a client must work as without us
-            _LOG.warning(
-                "cachesaver: %s %s cannot be hooked, so its calls go out live: %s",
-                client.__name__,
-                getattr(client, "__version__", ""),
-                error,
-            )
+            which = f"{client.__name__} {getattr(client, '__version__', '')}".rstrip()
+            _LOG.warning("cachesaver: %s cannot be hooked, so %s: %s", which, loss, error)
             return
         with _lock:
             if _DOOR.is_open and client.__name__ not in _HOOKS:

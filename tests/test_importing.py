@@ -172,6 +172,55 @@ def test_a_watched_module_that_a_finder_imports_while_it_looks_for_another_is_to
     assert [each.__name__ for each in seen] == [module]
 
 
+class TestAModuleThatComesWhileAnotherIsTold:
+    """Given a module that imports a watched one, and is what both are told to."""
+
+    @pytest.fixture
+    def adapter(self, module: str, tmp_path: Path) -> Iterator[str]:
+        (tmp_path / "cachesaver_adapter.py").write_text(f"import {module}\ndef hook(each): ...\n")
+        yield "cachesaver_adapter"
+        sys.modules.pop("cachesaver_adapter", None)
+
+    def test_it_is_told_when_the_other_is_done(
+        self, module: str, adapter: str, tmp_path: Path, watch: ImportWatch
+    ) -> None:
+        (tmp_path / "cachesaver_first.py").write_text("")
+        done = list[str]()
+
+        def tell(each: ModuleType) -> None:
+            importlib.import_module(adapter).hook(each)
+            done.append(each.__name__)
+
+        watch.start({"cachesaver_first": tell, module: tell})
+        importlib.import_module("cachesaver_first")
+        del sys.modules["cachesaver_first"]
+
+        assert done == ["cachesaver_first", module]
+
+    def test_it_is_told_also_where_the_other_is_interrupted(
+        self, module: str, tmp_path: Path, watch: ImportWatch
+    ) -> None:
+        (tmp_path / "cachesaver_first.py").write_text("")
+        (tmp_path / "cachesaver_next.py").write_text("")
+        seen = list[str]()
+
+        def interrupted(each: ModuleType) -> None:
+            importlib.import_module(module)
+            raise KeyboardInterrupt
+
+        def note(each: ModuleType) -> None:
+            seen.append(each.__name__)
+
+        watch.start({"cachesaver_first": interrupted, module: note, "cachesaver_next": note})
+        with pytest.raises(KeyboardInterrupt):
+            importlib.import_module("cachesaver_first")
+        assert seen == [module]
+        importlib.import_module("cachesaver_next")
+        del sys.modules["cachesaver_next"]
+
+        assert seen == [module, "cachesaver_next"]
+
+
 def test_stopping_leaves_no_trace(module: str) -> None:
     before = list(sys.meta_path)
     watch, seen = ImportWatch(), list[ModuleType]()

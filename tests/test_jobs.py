@@ -601,6 +601,30 @@ def test_a_module_that_lacks_a_method_is_not_hooked_by_half(hooked: Callable[[],
     assert dict(vars(Pool)) == before
 
 
+def test_anyio_before_4_which_has_no_class_for_it_is_hooked_as_well() -> None:
+    """Given a module whose own function runs jobs, then each has a place, until that is undone."""
+    module: Any = ModuleType(ANYIO.__name__)
+    ran = list[Any]()
+
+    async def run_sync_in_worker_thread(func: Any, *args: Any, limiter: object) -> Any:
+        ran.append(func)
+        return func(*args)
+
+    async def run() -> None:
+        for _ in range(2):
+            assert await module.run_sync_in_worker_thread(divmod, 7, 2, limiter=None) == (3, 1)
+
+    module.run_sync_in_worker_thread = run_sync_in_worker_thread
+    undo = jobs.hook(module)
+    anyio.run(run)
+    undo()
+    anyio.run(run)
+
+    assert module.run_sync_in_worker_thread is run_sync_in_worker_thread
+    assert [type(each) for each in ran] == [Job, Job, type(divmod), type(divmod)]
+    assert ran[0].place is not ran[1].place
+
+
 def test_a_thread_that_was_started_is_told_so() -> None:
     thread = threading.Thread(target=int)
     thread.start()

@@ -8,6 +8,7 @@ import socket
 import pytest
 import uvicorn
 
+from cachesaver.errors import ConfigurationError
 from cachesaver.serving import Server, listening
 
 
@@ -22,6 +23,12 @@ def test_a_port_can_be_had_once_and_at_once_again(host: str) -> None:
             accepted.close()  # first: the port stays behind in TIME_WAIT
 
     listening(host, port).close()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_there_is_not(port: int) -> None:
+    with pytest.raises(ConfigurationError, match=rf"there is no port {port}: .* up to 65535"):
+        listening("127.0.0.1", port)
 
 
 def test_small_pieces_are_sent_at_once() -> None:

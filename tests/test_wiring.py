@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -166,6 +167,30 @@ def test_a_client_that_is_hooked_twice_is_let_go_with_the_last_session() -> None
     assert httpx.Client._send_single_request is before
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("httpx", "httpx 9.1 cannot be hooked, so its calls go out live: module"),
+        (
+            "anyio._backends._asyncio",
+            "anyio._backends._asyncio cannot be hooked, so what it starts is not told apart, ",
+        ),
+    ],
+)
+def test_what_cannot_be_hooked_is_said_with_what_is_lost(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = ModuleType(name)
+    vars(module).update({"__version__": "9.1"} if name == "httpx" else {})
+    monkeypatch.setitem(sys.modules, name, module)
+
+    with cachesaver.install(namespace="a", store="memory://", quiet=True):
+        pass
+
+    (message,) = caplog.messages
+    assert message.startswith(f"cachesaver: {said}")
+
+
 def test_importing_us_imports_no_client_and_no_store() -> None:
     ran = program(
         """
@@ -245,6 +270,36 @@ def test_a_client_that_is_there_has_what_it_needs_when_we_are_installed() -> Non
     )
 
     assert ran.stdout == "True\n", ran.stderr
+
+
+def test_http_client_is_hooked_though_what_hooks_another_client_brings_it_in(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    """Given a client that does without http.client, as urllib3.future does, then both are hooked."""
+    (tmp_path / "urllib3_future.py").write_text(
+        ""
+    )  # its hook fails, after all it needs was imported
+
+    ran = program(
+        f"""
+        import json, sys
+        from urllib.parse import urlsplit
+        sys.path.insert(0, {str(tmp_path)!r})
+        import cachesaver
+        session = cachesaver.install(namespace="a", store="memory://", quiet=True)
+        import urllib3_future
+        assert "cachesaver.transports.urllib3" in sys.modules
+        order = list(sys.modules)
+        print(order.index("http.client") < order.index("cachesaver.transports.parsing"))
+        import http.client
+        server = http.client.HTTPConnection(urlsplit({rehearsal.url!r}).netloc)
+        server.request("POST", "/v1/chat/completions", json.dumps({ASK!r}))
+        print(server.getresponse().status, session.stats().fetched)
+        """
+    )
+
+    assert ran.stdout == "True\n200 1\n", ran.stderr
+    assert "http.client" not in ran.stderr
 
 
 def test_a_process_ends_by_itself_whatever_it_left_open(

@@ -61,6 +61,7 @@ def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
 
 _HANDLE: Final = "handle_request"
 _AHANDLE: Final = "handle_async_request"
+_MOCKING: Final = frozenset({"MockBackend", "AsyncMockBackend"})
 
 
 def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
@@ -138,12 +139,20 @@ def _is_mocked(lib: Any, gate: Gate, pool: Any, name: str) -> bool:
     backend: object = getattr(pool, "_network_backend", None)
     return (
         network_is_mocked()
-        or isinstance(backend, lib.MockBackend | lib.AsyncMockBackend)
+        or _is_mock_backend(lib, backend)
         or any(author(part) in MOCKS for part in (pool, backend))
         or any(
             is_patched(pool, each, frozenset({lib.__name__}))
             for each in (name, "create_connection")
         )
+    )
+
+
+def _is_mock_backend(lib: Any, backend: object) -> bool:
+    """Tell whether *backend* is one of httpcore's own mocks, which it did not export before 1.0."""
+    return any(
+        kind.__name__ in _MOCKING and kind.__module__.partition(".")[0] == lib.__name__
+        for kind in type(backend).__mro__
     )
 
 

@@ -51,7 +51,7 @@ class Gateway:
             `"*.acme.test"`, `"localhost:8000"`); without a wildcard also by `http`.
         upstreams: By a provider's name in the path, an address that its calls go to: a new name, or
             one of ours that has moved.
-        largest_body: The most bytes of a provider call's body; what is none is not read first.
+        largest_body: The most bytes of a provider call's body, from 1; what is none is not read first.
 
     Raises:
         ConfigurationError: A library is missing, or an argument makes no sense.
@@ -71,6 +71,8 @@ class Gateway:
         **options: Any,
     ) -> None:
         _check_libraries()
+        if largest_body < 1:
+            raise ConfigurationError(f"the largest body cannot be {largest_body} bytes: give more")
         self._listen = "127.0.0.1" if listen == "localhost" else listen.strip("[]")
         self._port = port
         self._largest = largest_body
@@ -123,6 +125,7 @@ class Gateway:
         """Listen; returns when requests are accepted.
 
         Raises:
+            ConfigurationError: There is no such port.
             OSError: The address or the port cannot be had.
         """
         from cachesaver.gateway.serving import Service

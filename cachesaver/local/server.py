@@ -39,7 +39,7 @@ class Server:
         key: That requests must bring; `None`: none.
 
     Raises:
-        ConfigurationError: Others than this machine could use it without a key.
+        ConfigurationError: Others than this machine could use it without a key; there is no such port.
         OSError: The address or the port cannot be had.
     """
 

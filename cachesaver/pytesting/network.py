@@ -23,6 +23,13 @@ __all__ = ["allowed_hosts", "blocked", "forget", "kept_in", "lifted"]
 _IN_FORCE: list[tuple[tripwire.OfThreads, Callable[[], None]]] = []
 """What holds for threads that outlived their tests, and what ends it."""
 
+_ADVICE: Final = (
+    "The network is blocked for this test. If it needs the host, allow it by a regular expression:\n"
+    "    pytest --allowed-hosts=REGEX[,REGEX]\n"
+    "or cachesaver_allowed_hosts in the settings of pytest, one a line, or for this test alone\n"
+    "    @pytest.mark.block_network(allowed_hosts=[REGEX])"
+)
+
 _AT_REST: Final = vars(pools)["_worker"].__code__
 """Where a thread of a pool waits for work: whose it will be, nobody knows."""
 
@@ -59,7 +66,8 @@ def blocked(hosts: Sequence[str]) -> Generator[None]:
 
     One matches where the beginning of a name or address does, as in pytest-recording.
     """
-    rule = tripwire.Blocking([f"(?:{each})(?s:.*)" for each in hosts], loopback=False)
+    begun = [f"(?:{each})(?s:.*)" for each in hosts]
+    rule = tripwire.Blocking(begun, loopback=False, advice=_ADVICE)
     with _also_in_threads(rule):
         disarm = tripwire.arm(rule)
         try:

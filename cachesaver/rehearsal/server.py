@@ -146,6 +146,7 @@ class Rehearsal:
         """Listen; returns when requests are accepted.
 
         Raises:
+            ConfigurationError: There is no such port.
             OSError: The port is taken.
         """
         from cachesaver.rehearsal.serving import Service

@@ -140,12 +140,19 @@ class Blocking:
     Args:
         allow: Regular expressions; one has to match all of a host, or of `host:port`.
         loopback: Whether this machine may be spoken to.
+        advice: How to allow a host, where it was not this class that was asked to block.
     """
 
     is_strict = True
-    advice = "The network is blocked here; allow the host by a regular expression if it is needed."
 
-    def __init__(self, allow: Iterable[str] = (), *, loopback: bool = True) -> None:
+    def __init__(
+        self,
+        allow: Iterable[str] = (),
+        *,
+        loopback: bool = True,
+        advice: str = "The network is blocked here; allow the host by a regular expression if needed.",
+    ) -> None:
+        self.advice = advice
         self._allow = tuple(re.compile(each) for each in allow)
         self._loopback = loopback
 

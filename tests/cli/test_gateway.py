@@ -156,6 +156,10 @@ def test_beside_a_process_it_tells_its_address_and_ends_with_it(started: Any) ->
         (("--allow", "169.254.169.254"), "cannot be allowed"),
         (("--mode", "cahce"), "cahce"),
         (("--listen", "192.0.2.1", "--key", KEY), "cannot be had"),
+        (("--port", "99999"), "there is no port 99999"),
+        (("--port", "-1"), "there is no port -1"),
+        (("--largest-body", "0"), "cannot be 0 bytes"),
+        (("--largest-body", "-1"), "cannot be -1048576 bytes"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(

@@ -47,6 +47,14 @@ class Project:
             return run(*self.plugin, *arguments)
 
 
+def test_what_is_blocked_is_told_how_to_be_allowed() -> None:
+    with blocked(()), pytest.raises(EscapeError) as caught:
+        socket.create_connection(("192.0.2.1", 9), timeout=1).close()
+
+    for way in ("--allowed-hosts=", "cachesaver_allowed_hosts", "block_network(allowed_hosts="):
+        assert way in str(caught.value)
+
+
 REFUSED = """
 def test_plain():
     with pytest.raises(EscapeError, match="127.0.0.1"):

@@ -54,6 +54,11 @@ def test_a_taken_port_is_said_in_one_sentence() -> None:
             run(parsed("--port", port))
 
 
+def test_a_port_that_there_is_not_is_said_in_one_sentence() -> None:
+    with pytest.raises(ConfigurationError, match="there is no port 99999"):
+        run(parsed("--port", "99999"), wait=lambda: None)
+
+
 def test_bad_arguments_are_told_before_anything_is_served() -> None:
     with pytest.raises(ConfigurationError, match="no latency"):
         run(parsed("--latency", "fast"))

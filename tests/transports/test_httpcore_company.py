@@ -7,6 +7,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import ModuleType
 from typing import Any, cast
 from unittest import mock
 
@@ -119,6 +120,20 @@ def test_the_librarys_own_mock_answers(lib: Any) -> None:
         assert asked(pool=pool) == asked_async(pool=apool) == b"mocked"
 
     assert not gate.asked
+
+
+@ASKS
+def test_without_mocks_among_its_names_as_before_1_0_it_is_answered(
+    ask: Callable[..., bytes],
+) -> None:
+    older = ModuleType(httpcore.__name__)
+    vars(older).update({name: each for name, each in vars(httpcore).items() if "Mock" not in name})
+    gate = HitGate(KEPT)
+
+    with hooked(gate, older):
+        assert ask() == b"kept"
+
+    assert len(gate.asked) == 1
 
 
 @ASKS
