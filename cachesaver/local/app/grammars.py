@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cachesaver.local.app.references import endless_reference
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.watching import Watching
 from cachesaver.local.guides import Guide
@@ -53,7 +54,7 @@ class Grammars:
         Raises:
             Refusal: llguidance is not there, or does not know what the schema asks for.
         """
-        return self._guides(f"start: %json {_json(schema)}", param)
+        return self._guides(f"start: %json {_json(schema, param)}", param)
 
     def guide_to_call(
         self, calls: Mapping[str, Mapping[str, Any]], param: str
@@ -67,7 +68,7 @@ class Grammars:
         Raises:
             Refusal: As of `guide`.
         """
-        return self._guides("\n".join(("start: call", *_rules(calls))), param)
+        return self._guides("\n".join(("start: call", *_rules(calls, param))), param)
 
     def guide_in_calls(
         self,
@@ -89,7 +90,7 @@ class Grammars:
         """
         # Blanks as their templates write them, and not for ever.
         start = r'start: /[ \n]{0,2}/ call /[ \n]{0,2}/ "</tool_call>"'
-        matcher = self._matcher("\n".join((start, *_rules(calls))), param)
+        matcher = self._matcher("\n".join((start, *_rules(calls, param))), param)
         words = self._ready()
 
         def begin(said: str) -> Guide:
@@ -114,7 +115,13 @@ class Grammars:
         grammar = LLMatcher.grammar_from_lark(rules)
         if said := LLMatcher.validate_grammar(grammar, self._ready()):
             raise _refused(param, said)
-        return LLMatcher(self._ready(), grammar)
+        matcher = LLMatcher(self._ready(), grammar)
+        # Some that are valid have no first token.
+        tried = matcher.deep_copy()
+        tried.compute_logit_bias()
+        if tried.is_error():
+            raise _refused(param, f"nothing fits it: {tried.get_error()}")
+        return matcher
 
     def _ready(self) -> Any:
         """Return llguidance's own tokenizer, which takes a second to make."""
@@ -132,17 +139,19 @@ class Grammars:
         return max(self._vocabulary, known)
 
 
-def _rules(calls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _rules(calls: Mapping[str, Mapping[str, Any]], param: str) -> list[str]:
     """Return the rule `call`: JSON with `name` and `arguments`. Each schema keeps its own `$defs`."""
     rules = [f"call: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
     for at, (name, schema) in enumerate(calls.items()):
         head = json.dumps(f'{{"name": "{name}", "arguments": ')
         rules.append(f'call{at}: {head} arguments{at} "}}"')
-        rules.append(f"arguments{at}: %json {_json(schema)}")
+        rules.append(f"arguments{at}: %json {_json(schema, param)}")
     return rules
 
 
-def _json(schema: Mapping[str, Any]) -> str:
+def _json(schema: Mapping[str, Any], param: str) -> str:
+    if endless := endless_reference(schema):
+        raise _refused(param, f"{endless} refers only to itself")
     return json.dumps({**schema, **_OPTIONS})
 
 

@@ -49,6 +49,40 @@ def test_a_schema_that_is_none_is_a_refusal(served: Served, schema: Any) -> None
     assert raised.value.code == "invalid_json_schema"
 
 
+ENDLESS = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
+
+
+@needs_llguidance
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        ENDLESS,
+        {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": ENDLESS["$defs"]},
+    ],
+)
+def test_a_schema_that_refers_only_to_itself_is_a_refusal(served: Served, schema: Any) -> None:
+    """Given what no JSON fits, then it is refused at once: not when the model has no token left."""
+    makers: list[Any] = [
+        lambda: served.grammars.guide(schema, "a"),
+        lambda: served.grammars.guide_to_call({"f": schema}, "a"),
+        lambda: served.grammars.guide_in_calls({"f": schema}, served.tongue.decode, "a"),
+    ]
+    for make in makers:
+        with pytest.raises(Refusal, match="refers only to itself") as raised:
+            make()
+        assert (raised.value.status, raised.value.code) == (400, "invalid_json_schema")
+
+
+@needs_llguidance
+def test_a_schema_without_a_first_token_is_a_refusal(served: Served) -> None:
+    """Given alternatives that all refer to the schema itself, then the first mask tells."""
+    with pytest.raises(Refusal, match="nothing fits it") as raised:
+        served.grammars.guide({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, "response_format")
+
+    assert raised.value.code == "invalid_json_schema"
+
+
 @needs_llguidance
 def test_each_sample_has_a_guide_of_its_own(served: Served) -> None:
     guide = served.grammars.guide({"enum": ["x", "y"]}, "response_format")
