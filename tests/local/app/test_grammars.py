@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 import local_app
 from cachesaver.local import Params
@@ -188,3 +191,27 @@ def test_calls_fit_and_what_stands_around_them_is_free(served: Served, said: str
     assert end
     assert json.loads(call)["arguments"]["to"] in ("x", "y")
     assert len(after) > 5
+
+
+@needs_llguidance
+def test_a_tokenizer_that_llguidance_does_not_take_is_a_refusal(served: Served) -> None:
+    words = Tokenizer(WordLevel({"a": 0, "</s>": 1, "?": 2}, unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>")
+    made = Grammars(tokenizer, 3, frozenset({1}))
+
+    made.prepare()
+
+    with pytest.raises(Refusal, match="does not take the tokenizer of this model: can't") as raised:
+        made.guide({}, "response_format")
+    assert (raised.value.status, raised.value.code) == (400, "unsupported_parameter")
+
+
+def test_without_llguidance_nothing_is_prepared(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    made = Grammars(served.tongue.tokenizer, served.writer.vocabulary, served.ends)
+
+    made.prepare()
+
+    assert made._words is None
