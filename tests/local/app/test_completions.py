@@ -106,7 +106,12 @@ def test_prompts_times_n_have_an_end(
 ) -> None:
     """Given more samples than a request may ask for, then it is refused before a prompt is read."""
     read: list[str] = []
-    monkeypatch.setattr(Tongue, "encode", lambda *given, **_: read.append(given[1]) or [5])
+
+    def encode(_: Tongue, text: str, **__: bool) -> list[int]:
+        read.append(text)
+        return [5]
+
+    monkeypatch.setattr(Tongue, "encode", encode)
 
     with pytest.raises(openai.BadRequestError, match="at most 1024") as raised:
         ask(client, prompt=["the"] * prompts, n=n)
