@@ -5,6 +5,8 @@ Needs the extra: pip install 'cachesaver[local]'.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cachesaver.local.engine import Engine, GraphsChoice, Kind, Sizes, Stats
 from cachesaver.local.errors import (
     EngineClosedError,
@@ -20,6 +22,19 @@ from cachesaver.local.opening import open_engine
 from cachesaver.local.params import Params
 from cachesaver.local.streams import Finish, Stream, Token
 
+if TYPE_CHECKING:
+    from cachesaver.local.mounting import Mounted, mount
+else:
+
+    def __getattr__(name: str) -> object:
+        """Return `mount` and `Mounted`, which need more of `cachesaver` than an engine does."""
+        if name not in {"Mounted", "mount"}:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from cachesaver.local import mounting
+
+        return getattr(mounting, name)
+
+
 __all__ = [
     "Engine",
     "EngineClosedError",
@@ -30,6 +45,7 @@ __all__ = [
     "GraphsChoice",
     "Guide",
     "Kind",
+    "Mounted",
     "ParameterError",
     "Params",
     "PromptTooLongError",
@@ -38,5 +54,6 @@ __all__ = [
     "Stream",
     "Token",
     "UnsupportedModelError",
+    "mount",
     "open_engine",
 ]

@@ -76,7 +76,9 @@ def serve(
         UnsupportedModelError: No engine can run it.
     """
     engine = open_engine(model, kind=kind, sizes=sizes or Sizes(), graphs=graphs)
-    return Served(name=name, tongue=Tongue(tokenizer), engine=engine, ends=_ends(model))
+    served = Served(name=name, tongue=Tongue(tokenizer), engine=engine, ends=_ends(model))
+    served.grammars.prepare()
+    return served
 
 
 def _ends(model: Any) -> frozenset[int]:

@@ -19,6 +19,7 @@ ALWAYS = {
     "test_bridge.py",
     "test_engine_values.py",
     "test_errors.py",
+    "test_init.py",
     "test_listening.py",
     "test_opening.py",
     "test_params.py",

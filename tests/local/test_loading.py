@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,3 +73,22 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(writer: Path) -> None:
     with pytest.raises(ConfigurationError, match="device"):
         load(str(writer), device="toaster")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("llguidance") is None, reason="needs cachesaver[structured]"
+)
+def test_what_grammars_need_is_made_when_a_model_is_loaded(
+    writer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a loaded model, when grammars are asked for, then no tokenizer is made: it takes seconds."""
+    import llguidance.hf
+
+    served = load(str(writer), device="cpu")
+
+    def again(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was not there")
+
+    monkeypatch.setattr(llguidance.hf, "from_tokenizer", again)
+    served.grammars.guide({"type": "object"}, "response_format")(0)
+    served.writer.close()

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cachesaver.local.app.refusals import Refusal
 
-__all__ = ["UNSUPPORTED", "Body", "Metadata", "Sampling", "Seed", "StreamOptions", "read"]
+__all__ = [
+    "UNSUPPORTED",
+    "Body",
+    "Listed",
+    "Metadata",
+    "Sampling",
+    "Seed",
+    "StreamOptions",
+    "read",
+]
+
+Item = TypeVar("Item")
+
+Listed: TypeAlias = Annotated[list[Item], Field(max_length=1 << 14, fail_fast=True)]
+"""What a body has many of. Lists say their first error alone: to make one of each of a million numbers
+takes seconds, and all threads wait for it."""
+
+_MOST_ERRORS = 1000
+"""More are not looked at: lists have one each, so only names that nobody knows are as many."""
+
+_LONGEST = 500
+"""Characters of what a refusal repeats of a body."""
 
 UNSUPPORTED = frozenset(
     {
@@ -90,10 +111,13 @@ def read(kind: type[Asked], body: bytes) -> Asked:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        # The innermost error of a union's members says most.
+        if error.error_count() > _MOST_ERRORS:
+            message = f"the body has {error.error_count()} errors, such as fields that are unknown"
+            raise Refusal(400, message, code="invalid_value") from error
+        # A list that is too long is of that member of a union; else the innermost error says most.
         first: Any = max(
             error.errors(include_url=False, include_context=False),
-            key=lambda each: len(each["loc"]),
+            key=lambda each: (each["type"] == "too_long", len(each["loc"])),
         )
         raise _refusal(first["type"], first["loc"], first["msg"]) from error
 
@@ -101,12 +125,12 @@ def read(kind: type[Asked], body: bytes) -> Asked:
 def _refusal(kind: str, where: tuple[str | int, ...], message: str) -> Refusal:
     if kind == "json_invalid":
         return Refusal(400, f"the body is no JSON: {message.removeprefix('Invalid JSON: ')}")
-    param = _path(where)
+    param = _path(where)[:_LONGEST]
     if kind == "extra_forbidden":
         return _unknown(param)
     if kind == "missing":
         return Refusal(400, f"{param} is missing", param=param, code="missing_required_parameter")
-    said = message.removeprefix("Value error, ")
+    said = message.removeprefix("Value error, ")[:_LONGEST]
     return Refusal(400, f"{param or 'the body'}: {said}", param=param or None, code="invalid_value")
 
 

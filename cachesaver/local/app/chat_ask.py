@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from cachesaver.local.app.bodies import Body, Metadata, Sampling, Seed, StreamOptions
+from cachesaver.local.app.bodies import Body, Listed, Metadata, Sampling, Seed, StreamOptions
 
 __all__ = [
     "ChatAsk",
@@ -40,7 +40,7 @@ class Part(Body):
         return self
 
 
-Content: TypeAlias = str | list[Part]
+Content: TypeAlias = str | Listed[Part]
 
 
 def _text(content: Content | None) -> str:
@@ -100,7 +100,7 @@ class Assistant(Body):
     content: Content | None = None
     name: str | None = None
     refusal: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Listed[Call] | None = None
     # What our answers carry and agents send back.
     annotations: list[Any] | None = None
     audio: None = None
@@ -190,7 +190,7 @@ def _biases(given: dict[str, float]) -> dict[str, float]:
 Biases = Annotated[dict[str, float], AfterValidator(_biases)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Stop = Annotated[str, Field(min_length=1)]
-Stops = Stop | Annotated[list[Stop], Field(max_length=4)]
+Stops = Stop | Annotated[list[Stop], Field(max_length=4, fail_fast=True)]
 Tokens = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -222,11 +222,11 @@ class Drawing(Sampling):
 class ChatAsk(Drawing):
     """A request for chat completions."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Listed[Message], Field(min_length=1)]
     logprobs: bool | None = None
     max_completion_tokens: Tokens | None = None
     metadata: Metadata | None = None
-    modalities: list[Literal["text"]] | None = None
+    modalities: Listed[Literal["text"]] | None = None
     parallel_tool_calls: bool | None = None
     prompt_cache_key: str | None = None
     response_format: Format | None = None
@@ -234,7 +234,7 @@ class ChatAsk(Drawing):
     service_tier: Literal["auto", "default"] | None = None
     store: Literal[False] | None = None
     tool_choice: Choice | None = None
-    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=128, fail_fast=True)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     # As vLLM and SGLang have it: variables of the chat template.
     chat_template_kwargs: dict[str, Any] | None = None

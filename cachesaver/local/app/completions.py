@@ -18,7 +18,10 @@ from cachesaver.local.app.replies import dumps
 from cachesaver.local.app.reports import legacy_report, merged
 from cachesaver.local.app.served import Served
 
-__all__ = ["Completions", "ids_of", "order_completions"]
+__all__ = ["MOST_SAMPLES", "Completions", "ids_of", "order_completions"]
+
+MOST_SAMPLES = 1024
+"""Prompts times n that one request may ask for."""
 
 Event = dict[str, Any]
 
@@ -36,6 +39,7 @@ def order_completions(
     """
     served.writer  # noqa: B018  # or refuses
     n = ask.n or 1
+    _check_number(len(ask.prompts), n)
     prompts = [ids_of(served, each) for each in ask.prompts]
     params = params_of(
         ask,
@@ -53,6 +57,15 @@ def order_completions(
     )
     echoed = [_text(served, each) if ask.echo else "" for each in ask.prompts]
     return place(served, order, pool), [each for each in echoed for _ in range(n)]
+
+
+def _check_number(prompts: int, n: int) -> None:
+    if prompts * n > MOST_SAMPLES:
+        message = (
+            f"{prompts} prompts with n {n} are {prompts * n} samples, and a request has at most "
+            f"{MOST_SAMPLES}: ask with fewer prompts, or with a smaller n"
+        )
+        raise Refusal(400, message, param="prompt", code="too_many_samples")
 
 
 def ids_of(served: Served, given: str | list[int]) -> list[int]:

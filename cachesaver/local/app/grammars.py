@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from cachesaver.local.app.references import endless_reference
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.watching import Watching
 from cachesaver.local.guides import Guide
@@ -46,6 +48,16 @@ class Grammars:
         self._ends = ends
         self._lock = threading.Lock()
         self._words: Any = None
+        self._unfit: str | None = None
+
+    def prepare(self) -> None:
+        """Make what all grammars need, if llguidance is there; else the first grammar does.
+
+        It takes seconds where a vocabulary is large, and all threads wait. A tokenizer that llguidance
+        does not take is no error: grammars are refused then.
+        """
+        if find_spec("llguidance") is not None:
+            self._make()
 
     def guide(self, schema: Mapping[str, Any], param: str) -> Callable[[int], Guide]:
         """Return what makes the guides of samples that fit *schema*.
@@ -53,7 +65,7 @@ class Grammars:
         Raises:
             Refusal: llguidance is not there, or does not know what the schema asks for.
         """
-        return self._guides(f"start: %json {_json(schema)}", param)
+        return self._guides(f"start: %json {_json(schema, param)}", param)
 
     def guide_to_call(
         self, calls: Mapping[str, Mapping[str, Any]], param: str
@@ -67,7 +79,7 @@ class Grammars:
         Raises:
             Refusal: As of `guide`.
         """
-        return self._guides("\n".join(("start: call", *_rules(calls))), param)
+        return self._guides("\n".join(("start: call", *_rules(calls, param))), param)
 
     def guide_in_calls(
         self,
@@ -89,8 +101,8 @@ class Grammars:
         """
         # Blanks as their templates write them, and not for ever.
         start = r'start: /[ \n]{0,2}/ call /[ \n]{0,2}/ "</tool_call>"'
-        matcher = self._matcher("\n".join((start, *_rules(calls))), param)
-        words = self._ready()
+        matcher = self._matcher("\n".join((start, *_rules(calls, param))), param)
+        words = self._ready(param)
 
         def begin(said: str) -> Guide:
             guide = _Guided(matcher.deep_copy(), self._vocabulary)
@@ -112,37 +124,63 @@ class Grammars:
                 400, f"{param} {_MISSING}", param=param, code="unsupported_parameter"
             ) from error
         grammar = LLMatcher.grammar_from_lark(rules)
-        if said := LLMatcher.validate_grammar(grammar, self._ready()):
+        words = self._ready(param)
+        if said := LLMatcher.validate_grammar(grammar, words):
             raise _refused(param, said)
-        return LLMatcher(self._ready(), grammar)
+        matcher = LLMatcher(words, grammar)
+        # Some that are valid have no first token.
+        tried = matcher.deep_copy()
+        tried.compute_logit_bias()
+        if tried.is_error():
+            raise _refused(param, f"nothing fits it: {tried.get_error()}")
+        return matcher
 
-    def _ready(self) -> Any:
-        """Return llguidance's own tokenizer, which takes a second to make."""
+    def _ready(self, param: str) -> Any:
+        """Return llguidance's own tokenizer.
+
+        Raises:
+            Refusal: It cannot be made of the model's.
+        """
+        self._make()
+        if self._unfit is not None:
+            message = (
+                f"{param} needs constrained decoding, and llguidance does not take the tokenizer of "
+                f"this model: {self._unfit}"
+            )
+            raise Refusal(400, message, param=param, code="unsupported_parameter")
+        return self._words
+
+    def _make(self) -> None:
         from llguidance.hf import from_tokenizer
 
         with self._lock:
-            if self._words is None:
+            if self._words is not None or self._unfit is not None:
+                return
+            try:
                 self._words = from_tokenizer(
                     self._tokenizer, n_vocab=self._size(), eos_token=sorted(self._ends) or None
                 )
-            return self._words
+            except ValueError as error:
+                self._unfit = str(error)
 
     def _size(self) -> int:
         known: int = self._tokenizer.backend_tokenizer.get_vocab_size()
         return max(self._vocabulary, known)
 
 
-def _rules(calls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _rules(calls: Mapping[str, Mapping[str, Any]], param: str) -> list[str]:
     """Return the rule `call`: JSON with `name` and `arguments`. Each schema keeps its own `$defs`."""
     rules = [f"call: {' | '.join(f'call{at}' for at in range(len(calls)))}"]
     for at, (name, schema) in enumerate(calls.items()):
         head = json.dumps(f'{{"name": "{name}", "arguments": ')
         rules.append(f'call{at}: {head} arguments{at} "}}"')
-        rules.append(f"arguments{at}: %json {_json(schema)}")
+        rules.append(f"arguments{at}: %json {_json(schema, param)}")
     return rules
 
 
-def _json(schema: Mapping[str, Any]) -> str:
+def _json(schema: Mapping[str, Any], param: str) -> str:
+    if endless := endless_reference(schema):
+        raise _refused(param, f"{endless} refers only to itself")
     return json.dumps({**schema, **_OPTIONS})
 
 

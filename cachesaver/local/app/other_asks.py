@@ -12,13 +12,9 @@ from cachesaver.local.app.chat_ask import Drawing
 __all__ = ["CompletionAsk", "EmbeddingAsk"]
 
 Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Ids = Annotated[list[Id], Field(min_length=1)]
-Texts = (
-    str
-    | Ids
-    | Annotated[list[str], Field(min_length=1, max_length=2048)]
-    | Annotated[list[Ids], Field(min_length=1, max_length=2048)]
-)
+Ids = Annotated[list[Id], Field(min_length=1, max_length=1 << 20, fail_fast=True)]
+Several = Field(min_length=1, max_length=2048, fail_fast=True)
+Texts = str | Ids | Annotated[list[str], Several] | Annotated[list[Ids], Several]
 
 
 def _separate(given: str | list[int] | list[str] | list[list[int]]) -> list[str | list[int]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from cachesaver.local.app.bodies import Body, Metadata, Sampling, Seed, StreamOptions
+from cachesaver.local.app.bodies import Body, Listed, Metadata, Sampling, Seed, StreamOptions
 from cachesaver.local.app.chat_ask import ChatAsk, Name, Tokens
 from cachesaver.local.app.refusals import Refusal
 
@@ -40,7 +40,7 @@ class _Part(Body):
         return self
 
 
-_Content: TypeAlias = str | list[_Part]
+_Content: TypeAlias = str | Listed[_Part]
 
 
 class _Message(Body):
@@ -113,7 +113,7 @@ class _Text(Body):
 class ResponsesAsk(Sampling):
     """A request for a response."""
 
-    input: str | Annotated[list[_Item], Field(min_length=1)]
+    input: str | Annotated[Listed[_Item], Field(min_length=1)]
     instructions: str | None = None
     max_output_tokens: Tokens | None = None
     metadata: Metadata | None = None
@@ -126,7 +126,7 @@ class ResponsesAsk(Sampling):
     stream_options: StreamOptions | None = None
     text: _Text | None = None
     tool_choice: Literal["none", "auto", "required"] | _Choice | None = None
-    tools: Annotated[list[_Function], Field(max_length=128)] | None = None
+    tools: Annotated[list[_Function], Field(max_length=128, fail_fast=True)] | None = None
     top_logprobs: Literal[0] | None = None
     truncation: Literal["disabled"] | None = None
 

@@ -20,6 +20,7 @@ ALWAYS = {
     "test_jobs.py",
     "test_narrating.py",
     "test_other_asks.py",
+    "test_references.py",
     "test_refusals.py",
     "test_replies.py",
     "test_reports.py",

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from cachesaver.local.app.bodies import UNSUPPORTED, Body, Metadata, Sampling, StreamOptions, read
+from cachesaver.local.app.chat_ask import ChatAsk
+from cachesaver.local.app.other_asks import CompletionAsk, EmbeddingAsk
 from cachesaver.local.app.refusals import Refusal
+from cachesaver.local.app.responses_ask import ResponsesAsk
 
 
 class Nested(Body):
@@ -91,3 +96,79 @@ def test_metadata_is_small() -> None:
     for pairs in ({str(at): "" for at in range(17)}, {"k" * 65: ""}, {"k": "v" * 513}):
         assert refused(Nested, {"pairs": pairs}).param == "pairs"
     assert read(Nested, b'{"pairs": {"a": "b"}}').pairs == {"a": "b"}
+
+
+def lists(schema: Any) -> Iterator[dict[str, Any]]:
+    """Iterate the schemas of lists whose items can be wrong."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "list" and schema["items_schema"]["type"] != "any":
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for each in schema:
+            yield from lists(each)
+
+
+@pytest.mark.parametrize("kind", [ChatAsk, CompletionAsk, EmbeddingAsk, ResponsesAsk])
+def test_no_list_has_more_than_one_error_or_no_end(kind: type[Body]) -> None:
+    found = [*lists(kind.__pydantic_core_schema__)]
+
+    assert found
+    assert all(each.get("fail_fast") and each.get("max_length") for each in found)
+
+
+WRONG: list[tuple[type[Body], str, Any]] = [
+    (CompletionAsk, "prompt", [-1] * 50_000),
+    (CompletionAsk, "prompt", [1.5] * 50_000),
+    (CompletionAsk, "prompt", [[-1] * 1000] * 50),
+    (CompletionAsk, "prompt", [5] * 50_000 + ["x"]),
+    (CompletionAsk, "stop", [1] * 50_000),
+    (EmbeddingAsk, "input", [None] * 50_000),
+    (ChatAsk, "messages", [{"role": "user"}] * 50_000),
+    (ChatAsk, "messages", [{"role": "user", "content": [{}] * 50_000}]),
+    (ResponsesAsk, "input", [{"type": "message"}] * 50_000),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "wrong"), WRONG)
+def test_many_wrong_items_are_few_errors(kind: type[Body], field: str, wrong: list[Any]) -> None:
+    """Given a list of 50,000 wrong items, then few errors are made, and one is said in short."""
+    body = {"model": "m", field: wrong}
+
+    with pytest.raises(ValidationError) as raised:
+        kind.model_validate_json(json.dumps(body))
+    assert raised.value.error_count() <= 10
+    refusal = refused(kind, body)
+    assert str(refusal.param).startswith(field)
+    assert len(str(refusal)) < 200
+
+
+def test_the_first_wrong_item_is_named() -> None:
+    refusal = refused(CompletionAsk, {"model": "m", "prompt": [5, 6, -1, -1]})
+
+    assert refusal.param == "prompt[2]"
+    assert "greater than or equal to 0" in str(refusal)
+
+
+def test_many_ids_are_too_many() -> None:
+    refusal = refused(CompletionAsk, b'{"model": "m", "prompt": [5%b]}' % (b",5" * (1 << 20)))
+
+    assert refusal.param == "prompt"
+    assert "at most 1048576" in str(refusal)
+    assert "at most 2048" in str(refused(CompletionAsk, {"model": "m", "prompt": ["a"] * 2049}))
+
+
+@pytest.mark.parametrize("field", ["logit_bias", "top"])
+def test_many_wrong_fields_are_counted_alone(field: str) -> None:
+    """Given more errors than anybody reads, then their number is said, and none of them."""
+    fields = {f"a{at}": "x" for at in range(2000)}
+    body: dict[str, Any] = {"model": "m", "prompt": "a"}
+    body |= {"logit_bias": fields} if field == "logit_bias" else fields
+
+    assert "2000 errors" in str(refused(CompletionAsk, body))
+
+
+def test_what_is_repeated_of_a_body_is_short() -> None:
+    refusal = refused(Sampling, {"model": "m", "x" * 100_000: 1})
+
+    assert len(json.dumps(refusal.body)) < 2000

@@ -8,6 +8,7 @@ import openai
 import pytest
 
 import local_app
+from cachesaver.local.app.tongue import Tongue
 
 PROMPT = "the quick brown fox"
 
@@ -97,3 +98,30 @@ def test_what_the_model_cannot_take_is_refused(
         ask(client, **fields)
 
     assert raised.value.param == param
+
+
+@pytest.mark.parametrize(("prompts", "n"), [(1025, 1), (9, 114), (1024, 128)])
+def test_prompts_times_n_have_an_end(
+    client: openai.OpenAI, prompts: int, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more samples than a request may ask for, then it is refused before a prompt is read."""
+    read: list[str] = []
+
+    def encode(_: Tongue, text: str, **__: bool) -> list[int]:
+        read.append(text)
+        return [5]
+
+    monkeypatch.setattr(Tongue, "encode", encode)
+
+    with pytest.raises(openai.BadRequestError, match="at most 1024") as raised:
+        ask(client, prompt=["the"] * prompts, n=n)
+
+    assert (raised.value.param, raised.value.code) == ("prompt", "too_many_samples")
+    assert raised.value.type == "invalid_request_error"
+    assert not read
+
+
+def test_as_many_samples_as_a_request_may_ask_for(client: openai.OpenAI) -> None:
+    answer = ask(client, prompt=["the"] * 8, n=128, max_tokens=1)
+
+    assert len(answer.choices) == 1024

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 import local_app
 from cachesaver.local import Params
@@ -45,6 +48,40 @@ def test_without_llguidance_it_is_a_refusal(
 def test_a_schema_that_is_none_is_a_refusal(served: Served, schema: Any) -> None:
     with pytest.raises(Refusal, match="cannot be made of this schema") as raised:
         served.grammars.guide(schema, "response_format")
+
+    assert raised.value.code == "invalid_json_schema"
+
+
+ENDLESS = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
+
+
+@needs_llguidance
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        ENDLESS,
+        {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": ENDLESS["$defs"]},
+    ],
+)
+def test_a_schema_that_refers_only_to_itself_is_a_refusal(served: Served, schema: Any) -> None:
+    """Given what no JSON fits, then it is refused at once: not when the model has no token left."""
+    makers: list[Any] = [
+        lambda: served.grammars.guide(schema, "a"),
+        lambda: served.grammars.guide_to_call({"f": schema}, "a"),
+        lambda: served.grammars.guide_in_calls({"f": schema}, served.tongue.decode, "a"),
+    ]
+    for make in makers:
+        with pytest.raises(Refusal, match="refers only to itself") as raised:
+            make()
+        assert (raised.value.status, raised.value.code) == (400, "invalid_json_schema")
+
+
+@needs_llguidance
+def test_a_schema_without_a_first_token_is_a_refusal(served: Served) -> None:
+    """Given alternatives that all refer to the schema itself, then the first mask tells."""
+    with pytest.raises(Refusal, match="nothing fits it") as raised:
+        served.grammars.guide({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, "response_format")
 
     assert raised.value.code == "invalid_json_schema"
 
@@ -154,3 +191,27 @@ def test_calls_fit_and_what_stands_around_them_is_free(served: Served, said: str
     assert end
     assert json.loads(call)["arguments"]["to"] in ("x", "y")
     assert len(after) > 5
+
+
+@needs_llguidance
+def test_a_tokenizer_that_llguidance_does_not_take_is_a_refusal(served: Served) -> None:
+    words = Tokenizer(WordLevel({"a": 0, "</s>": 1, "?": 2}, unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>")
+    made = Grammars(tokenizer, 3, frozenset({1}))
+
+    made.prepare()
+
+    with pytest.raises(Refusal, match="does not take the tokenizer of this model: can't") as raised:
+        made.guide({}, "response_format")
+    assert (raised.value.status, raised.value.code) == (400, "unsupported_parameter")
+
+
+def test_without_llguidance_nothing_is_prepared(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    made = Grammars(served.tongue.tokenizer, served.writer.vocabulary, served.ends)
+
+    made.prepare()
+
+    assert made._words is None
