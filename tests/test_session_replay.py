@@ -124,6 +124,25 @@ class TestRefused:
         assert not is_inside()
 
 
+@pytest.mark.parametrize("blocking", [True, False])
+def test_an_sdk_that_lets_no_error_through_is_told_by_a_response(*, blocking: bool) -> None:
+    provider = Provider()
+    listing = Request(
+        method="GET", url=f"{OPENAI}/models", headers=(("user-agent", "Groq/Python 1.7.0"),)
+    )
+    with replaying() as session:
+        told: Reply | AsyncReply = (
+            session.answer(listing, provider.send)
+            if blocking
+            else asyncio.run(session.aanswer(listing, provider.asend))
+        )
+        misses = session.misses
+
+    assert told.status == 412
+    assert [type(miss) for miss in misses] == [NotReplayableError]
+    assert provider.asked == []
+
+
 @pytest.mark.parametrize(
     ("method", "host", "path"),
     [
