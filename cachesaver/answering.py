@@ -235,7 +235,8 @@ class Answering:
             request.method, request.url, names=names, hosts=self._hosts
         ):
             why = suspicion.why_unanswered(request, body.members)
-            raise NotReplayableError(request.summary, why)
+            named = not is_ours and dialects.recognise(request, body.members, hosts=("*",))
+            raise NotReplayableError(request.summary, why, nameable=bool(named))
 
     def _named(self, request: Request) -> Named:
         """Return *request* with what a gateway is to be told, and its draws."""
