@@ -144,6 +144,8 @@ class Answering:
         if self._relay.covers(request):
             return self._relay.answer(request, send)
         ask = self._ask(request, blocking=True)
+        if isinstance(ask, Response):
+            return replies.told(ask)
         if isinstance(ask, _Left):
             with ask.going():
                 return send(without_ours(request, numbers=True))
@@ -164,6 +166,8 @@ class Answering:
         if self._relay.covers(request):
             return await self._relay.aanswer(request, send)
         ask = self._ask(request, blocking=False)
+        if isinstance(ask, Response):
+            return replies.async_told(ask)
         if isinstance(ask, _Left):
             with ask.going():
                 return await send(without_ours(request, numbers=True))
@@ -202,8 +206,8 @@ class Answering:
             return None
         return identify(request, dialect, body, rules=self.settings.rules)
 
-    def _ask(self, request: Request, *, blocking: bool) -> Ask | _Left:
-        """Return what to ask the pipeline, or why *request* is left to its client."""
+    def _ask(self, request: Request, *, blocking: bool) -> Ask | _Left | Response:
+        """Return what to ask the pipeline, why *request* is left to its client, or what it is told."""
         try:
             if (verdict := self._verdict(request)) is False:
                 return _Left.OUT
@@ -216,6 +220,8 @@ class Answering:
             if self._replays:
                 self._refuse(request, is_ours=bool(verdict))
         except Exception as error:  # noqa: BLE001  # a fault of ours must not break a live program
+            if (said := self._spoken(error, request)) is not None:
+                return said
             self._judge(error, None)
         return _Left.ALONE
 
@@ -229,7 +235,8 @@ class Answering:
             request.method, request.url, names=names, hosts=self._hosts
         ):
             why = suspicion.why_unanswered(request, body.members)
-            raise NotReplayableError(request.summary, why)
+            named = not is_ours and dialects.recognise(request, body.members, hosts=("*",))
+            raise NotReplayableError(request.summary, why, nameable=bool(named))
 
     def _named(self, request: Request) -> Named:
         """Return *request* with what a gateway is to be told, and its draws."""
@@ -297,9 +304,9 @@ class Answering:
 
     def _spoken(self, error: Exception, request: Request) -> Response | None:
         """Return how a miss is told to an SDK that lets no error through."""
-        if not isinstance(error, NotRecordedError):
+        if not isinstance(error, ReplayError):
             return None
-        if (said := spoken(error, request.header("user-agent"))) is not None:
+        if (said := spoken(error, request)) is not None:
             self._misses.append(error)
         return said
 

@@ -160,18 +160,32 @@ class NotReplayableError(ReplayError):
     Attributes:
         summary: Method and URL, without userinfo and query.
         reason: Why no store answers it, one clause.
+        nameable: Whether it could be recorded if its host were named.
     """
 
-    def __init__(self, summary: str, reason: str) -> None:
+    def __init__(self, summary: str, reason: str, *, nameable: bool = False) -> None:
         self.summary = summary
         self.reason = reason
+        self.nameable = nameable
         super().__init__(
             f"{summary} may not go out in mode='replay', and cannot be answered: {reason}.\n"
-            f"Leave it out of the replayed program, or run that part with mode='cache'. If it is no "
-            f"provider call, say so, as in\n"
-            f"    match=lambda request: False if '/path/of/it' in request.url else None\n"
-            f"If it asks a model in a format of its own, name its host (hosts=[...]) and record it."
+            f"Leave it out of the replayed program, or run that part with mode='cache'. To let it out "
+            f"live all the same, or if it is no provider call, say so, as in\n"
+            f"    match=lambda request: False if {_condition(summary)} else None"
+            f"{_NAMING if nameable else ''}"
         )
+
+
+_NAMING = "\nIf it asks a model in a format of its own, name its host (hosts=[...]) and record it."
+
+
+def _condition(summary: str) -> str:
+    """Return an expression that holds for the request of *summary*, and for no question beside it."""
+    method, _, url = summary.partition(" ")
+    path = "/" + url.partition("://")[2].partition("/")[2]
+    if method == "POST" or path == "/":
+        return "'/path/of/it' in request.url"
+    return f"request.method == {method!r} and {path!r} in request.url"
 
 
 class EscapeError(ReplayError):

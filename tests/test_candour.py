@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
-from cachesaver.candour import let_through, spoken
+from cachesaver.candour import ROOTS, let_through, spoken
 from cachesaver.errors import NotRecordedError
+from cachesaver.exchange import Request
 
 
 class AnthropicError(Exception):
@@ -60,9 +62,15 @@ def test_without_the_sdk_it_stays_what_it_is(
     assert type(let_through(miss())) is NotRecordedError
 
 
+def asking(agent: str | None = None, release: str | None = None) -> Request:
+    told = {"user-agent": agent, "x-stainless-package-version": release}
+    headers = tuple((name, value) for name, value in told.items() if value is not None)
+    return Request(method="POST", url="https://api.test/v1/x", headers=headers)
+
+
 @pytest.mark.parametrize("agent", ["Groq/Python 1.7.0", "AsyncTogether/Python 3.1.0"])
 def test_what_lets_no_error_through_is_told_by_a_response_that_nobody_retries(agent: str) -> None:
-    told = spoken(miss(), agent)
+    told = spoken(miss(), asking(agent))
 
     assert told is not None
     assert told.status == 412
@@ -72,4 +80,74 @@ def test_what_lets_no_error_through_is_told_by_a_response_that_nobody_retries(ag
 
 @pytest.mark.parametrize("agent", [None, "OpenAI/Python 3.57.0", "my Groq/Python agent"])
 def test_others_are_raised_to(agent: str | None) -> None:
-    assert spoken(miss(), agent) is None
+    assert spoken(miss(), asking(agent)) is None
+
+
+class OpenAIError(Exception):
+    """The SDK's root."""
+
+
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    def put(sdk: str, release: str) -> None:
+        module = ModuleType(sdk)
+        module.__dict__.update(
+            __version__=release, AnthropicError=AnthropicError, OpenAIError=OpenAIError
+        )
+        monkeypatch.setitem(sys.modules, sdk, module)
+
+    for sdk in ROOTS:
+        monkeypatch.delitem(sys.modules, sdk, raising=False)
+    return put
+
+
+@pytest.mark.parametrize(
+    ("sdk", "release"),
+    [
+        ("openai", "1.3.0"),
+        ("openai", "1.109.1"),
+        ("openai", "2.30.0"),
+        ("anthropic", "0.8.1"),
+        ("anthropic", "0.97.0"),
+    ],
+)
+def test_a_release_that_wraps_even_its_own_errors_is_told_by_a_response(
+    imported: Callable[[str, str], None], sdk: str, release: str
+) -> None:
+    imported(sdk, release)
+
+    assert spoken(miss(), asking("Agents/Python 1", release)) is not None
+    assert spoken(miss(), asking("Agents/Python 1", "0.0.1")) is None, "of another SDK"
+    assert spoken(miss(), asking("Agents/Python 1")) is None, "of no SDK"
+
+
+@pytest.mark.parametrize(
+    ("sdk", "release", "looks"),
+    [
+        ("openai", "2.31.0", True),
+        ("openai", "3.14.0", True),
+        ("openai", "3.14.1", False),
+        ("openai", "3.57.0", False),
+        ("openai", "4.0.0b1", False),
+        ("openai", "unknown", False),
+        ("anthropic", "0.98.0", True),
+        ("anthropic", "2.14.0", True),
+    ],
+)
+def test_a_release_that_lets_its_own_errors_through_gets_one_where_it_looks_at_that(
+    imported: Callable[[str, str], None], sdk: str, release: str, *, looks: bool
+) -> None:
+    imported(sdk, release)
+
+    assert spoken(miss(), asking("OpenAI/Python", release)) is None
+    assert isinstance(let_through(miss()), (OpenAIError, AnthropicError)) is looks
+
+
+def test_both_sdks_see_an_error_of_their_own(imported: Callable[[str, str], None]) -> None:
+    imported("openai", "2.54.0")
+    imported("anthropic", "2.14.0")
+    shown = let_through(miss())
+
+    assert isinstance(shown, OpenAIError)
+    assert isinstance(shown, AnthropicError)
+    assert isinstance(shown, NotRecordedError)

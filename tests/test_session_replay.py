@@ -125,6 +125,53 @@ class TestRefused:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "body", "condition", "nameable"),
+    [
+        ("GET", "models", b"", "request.method == 'GET' and '/v1/models' in request.url", False),
+        ("DELETE", "files/f", b"", "request.method == 'DELETE' and '/v1/files/f' in", False),
+        ("POST", "batches", b'{"input_file_id":"f"}', "'/path/of/it' in request.url", False),
+        ("POST", "files", b"--b\r\n", "'/path/of/it' in request.url", False),
+        ("POST", "ask", b'{"model":"m","q":"tea"}', "'/path/of/it' in request.url", True),
+    ],
+)
+def test_what_is_advised_would_help(
+    method: str, path: str, body: bytes, condition: str, *, nameable: bool
+) -> None:
+    """Given a request that no store answers, then only what could be recorded is said to be."""
+    request, provider = Request(method=method, url=f"{OPENAI}/{path}", body=body), Provider()
+    with replaying() as session, pytest.raises(NotReplayableError) as caught:
+        session.answer(request, provider.send)
+
+    assert f"match=lambda request: False if {condition}" in str(caught.value)
+    assert ("hosts=[...]" in str(caught.value)) is nameable
+    with Session.open(store="memory://", hosts=["api.openai.com"]) as named:
+        assert (named.explain(request) is not None) is nameable
+
+    line = next(each for each in str(caught.value).splitlines() if "match=" in each)
+    match = eval(line.strip().removeprefix("match="))  # noqa: S307  # what a user would paste
+    assert match(request) is (False if method != "POST" else None)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_an_sdk_that_lets_no_error_through_is_told_by_a_response(*, blocking: bool) -> None:
+    provider = Provider()
+    listing = Request(
+        method="GET", url=f"{OPENAI}/models", headers=(("user-agent", "Groq/Python 1.7.0"),)
+    )
+    with replaying() as session:
+        told: Reply | AsyncReply = (
+            session.answer(listing, provider.send)
+            if blocking
+            else asyncio.run(session.aanswer(listing, provider.asend))
+        )
+        misses = session.misses
+
+    assert told.status == 412
+    assert [type(miss) for miss in misses] == [NotReplayableError]
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize(
     ("method", "host", "path"),
     [
         ("GET", "127.0.0.1", "/collections/c"),
