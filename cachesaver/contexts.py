@@ -17,7 +17,7 @@ from types import CoroutineType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from cachesaver import lineage, places
+from cachesaver import locks, places
 from cachesaver.errors import ConfigurationError
 from cachesaver.lineage import Drawn, draw
 from cachesaver.places import Epoch, Kin, Place, epoch
@@ -338,8 +338,8 @@ class Family(Kin):
 
 
 def _in_child() -> None:
+    locks.forked()
     places.forked()
-    lineage.forked()
     _LOCAL.is_pooling = False
 
 

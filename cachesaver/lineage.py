@@ -17,15 +17,9 @@ from weakref import ref
 
 from cachesaver.locks import Lock, when_free
 
-__all__ = ["Drawn", "Node", "draw", "forked", "root"]
+__all__ = ["Drawn", "Node", "draw", "root"]
 
 _lock = Lock()
-
-
-def forked() -> None:
-    """Be usable in a child process: the parent's lock may be held by a thread that is not here."""
-    global _lock  # noqa: PLW0603
-    _lock = Lock()
 
 
 @dataclass(slots=True, eq=False)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import _thread
 import logging
-import os
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
-__all__ = ["Lock", "when_free"]
+__all__ = ["Lock", "forked", "when_free"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,12 +63,8 @@ def _done(act: Callable[[], None]) -> None:
         _log.exception("what the garbage collector closed could not be settled")
 
 
-def _in_child() -> None:
-    """After a fork: who had a lock in the parent, and was another thread, will never give it back here."""
+def forked() -> None:
+    """Be usable in a child process: who had a lock in the parent may be a thread that is not here."""
     for lock in _LOCKS.values():
         if not lock.is_held_here:
             lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as `threading` does with its own
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)

@@ -11,6 +11,7 @@ import weakref
 
 import pytest
 
+import cachesaver.contexts  # noqa: F401  # it lets go of them after a fork
 from cachesaver import locks
 from cachesaver.locks import Lock, when_free
 
