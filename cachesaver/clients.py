@@ -178,6 +178,16 @@ CLIENTS: Final[tuple[Client, ...]] = (
         source="transport.py: a transport of httpx.AsyncClient",
     ),
     Client(
+        package="litellm",
+        imports=("litellm",),
+        reach=Reach.THROUGH,
+        by="httpx",
+        tested="1.110",
+        note="what it calls by its core in Rust (`ocr`, transcription by Bedrock, and with "
+        "LITELLM_RUST=1 Anthropic's messages) is not seen, and refused by mode='replay'",
+        source="rust_bridge/catalog.py: RULES",
+    ),
+    Client(
         package="botocore",
         imports=("botocore",),
         reach=Reach.THROUGH,

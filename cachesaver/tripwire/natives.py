@@ -16,7 +16,7 @@ from typing import Any, Final
 from cachesaver.dialects.jsontext import is_object
 from cachesaver.transports.patches import patch, patch_all
 from cachesaver.tripwire.curl import ask_url, hook_curl_cffi, hook_pycurl, names_in
-from cachesaver.tripwire.rust import hook_pyreqwest
+from cachesaver.tripwire.rust import hook_litellm, hook_pyreqwest
 from cachesaver.tripwire.wire import Wire
 
 __all__ = ["NATIVES", "hook_native"]
@@ -217,6 +217,11 @@ NATIVES: Final = MappingProxyType(
             seen="every request as it is sent, with what a middleware made of it only where it was made "
             "by a function of `pyreqwest.simple`",
             source="pyreqwest 0.15, request/__init__.pyi and middleware/types.py",
+        ),
+        "litellm.rust_bridge._native": Native(
+            hook=hook_litellm,
+            seen="every call that LiteLLM hands to its Rust core",
+            source="litellm 1.110, rust_bridge/bindings.py, catalog.py and public_call.py",
         ),
         "grpc._channel": Native(
             hook=_grpc,

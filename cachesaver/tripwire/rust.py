@@ -1,19 +1,22 @@
 """Clients in Rust whose calls are no methods named as HTTP's: watched as a request is sent.
 
-A request of pyreqwest is built first, and tells its URL, method and body as it goes.
+A request of pyreqwest is built first, and tells its URL, method and body as it goes. LiteLLM's core is
+told what to ask a model, and finds the URL by itself where nobody gives one.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Final
 
 from cachesaver.transports.patches import patch
-from cachesaver.tripwire.curl import ask_url, names_in
+from cachesaver.tripwire.curl import ask_host, ask_url, names_in
 from cachesaver.tripwire.wire import Wire
 
-__all__ = ["hook_pyreqwest"]
+__all__ = ["hook_litellm", "hook_pyreqwest"]
 
 _Function = Callable[..., Any]
 _Active = Callable[[], bool]
@@ -25,6 +28,17 @@ _SENDING: Final = (
     ("SyncStreamRequest", "__enter__"),
 )
 """Where a request that was built is sent."""
+
+_ROUTES: Final = ("completion", "embedding", "messages", "ocr", "responses", "transcription")
+"""What LiteLLM's core is asked to do; the same with an `a` in front where it is awaited."""
+
+_BASES: Final = MappingProxyType(
+    {
+        # provider: variables with its base URL, and its own (litellm 1.110, main.py and constants.py)
+        "anthropic": (("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"), "https://api.anthropic.com"),
+        "mistral": ((), "https://api.mistral.ai"),
+    }
+)
 
 
 def hook_pyreqwest(module: Any, wire: Wire) -> Callable[[], None]:
@@ -94,3 +108,45 @@ def _names(body: Any) -> frozenset[str] | None:
         return names_in(b"")
     content = body.copy_bytes()
     return None if content is None else names_in(bytes(content))
+
+
+# --- LiteLLM
+
+
+def hook_litellm(module: Any, wire: Wire) -> Callable[[], None]:
+    """Watch `litellm.rust_bridge._native`; return what undoes it."""
+    undoings = [
+        patch(module, name, functools.partial(_asking, wire))
+        for route in _ROUTES
+        for name in (route, f"a{route}")
+        if hasattr(module, name)
+    ]
+
+    def undo() -> None:
+        for each in undoings:
+            each()
+
+    return undo
+
+
+def _asking(wire: Wire, original: _Function, active: _Active) -> _Function:
+    @functools.wraps(original)
+    def ask(*args: Any) -> Any:
+        if active():
+            call = args[0] if args else None
+            base = _base({**getattr(call, "base", {}), **getattr(call, "kwargs", {})})
+            if ask_host(wire, "litellm.rust_bridge", base):
+                wire.model(base, client="litellm.rust_bridge")
+        return original(*args)
+
+    return ask
+
+
+def _base(given: dict[str, Any]) -> str:
+    """Return the base URL of a call; of a provider that is not known, one that is no host's."""
+    if given.get("api_base"):
+        return str(given["api_base"]).rstrip("/")
+    provider, slash, _ = str(given.get("model", "")).partition("/")
+    provider = str(given.get("custom_llm_provider") or (provider if slash else "anthropic"))
+    variables, own = _BASES.get(provider, ((), f"https://{provider}.invalid"))
+    return next(filter(None, map(os.environ.get, variables)), own).rstrip("/")

@@ -184,6 +184,7 @@ WAYS: dict[str, Callable[[str], Any]] = {
 ELSEWHERE = {
     "botocore": "tests/clients/test_boto3.py",
     "aiobotocore": "tests/clients/test_aiobotocore.py",
+    "litellm": "tests/support/matrix/sdks/litellm.py",
     "dspy._vendor.lm15.transports": "tests/frameworks/dspy",
     "grpc": "speaks no HTTP that a program writes",
     "h2": "is no client",

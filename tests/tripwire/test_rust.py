@@ -1,6 +1,6 @@
-"""Clients in Rust that build a request first: a fake of pyreqwest, as far as it is hooked.
+"""Clients in Rust: fakes of pyreqwest and of LiteLLM's core, as far as they are hooked.
 
-The real one runs with `make apart` (`tests/laws/escapes.py`), in an environment of its own.
+The real pyreqwest runs with `make apart` (`tests/laws/escapes.py`), in an environment of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 
 from cachesaver.errors import EscapeError
 from cachesaver.tripwire.natives import hook_native
+from cachesaver.tripwire.rules import Blocking, Replaying
 from cachesaver.tripwire.wire import Wire
 from escaping import attributes
 
@@ -173,3 +174,80 @@ class TestPyreqwest:
         undo()
 
         assert attributes(*kinds) == before
+
+
+class TestLiteLLM:
+    @staticmethod
+    def fake() -> Any:
+        """Return what has the members of `litellm.rust_bridge._native` that are hooked."""
+        made = ModuleType("litellm.rust_bridge._native")
+        made.__dict__.update(amessages=lambda call: "asked", ocr=lambda call: "read")
+        return made
+
+    @staticmethod
+    def call(model: str, **kwargs: object) -> Any:
+        return SimpleNamespace(args=(), kwargs=kwargs, base={"model": model, "api_base": None})
+
+    @pytest.mark.parametrize(
+        ("model", "given", "where"),
+        [
+            ("anthropic/m", {}, r"api\.anthropic\.com:443"),
+            ("m", {}, r"api\.anthropic\.com:443"),
+            ("mistral/m", {}, r"api\.mistral\.ai:443"),
+            ("m", {"custom_llm_provider": "mistral"}, r"api\.mistral\.ai:443"),
+            (
+                "mistral/m",
+                {"api_base": "http://127.0.0.1:8000/"},
+                r"POST http://127\.0\.0\.1:8000 ",
+            ),
+            ("azure_ai/m", {}, r"POST https://azure_ai\.invalid "),
+        ],
+    )
+    def test_what_asks_a_model_is_refused_wherever_it_goes(
+        self,
+        watching: Watching,
+        monkeypatch: pytest.MonkeyPatch,
+        model: str,
+        given: dict[str, object],
+        where: str,
+    ) -> None:
+        monkeypatch.delenv("ANTHROPIC_API_BASE", raising=False)
+        monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
+        watching(hook_native, module := self.fake())
+
+        for ask in (module.amessages, module.ocr):
+            with pytest.raises(EscapeError, match=f"^{where}.*by litellm.rust_bridge"):
+                ask(self.call(model, **given))
+
+    def test_a_host_that_the_environment_names_is_told(
+        self, watching: Watching, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:8000")
+        watching(hook_native, module := self.fake())
+
+        with pytest.raises(EscapeError, match=r"^POST http://127\.0\.0\.1:8000 "):
+            module.amessages(self.call("anthropic/m"))
+
+    def test_a_host_that_is_let_out_is_asked(self) -> None:
+        wire, module = Wire(), self.fake()
+        undo = hook_native(module, wire)
+        url = "http://127.0.0.1:8000"
+        try:
+            wire.rules = (Replaying(match=lambda request: False if url in request.url else None),)
+            assert module.ocr(self.call("mistral/m", api_base=url)) == "read"
+            wire.rules = (Blocking(),)
+            assert module.ocr(self.call("mistral/m", api_base=url)) == "read"
+            with pytest.raises(EscapeError):
+                module.ocr(self.call("mistral/m"))
+        finally:
+            undo()
+
+    def test_nothing_is_left_behind(self) -> None:
+        module = self.fake()
+        before = attributes(module)
+
+        undo = hook_native(module, Wire())
+        assert attributes(module) != before
+        undo()
+
+        assert attributes(module) == before
