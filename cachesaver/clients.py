@@ -231,10 +231,12 @@ CLIENTS: Final[tuple[Client, ...]] = (
     Client(
         package="h2",
         imports=("h2",),
-        reach=Reach.GATEWAY,
+        reach=Reach.THROUGH,
+        by="httpcore",
         tested="4.4",
-        note="no client but a protocol: whoever uses it owns the socket",
-        source="connection.py",
+        note="no client but a protocol; HTTP/2 by httpx and httpcore is answered above it, and only what "
+        "uses it without them is not seen: point that at `cachesaver gateway`",
+        source="httpcore 1.0, _sync/http2.py",
     ),
     Client(
         package="curl-cffi",

@@ -10,6 +10,7 @@ UNTRIED = {
     "requests_futures": "it is requests in a thread",
     "httpx_aiohttp": "a transport of httpx, which is tried",
     "litellm": "it goes through httpx, which is tried",
+    "h2": "it is no client",
     "aiobotocore": "it goes through aiohttp, which is tried",
 }
 
