@@ -51,6 +51,18 @@ _OWN_STACK: Final = (
     "it brings its own network stack, in C or Rust: nothing in Python sees a message"
 )
 
+
+def _in_rust(package: str, tested: str, source: str) -> Client:
+    return Client(
+        package=package,
+        imports=(package,),
+        reach=Reach.GATEWAY,
+        tested=tested,
+        note=_OWN_STACK,
+        source=source,
+    )
+
+
 CLIENTS: Final[tuple[Client, ...]] = (
     Client(
         package="httpx",
@@ -254,46 +266,11 @@ CLIENTS: Final[tuple[Client, ...]] = (
         note=_OWN_STACK,
         source="a class in C: Curl.perform",
     ),
-    Client(
-        package="primp",
-        imports=("primp",),
-        reach=Reach.GATEWAY,
-        tested="2.0",
-        note=_OWN_STACK,
-        source="a class in Rust: Client.request",
-    ),
-    Client(
-        package="rnet",
-        imports=("rnet",),
-        reach=Reach.GATEWAY,
-        tested="2.4",
-        note=_OWN_STACK,
-        source="a class in Rust: Client.request",
-    ),
-    Client(
-        package="impit",
-        imports=("impit",),
-        reach=Reach.GATEWAY,
-        tested="0.15",
-        note=_OWN_STACK,
-        source="a class in Rust: Client.request",
-    ),
-    Client(
-        package="httpr",
-        imports=("httpr",),
-        reach=Reach.GATEWAY,
-        tested="0.7",
-        note=_OWN_STACK,
-        source="a class in Rust: RClient.request",
-    ),
-    Client(
-        package="pyreqwest",
-        imports=("pyreqwest",),
-        reach=Reach.GATEWAY,
-        tested="0.15",
-        note=_OWN_STACK,
-        source="classes in Rust: ConsumedRequest.send, StreamRequest",
-    ),
+    _in_rust("primp", "2.0", "a class in Rust: Client.request"),
+    _in_rust("rnet", "2.4", "a class in Rust: Client.request"),
+    _in_rust("impit", "0.15", "a class in Rust: Client.request"),
+    _in_rust("httpr", "0.7", "a class in Rust: RClient.request"),
+    _in_rust("pyreqwest", "0.15", "classes in Rust: ConsumedRequest.send, StreamRequest"),
     Client(
         package="grpcio",
         imports=("grpc",),

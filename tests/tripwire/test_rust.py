@@ -166,7 +166,7 @@ class TestPyreqwest:
 
     def test_nothing_is_left_behind(self) -> None:
         module = fake()
-        kinds = vars(module.request).values()
+        kinds: list[Any] = [*module.request.__dict__.values()]
         before = attributes(*kinds)
 
         undo = hook_native(module, Wire())
@@ -181,7 +181,14 @@ class TestLiteLLM:
     def fake() -> Any:
         """Return what has the members of `litellm.rust_bridge._native` that are hooked."""
         made = ModuleType("litellm.rust_bridge._native")
-        made.__dict__.update(amessages=lambda call: "asked", ocr=lambda call: "read")
+
+        def amessages(call: object) -> str:
+            return "asked"
+
+        def ocr(call: object) -> str:
+            return "read"
+
+        made.__dict__.update(amessages=amessages, ocr=ocr)
         return made
 
     @staticmethod
