@@ -51,6 +51,18 @@ _OWN_STACK: Final = (
     "it brings its own network stack, in C or Rust: nothing in Python sees a message"
 )
 
+
+def _in_rust(package: str, tested: str, source: str) -> Client:
+    return Client(
+        package=package,
+        imports=(package,),
+        reach=Reach.GATEWAY,
+        tested=tested,
+        note=_OWN_STACK,
+        source=source,
+    )
+
+
 CLIENTS: Final[tuple[Client, ...]] = (
     Client(
         package="httpx",
@@ -178,6 +190,16 @@ CLIENTS: Final[tuple[Client, ...]] = (
         source="transport.py: a transport of httpx.AsyncClient",
     ),
     Client(
+        package="litellm",
+        imports=("litellm",),
+        reach=Reach.THROUGH,
+        by="httpx",
+        tested="1.110",
+        note="what it calls by its core in Rust (`ocr`, transcription by Bedrock, and with "
+        "LITELLM_RUST=1 Anthropic's messages) is not seen, and refused by mode='replay'",
+        source="rust_bridge/catalog.py: RULES",
+    ),
+    Client(
         package="botocore",
         imports=("botocore",),
         reach=Reach.THROUGH,
@@ -221,10 +243,12 @@ CLIENTS: Final[tuple[Client, ...]] = (
     Client(
         package="h2",
         imports=("h2",),
-        reach=Reach.GATEWAY,
+        reach=Reach.THROUGH,
+        by="httpcore",
         tested="4.4",
-        note="no client but a protocol: whoever uses it owns the socket",
-        source="connection.py",
+        note="no client but a protocol; HTTP/2 by httpx and httpcore is answered above it, and only what "
+        "uses it without them is not seen: point that at `cachesaver gateway`",
+        source="httpcore 1.0, _sync/http2.py",
     ),
     Client(
         package="curl-cffi",
@@ -242,22 +266,11 @@ CLIENTS: Final[tuple[Client, ...]] = (
         note=_OWN_STACK,
         source="a class in C: Curl.perform",
     ),
-    Client(
-        package="primp",
-        imports=("primp",),
-        reach=Reach.GATEWAY,
-        tested="2.0",
-        note=_OWN_STACK,
-        source="a class in Rust: Client.request",
-    ),
-    Client(
-        package="rnet",
-        imports=("rnet",),
-        reach=Reach.GATEWAY,
-        tested="2.4",
-        note=_OWN_STACK,
-        source="a class in Rust: Client.request",
-    ),
+    _in_rust("primp", "2.0", "a class in Rust: Client.request"),
+    _in_rust("rnet", "2.4", "a class in Rust: Client.request"),
+    _in_rust("impit", "0.15", "a class in Rust: Client.request"),
+    _in_rust("httpr", "0.7", "a class in Rust: RClient.request"),
+    _in_rust("pyreqwest", "0.15", "classes in Rust: ConsumedRequest.send, StreamRequest"),
     Client(
         package="grpcio",
         imports=("grpc",),

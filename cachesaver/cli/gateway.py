@@ -18,10 +18,13 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from cachesaver.cli.options import add_session_options, session_options
 from cachesaver.errors import ConfigurationError
@@ -45,6 +48,12 @@ _WATCH = 0.1
 """Seconds between two looks at the process that the gateway ends with."""
 
 _MIB = 1024 * 1024
+
+_OWN = MappingProxyType({"http://0.0.0.0:": "http://127.0.0.1:", "http://[::]:": "http://[::1]:"})
+"""Where a gateway listens that listens everywhere, and where this machine finds it."""
+
+_IN_PATHS = "!$&'()*+,;=:@"
+"""What a part of a path may have as it is, beside letters and digits (RFC 3986, 3.3)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 0."""
     from cachesaver.gateway import Gateway
 
+    key = arguments.key or os.environ.get(KEY) or ""
     gateway = Gateway(
         port=arguments.port,
         listen=arguments.listen,
-        key=arguments.key or os.environ.get(KEY) or None,
+        key=key or None,
         allow=arguments.allow,
         upstreams=dict(_upstream(each) for each in arguments.upstream),
         largest_body=arguments.largest_body * _MIB,
@@ -99,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         where = f"port {arguments.port} of {arguments.listen}"
         message = f"{where} cannot be had ({error.strerror}); try --port 0"
         raise ConfigurationError(message) from error
-    _serve(gateway)
+    _serve(gateway, key)
     return 0
 
 
@@ -110,7 +120,7 @@ def _upstream(given: str) -> tuple[str, str]:
     return name, where
 
 
-def _serve(gateway: Gateway) -> None:
+def _serve(gateway: Gateway, key: str) -> None:
     told = _Told()
     beside = os.environ.get(BESIDE, "")
     if beside:
@@ -120,7 +130,7 @@ def _serve(gateway: Gateway) -> None:
         while is_alive(beside) and not told.wait(_WATCH):
             pass
     else:
-        print(_directions(gateway.url, gateway.variables()), end="", flush=True)
+        print(_directions(gateway.url, gateway.variables(), key), end="", flush=True)
         told.wait()
     told.again = lambda: gateway.stop(at_once=True)
     gateway.stop(at_once=bool(beside))
@@ -152,9 +162,42 @@ def _nothing() -> None:
     """There is nothing to hurry."""
 
 
-def _directions(url: str, variables: Mapping[str, str]) -> str:
-    """Return what to put where, as lines a shell can read."""
-    lines = (f"export {name}={value}" for name, value in variables.items())
-    return f"# a gateway listens at {url} (Ctrl-C ends it)\n" + "".join(
-        f"{line}\n" for line in lines
+def _directions(url: str, variables: Mapping[str, str], key: str) -> str:
+    """Return what to put where, as lines a shell can read; the key stands in none of them."""
+    here = _reachable(url)
+    words = [f"a gateway listens at {url} (Ctrl-C ends it)"]
+    if here != url:
+        words.append(
+            f"for other machines, put the name or address of this one ({socket.gethostname()}) in "
+            f"the place of {here.removeprefix('http://').rpartition(':')[0]}"
+        )
+    if key:
+        words.append(_of_key(key))
+    told = {name: here + _front(key) + value.removeprefix(url) for name, value in variables.items()}
+    return "".join(
+        [
+            *(f"# {each}\n" for each in words),
+            *(
+                f'export {name}="{value}"\n' if key else f"export {name}={value}\n"
+                for name, value in told.items()
+            ),
+        ]
     )
+
+
+def _reachable(url: str) -> str:
+    """Return *url* with an address of this machine, where it has the one that stands for all."""
+    return next(
+        (own + url[len(every) :] for every, own in _OWN.items() if url.startswith(every)), url
+    )
+
+
+def _front(key: str) -> str:
+    return f"/key/${KEY}" if key else ""
+
+
+def _of_key(key: str) -> str:
+    told = f"set {KEY} to its key wherever these lines are read"
+    if quote(key, safe=_IN_PATHS) == key:
+        return told
+    return f"{told}, percent-encoded: as it is, no path can hold it"

@@ -16,11 +16,14 @@ from typing import Any, Final
 from cachesaver.dialects.jsontext import is_object
 from cachesaver.transports.patches import patch, patch_all
 from cachesaver.tripwire.curl import ask_url, hook_curl_cffi, hook_pycurl, names_in
+from cachesaver.tripwire.rust import hook_litellm, hook_pyreqwest
 from cachesaver.tripwire.wire import Wire
 
 __all__ = ["NATIVES", "hook_native"]
 
 _VERBS: Final = ("get", "head", "options", "delete", "post", "put", "patch", "trace", "websocket")
+_ANY_VERB: Final = ("request", "stream", "_stream")
+"""Those that are told the method first."""
 
 _BODIES: Final = ("json", "content", "data", "body", "form", "files", "multipart")
 """Arguments that carry a body; of files, and what is no bytes, no names are known."""
@@ -52,8 +55,13 @@ def hook_native(module: ModuleType, wire: Wire) -> Callable[[], None]:
 # --- Rust
 
 
-def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]:
-    """Return what watches methods called as HTTP's, of *classes*, and functions of the module."""
+def _by_verbs(
+    *classes: str, behind: tuple[str, ...] = ()
+) -> Callable[[ModuleType, Wire], Callable[[], None]]:
+    """Return what watches methods called as HTTP's, of *classes*, and functions of the module.
+
+    *behind*: the arguments that may follow the URL without their names.
+    """
 
     def hook(module: ModuleType, wire: Wire) -> Callable[[], None]:
         owners = [getattr(module, name) for name in classes if hasattr(module, name)]
@@ -61,10 +69,12 @@ def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]
             patch(
                 owner,
                 name,
-                functools.partial(_calling, wire, module.__name__, name, int(owner is not module)),
+                functools.partial(
+                    _calling, wire, module.__name__, name, (*_front(name, owner), *behind)
+                ),
             )
             for owner in (module, *owners)
-            for name in ("request", *_VERBS)
+            for name in (*_ANY_VERB, *_VERBS)
             if callable(vars(owner).get(name))
         ]
 
@@ -77,26 +87,36 @@ def _by_verbs(*classes: str) -> Callable[[ModuleType, Wire], Callable[[], None]]
     return hook
 
 
+def _front(verb: str, owner: object) -> tuple[str, ...]:
+    """Return how the arguments of *owner*'s *verb* are called, as far as its URL."""
+    own = () if isinstance(owner, ModuleType) else ("self",)
+    return (*own, *(("method", "url") if verb in _ANY_VERB else ("url",)))
+
+
 def _calling(  # what is called, and on whose behalf
-    wire: Wire, client: str, verb: str, place: int, original: _Function, active: _Active
+    wire: Wire,
+    client: str,
+    verb: str,
+    names: tuple[str, ...],
+    original: _Function,
+    active: _Active,
 ) -> _Function:
-    """*place*: where the first argument stands that is the call's own, after `self`."""
-    names = ("method", "url") if verb == "request" else ("url",)
+    """*names*: how the arguments are called that may be given without one."""
 
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         if active():
-            given = {**dict(zip(names, args[place:], strict=False)), **kwargs}
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
             method = str(given.get("method", "get" if verb == "websocket" else verb))
             method = method.rpartition(".")[2].upper()
-            ask_url(wire, client, method, given.get("url"), _names(kwargs))
+            ask_url(wire, client, method, given.get("url"), _names(given))
         return original(*args, **kwargs)
 
     return call
 
 
 def _names(given: dict[str, Any]) -> frozenset[str] | None:
-    """Return the names of the members of a body, as primp and rnet are given it."""
+    """Return the names of the members of a body, as these clients are given it."""
     body: Any = next((given[name] for name in _BODIES if given.get(name) is not None), b"")
     return frozenset(body) if is_object(body) else names_in(body)
 
@@ -181,6 +201,27 @@ NATIVES: Final = MappingProxyType(
             hook=_by_verbs("Client", "BlockingClient"),
             seen="as primp's",
             source="rnet 2.4, __init__.pyi",
+        ),
+        "impit": Native(
+            hook=_by_verbs("Client", "AsyncClient", behind=("content", "data")),
+            seen="as primp's",
+            source="impit 0.15, impit.pyi",
+        ),
+        "httpr": Native(
+            hook=_by_verbs("RClient", "Client", "AsyncClient"),
+            seen="the methods of its clients, which its functions call too",
+            source="httpr 0.7, __init__.py and httpr.pyi",
+        ),
+        "pyreqwest._pyreqwest": Native(
+            hook=hook_pyreqwest,
+            seen="every request as it is sent, with what a middleware made of it only where it was made "
+            "by a function of `pyreqwest.simple`",
+            source="pyreqwest 0.15, request/__init__.pyi and middleware/types.py",
+        ),
+        "litellm.rust_bridge._native": Native(
+            hook=hook_litellm,
+            seen="every call that LiteLLM hands to its Rust core",
+            source="litellm 1.110, rust_bridge/bindings.py, catalog.py and public_call.py",
         ),
         "grpc._channel": Native(
             hook=_grpc,

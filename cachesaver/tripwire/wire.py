@@ -153,6 +153,17 @@ class Wire:
         )
         self._ask(owner, lambda rule: rule.of_request(sent, url), where, client=client)
 
+    def model(self, base: str, *, client: str) -> None:
+        """Ask about a call to a model below the URL *base*, of which only *client* knows the path."""
+        url = f"{base}/v1/chat/completions"  # stands for it: whoever lets a host out lets this out
+        sent = Sent(method="POST", target="/v1/chat/completions", names=None)
+        self._ask(
+            None,
+            lambda rule: rule.of_request(sent, url) and "it asks a model",
+            Request(method="POST", url=base).summary,
+            client=client,
+        )
+
     # --- raising
 
     def _ask(

@@ -65,6 +65,21 @@ def test_nothing_is_tried_where_nobody_wants_it(
     assert "works" not in capsys.readouterr().out
 
 
+def test_a_protocol_beneath_a_client_is_not_told_as_unseen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given h2, which `httpx[http2]` requires, then nobody is sent to the gateway for httpx."""
+    found = [Found(client=BY_NAME["h2"], version="4.4.1", users=("litellm 1.110",))]
+    monkeypatch.setattr(doctor, "installed", lambda: found)
+
+    assert main(["doctor", "--no-check"]) == 0
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert "NOT SEEN" not in text
+    assert "h2 is not seen" not in text
+    assert "answered above it" in text
+
+
 def test_programs_read_json(
     environment: dict[str, Check], capsys: pytest.CaptureFixture[str]
 ) -> None:

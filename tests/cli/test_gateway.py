@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import httpx2
 import pytest
 
 from cachesaver.cli import main
-from cachesaver.cli.gateway import BESIDE
+from cachesaver.cli.gateway import BESIDE, _directions
 from cachesaver.rehearsal import Rehearsal
 from cachesaver.stores import open_store
 from cachesaver.stores.processes import here
@@ -127,6 +128,40 @@ def test_a_key_of_the_environment_is_asked_for_and_never_printed(
     assert (without.status_code, with_key.status_code) == (401, 200)
     assert KEY not in printed + said + without.text
     assert KEY not in repr(rehearsal.calls())
+
+
+@posix
+@pytest.mark.parametrize(
+    ("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]")]
+)
+def test_what_it_prints_with_a_key_leads_to_it(
+    started: Any, rehearsal: Rehearsal, listen: str, host: str, env: dict[str, str]
+) -> None:
+    """Given a shell that read what was printed and has the key, then its call is answered."""
+    more = ("--listen", listen, "--store", "memory://", "--upstream", f"openai={rehearsal.url}")
+    gateway = started(*more, CACHESAVER_GATEWAY_KEY=KEY)
+    printed = gateway.printed
+
+    read = subprocess.run(
+        ["sh", "-c", f'{printed}printf %s "$OPENAI_BASE_URL"'],
+        env={**env, "CACHESAVER_GATEWAY_KEY": KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    port = gateway.url.rpartition(":")[2]
+    assert read == f"http://{host}:{port}/key/{KEY}/openai/v1"
+    assert httpx2.post(f"{read}/chat/completions", json=ASK).status_code == 200
+    assert (f"({socket.gethostname()})" in printed) == (listen != "127.0.0.1")
+
+
+@pytest.mark.parametrize("key", ["a/b?c#d%e-f-g-h-i-j", "0123456789abcdef"])
+def test_a_key_that_no_path_can_hold_is_told(key: str) -> None:
+    told = _directions("http://127.0.0.1:1", {"A": "http://127.0.0.1:1/a"}, key)
+
+    assert ("percent-encoded" in told) == ("/" in key)
+    assert key not in told
 
 
 @posix

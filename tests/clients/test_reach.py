@@ -143,6 +143,19 @@ def by_rnet(url: str) -> bytes:
     return bytes(module("rnet").BlockingClient().post(url, body=BODY, headers=JSON).bytes())
 
 
+def by_impit(url: str) -> bytes:
+    return bytes(module("impit").Client().post(url, content=BODY, headers=JSON).content)
+
+
+def by_httpr(url: str) -> bytes:
+    return bytes(module("httpr").post(url, content=BODY, headers=JSON).content)
+
+
+def by_pyreqwest(url: str) -> bytes:
+    one = module("pyreqwest.simple.sync_request").pyreqwest_post(url)
+    return bytes(one.headers(JSON).body_bytes(BODY).send().bytes())
+
+
 WAYS: dict[str, Callable[[str], Any]] = {
     "httpx": by_httpx,
     "httpx2": by_httpx2,
@@ -164,10 +177,14 @@ WAYS: dict[str, Callable[[str], Any]] = {
     "pycurl": by_pycurl,
     "primp": by_primp,
     "rnet": by_rnet,
+    "impit": by_impit,
+    "httpr": by_httpr,
+    "pyreqwest": by_pyreqwest,
 }
 ELSEWHERE = {
     "botocore": "tests/clients/test_boto3.py",
     "aiobotocore": "tests/clients/test_aiobotocore.py",
+    "litellm": "tests/support/matrix/sdks/litellm.py",
     "dspy._vendor.lm15.transports": "tests/frameworks/dspy",
     "grpc": "speaks no HTTP that a program writes",
     "h2": "is no client",

@@ -9,6 +9,8 @@ UNTRIED = {
     # import name: why nobody tries it
     "requests_futures": "it is requests in a thread",
     "httpx_aiohttp": "a transport of httpx, which is tried",
+    "litellm": "it goes through httpx, which is tried",
+    "h2": "it is no client",
     "aiobotocore": "it goes through aiohttp, which is tried",
 }
 

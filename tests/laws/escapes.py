@@ -21,8 +21,18 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".cache" / "escapes"
 PACKAGES = [
-    *("curio", "curl_cffi", "dspy", "grpcio", "niquests", "primp", "pycurl", "pyopenssl"),
-    *("rnet", "tornado", "xai-sdk", "lmdb", "orjson", "platformdirs", "zstandard"),
+    *("curio", "curl_cffi", "dspy", "grpcio", "httpr", "impit", "niquests", "primp", "pycurl"),
+    *(
+        "pyopenssl",
+        "pyreqwest",
+        "rnet",
+        "tornado",
+        "xai-sdk",
+        "lmdb",
+        "orjson",
+        "platformdirs",
+        "zstandard",
+    ),
 ]
 PROVIDER = "https://api.openai.com/v1/chat/completions"
 BODY: dict[str, Any] = {}
@@ -71,6 +81,37 @@ def rnet(url: str) -> Any:
 
 async def rnet_async(url: str) -> Any:
     return await module("rnet").Client(timeout=3).post(url, json=BODY)
+
+
+def impit(url: str) -> Any:
+    return module("impit").post(url, b"{}", timeout=3)
+
+
+async def impit_async(url: str) -> Any:
+    async with module("impit").AsyncClient(timeout=3).stream("POST", url, b"{}") as response:
+        return response
+
+
+def httpr(url: str) -> Any:
+    return module("httpr").post(url, json=BODY, timeout=3)
+
+
+async def httpr_async(url: str) -> Any:
+    async with module("httpr").AsyncClient(timeout=3) as client:
+        return await client.post(url, json=BODY)
+
+
+def pyreqwest(url: str) -> Any:
+    return module("pyreqwest.simple.sync_request").pyreqwest_post(url).body_json(BODY).send()
+
+
+async def pyreqwest_async(url: str) -> Any:
+    async with module("pyreqwest.client").ClientBuilder().build() as client:
+        return await client.post(url).body_json(BODY).build().send()
+
+
+async def pyreqwest_function(url: str) -> Any:
+    return await module("pyreqwest.simple.request").pyreqwest_post(url).body_json(BODY).send()
 
 
 def niquests(url: str) -> Any:
@@ -145,6 +186,7 @@ WAYS: dict[str, Way] = {
     each.__name__.replace("_", " "): each
     for each in (
         *(curl_cffi, curl_cffi_async, pycurl, primp, primp_function, primp_async, rnet, rnet_async),
+        *(impit, impit_async, httpr, httpr_async, pyreqwest, pyreqwest_async, pyreqwest_function),
         *(niquests, niquests_async, tornado, tornado_curl, curio, pyopenssl, dspy, dspy_async),
         *(grpc, grpc_async, xai_sdk),
     )

@@ -36,8 +36,17 @@ ENVIRONMENTS: Final = {
     ),
     "others": (
         (
-            *("aiosonic", "curl-cffi", "httpx-aiohttp", "httpx2", "primp", "pycurl"),
-            *("requests-futures", "rnet", "tornado"),
+            *(
+                "aiosonic",
+                "curl-cffi",
+                "httpr",
+                "httpx-aiohttp",
+                "httpx2",
+                "impit",
+                "primp",
+                "pycurl",
+            ),
+            *("pyreqwest", "requests-futures", "rnet", "tornado"),
         ),
         ("tests/clients/test_reach.py",),
     ),

@@ -147,6 +147,54 @@ class TestByVerbs:
             with pytest.raises(EscapeError, match="by primp"):
                 call()
 
+    def test_what_streams_is_asked_about(self, watching: Watching) -> None:
+        class Client:
+            def stream(self, method: str, url: str) -> str:
+                return f"{method} {url}"
+
+        watching(hook_native, fake := module("impit", Client=Client))
+
+        with pytest.raises(EscapeError, match="by impit"):
+            fake.Client().stream("POST", REFUSED[0])
+        assert fake.Client().stream("GET", PASSED[0]) == f"GET {PASSED[0]}"
+
+    def test_what_others_inherit_is_asked_about(self, watching: Watching) -> None:
+        class RClient:
+            def request(self, method: str, url: str, **kwargs: object) -> str:
+                return f"{method} {url}"
+
+            def _stream(self, method: str, url: str, **kwargs: object) -> str:
+                return f"{method} {url}"
+
+        class Client(RClient):
+            pass
+
+        watching(hook_native, fake := module("httpr", RClient=RClient, Client=Client))
+        client = fake.Client()
+
+        for call in (client.request, client._stream):
+            with pytest.raises(EscapeError, match="by httpr"):
+                call(method="POST", url=REFUSED[0], json={})
+            assert call("POST", PASSED[0])
+
+    @pytest.mark.parametrize(
+        ("body", "asks"), [(b'{"model": "m", "input": "x"}', True), (b'{"answers": []}', False)]
+    )
+    def test_a_body_without_its_name_tells_too(
+        self, watching: Watching, body: bytes, *, asks: bool
+    ) -> None:
+        def post(url: str, content: bytes) -> bytes:
+            return content
+
+        watching(hook_native, fake := module("impit", post=post))
+        url = "http://127.0.0.1:8000/v1/responses"
+
+        if asks:
+            with pytest.raises(EscapeError):
+                fake.post(url, body)
+        else:
+            assert fake.post(url, body) == body
+
     def test_the_method_tells_too(self, watching: Watching) -> None:
         watching(hook_native, fake := self.fake())
 
