@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,28 +43,6 @@ def test_vectors_have_length_one() -> None:
     assert sum(each * each for each in vector) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("pooling", "kinds", "expected"),
-    [
-        ({"pooling_mode_cls_token": True}, ["Transformer", "Pooling", "Normalize"], ("cls", True)),
-        ({"pooling_mode_mean_tokens": True}, ["Transformer", "Pooling"], ("mean", False)),
-        (None, None, ("mean", True)),
-    ],
-)
-def test_it_pools_as_the_models_folder_says(
-    tmp_path: Path, pooling: Any, kinds: list[str] | None, expected: tuple[str, bool]
-) -> None:
-    if kinds is not None:
-        modules = [{"type": f"sentence_transformers.models.{kind}"} for kind in kinds]
-        (tmp_path / "modules.json").write_text(json.dumps(modules))
-        (tmp_path / "1_Pooling").mkdir()
-        (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-
-    encoder = TextEncoder.of(local_app.bert(), tmp_path, context=10**30)
-
-    assert (encoder._pooling, encoder._is_unit) == expected
-    assert encoder.context == 64
-
-
 def test_what_the_tokenizer_says_fits_counts() -> None:
     assert TextEncoder(local_app.bert(), context=62).context == 62
+    assert TextEncoder(local_app.bert(), context=10**30).context == 64
