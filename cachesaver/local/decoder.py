@@ -78,6 +78,17 @@ class Decoder:
         """Return whole numbers on the model's device."""
         return torch.tensor(values, dtype=torch.long, device=self.device)
 
+    def go_on(self, tokens: Tensor, cache: Any, at: int) -> Tensor:
+        """Read *tokens* after the *at* that *cache* holds in each row, and return what a call does.
+
+        Positions are told where they can be, as `generate` does: by themselves some models, such as
+        Bamba and RoBERTa, count otherwise.
+        """
+        if not self.takes_positions:
+            return self(tokens, cache)
+        positions = torch.arange(at, at + tokens.shape[1], device=self.device)
+        return self(tokens, cache, positions=positions.expand(len(tokens), -1))
+
     def _in_its_form(self, mask: Tensor) -> Tensor:
         """Return *mask* for this attention: `eager` adds it, `sdpa` takes it as it is."""
         if self.config._attn_implementation != "eager":  # noqa: SLF001  # there is no public name
