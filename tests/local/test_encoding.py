@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,3 +47,12 @@ def test_vectors_have_length_one() -> None:
 def test_what_the_tokenizer_says_fits_counts() -> None:
     assert TextEncoder(local_app.bert(), context=62).context == 62
     assert TextEncoder(local_app.bert(), context=10**30).context == 64
+
+
+def test_a_text_is_no_longer_than_is_read_alike_beside_longer_ones() -> None:
+    """Given positions that stretch as a batch's longest text grows, then none is so long."""
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 32}
+    sizes = {"max_position_embeddings": 64, "hidden_size": 16, "vocab_size": 9}
+    model = SimpleNamespace(config=SimpleNamespace(rope_parameters=rope, **sizes))
+
+    assert TextEncoder(model, context=64).context == 32
