@@ -11,8 +11,7 @@ import weakref
 
 import pytest
 
-import cachesaver.contexts  # noqa: F401  # it lets go of them after a fork
-from cachesaver import locks
+from cachesaver import contexts, locks
 from cachesaver.locks import Lock, when_free
 
 
@@ -134,6 +133,7 @@ def test_one_that_is_gone_is_forgotten() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_does_not_wait_for_a_thread_of_its_parent() -> None:
     """Given a fork while another thread has a lock, then in the child it is free."""
+    assert contexts.locks is locks  # it lets go of them
     lock = Lock()
     held, leave = threading.Event(), threading.Event()
 

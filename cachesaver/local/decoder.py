@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from cachesaver.local.errors import UnsupportedModelError
+from cachesaver.local.reach import find_context
 
 __all__ = ["Decoder"]
 
 _CACHE_NAMES = ("cache", "past_key_values")
 """What the argument is called from transformers 5.24 on, and before."""
-
-_FAR = 1 << 17
-"""Tokens of context of a model that names no limit."""
 
 
 class Decoder:
@@ -28,6 +26,7 @@ class Decoder:
         ends: Its own end tokens.
 
     Raises:
+        ConfigurationError: *context* is more than it can be served with, see `find_context`.
         UnsupportedModelError: It is no decoder, or keeps no cache.
     """
 
@@ -36,7 +35,7 @@ class Decoder:
         self.device: torch.device = model.device
         self.config = model.config.get_text_config(decoder=True)
         self.vocabulary = int(self.config.vocab_size)
-        self.context = context or int(getattr(self.config, "max_position_embeddings", None) or _FAR)
+        self.context = find_context(self.config, context)
         self.ends = _end_tokens(model)
         takes = inspect.signature(model.forward).parameters
         if model.config.is_encoder_decoder or not any(name in takes for name in _CACHE_NAMES):
@@ -78,6 +77,17 @@ class Decoder:
     def tensor(self, values: object) -> Tensor:
         """Return whole numbers on the model's device."""
         return torch.tensor(values, dtype=torch.long, device=self.device)
+
+    def go_on(self, tokens: Tensor, cache: Any, at: int) -> Tensor:
+        """Read *tokens* after the *at* that *cache* holds in each row, and return what a call does.
+
+        Positions are told where they can be, as `generate` does: by themselves some models, such as
+        Bamba and RoBERTa, count otherwise.
+        """
+        if not self.takes_positions:
+            return self(tokens, cache)
+        positions = torch.arange(at, at + tokens.shape[1], device=self.device)
+        return self(tokens, cache, positions=positions.expand(len(tokens), -1))
 
     def _in_its_form(self, mask: Tensor) -> Tensor:
         """Return *mask* for this attention: `eager` adds it, `sdpa` takes it as it is."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Pooling", "TextEncoder"]
+from cachesaver.local.pooling import Pooling
+from cachesaver.local.reach import find_reach
 
-Pooling: TypeAlias = Literal["mean", "cls"]
-"""How the vectors of a text's tokens become one: their mean, or the first."""
+__all__ = ["TextEncoder"]
 
 _BATCH = 32
 
@@ -36,29 +34,12 @@ class TextEncoder:
         is_unit: bool = True,
         context: int | None = None,
     ) -> None:
-        room = int(model.config.max_position_embeddings)
-        self.context = room if context is None else min(context, room)
+        self.context = min(each for each in (context, find_reach(model.config)) if each is not None)
         self.width = int(model.config.hidden_size)
         self.vocabulary = int(model.config.vocab_size)
         self._model = model
         self._pooling = pooling
         self._is_unit = is_unit
-
-    @classmethod
-    def of(cls, model: Any, folder: Path, *, context: int | None = None) -> TextEncoder:
-        """Return an encoder that pools as *folder* says, in the files of sentence-transformers.
-
-        https://www.sbert.net/docs/package_reference/sentence_transformer/models.html; without them:
-        the mean, of length 1.
-        """
-        modules = _read(folder / "modules.json")
-        if not isinstance(modules, list):
-            return cls(model, context=context)
-        pooling = _read(folder / "1_Pooling" / "config.json") or {}
-        kinds = [str(each.get("type")).rpartition(".")[2] for each in modules]
-        mode: Pooling = "cls" if pooling.get("pooling_mode_cls_token") else "mean"
-        is_unit = "Normalize" in kinds
-        return cls(model, pooling=mode, is_unit=is_unit, context=context)
 
     def embed(self, texts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Return a vector for each of *texts*, which are token ids with all that belongs around them."""
@@ -87,7 +68,3 @@ class TextEncoder:
         if self._pooling == "cls":
             return hidden[:, 0]
         return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -39,7 +39,8 @@ class Sizes:
     """How much an engine may hold.
 
     Attributes:
-        context: Tokens that prompt and answer may have together; `None`: what the model says.
+        context: Tokens that prompt and answer may have together; `None`: what the model says, or less
+            where it would read longer texts otherwise beside others.
         rows: Samples that take their steps together, at most.
         cells: Tokens in memory for them, samples times the longest; `None`: what there is room for.
         kept: Tokens of prompts to keep for later prompts that begin alike; `None`: an eighth of *cells*.

@@ -78,7 +78,7 @@ class GroupEngine(Worker):
     def _begin(self, rows: list[Row], tokens: tuple[int, ...]) -> None:
         """Read *tokens*, and let all *rows* go on from there."""
         self._cache = DynamicCache(config=self.decoder.config)
-        logits = self.decoder(self.decoder.tensor([tokens]), self._cache)
+        logits = self.decoder.go_on(self.decoder.tensor([tokens]), self._cache, 0)
         self.counts["prompt_tokens"] += len(tokens)
         if len(rows) > 1:
             self._cache.reorder_cache(self.decoder.tensor([0] * len(rows)))
@@ -87,7 +87,8 @@ class GroupEngine(Worker):
 
     def _step(self) -> None:
         tokens = self.decoder.tensor([row.answer[-1:] for row in self.running])
-        logits = self.decoder(tokens, self._cache)
+        row = self.running[0]  # all have one length, and the last token is not read yet
+        logits = self.decoder.go_on(tokens, self._cache, len(row.prompt) + len(row.answer) - 1)
         self.counts["steps"] += 1
         self._draw(logits)
 

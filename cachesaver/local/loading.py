@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,20 @@ from cachesaver.local.app.served import Served
 from cachesaver.local.app.tongue import Tongue
 from cachesaver.local.encoding import TextEncoder
 from cachesaver.local.engine import GraphsChoice, Kind, Sizes
+from cachesaver.local.errors import UnsupportedModelError
 from cachesaver.local.opening import open_engine
+from cachesaver.local.pooling import read_pooling
 
 __all__ = ["load", "serve"]
+
+_ENCODERS_HAVE = ("vocab_size", "hidden_size", "max_position_embeddings")
+"""In their settings: what `TextEncoder` needs."""
+
+_UNUSED = "pooler."
+"""Of a BERT, after the last hidden states: models trained without it come without it."""
+
+_SHOWN = 4
+"""Names of weights in a message."""
 
 
 def load(  # noqa: PLR0913  # what it is, where and how, each by name
@@ -41,22 +52,29 @@ def load(  # noqa: PLR0913  # what it is, where and how, each by name
         graphs: Whether steps are graphs of CUDA, where they can be.
 
     Raises:
-        ConfigurationError: There is no such model, device or dtype.
-        UnsupportedModelError: No engine can run it.
+        ConfigurationError: There is no such model, device or dtype, or it has not all of its weights.
+        UnsupportedModelError: No engine can run it, and it does not read texts into vectors.
     """
     kind_of_numbers = _dtype(dtype)
     try:
         where = torch.device(_device() if device == "auto" else device)
         config = AutoConfig.from_pretrained(model)
+        _check_kind(config, model)
         tokenizer = AutoTokenizer.from_pretrained(model)
         maker = AutoModelForCausalLM if _writes(config) else AutoModel
-        made = maker.from_pretrained(model, dtype=kind_of_numbers).to(where).eval()
+        found, report = maker.from_pretrained(
+            model, dtype=kind_of_numbers, output_loading_info=True
+        )
+        made = found.to(where).eval()
     except (OSError, ValueError, RuntimeError) as error:  # torch's own is the last
         raise ConfigurationError(f"the model {model!r} cannot be loaded: {error}") from error
+    _check_weights(report["missing_keys"], model)
     called = name or (Path(model).name if Path(model).exists() else model)
     if not _writes(config):
+        pooling, is_unit = read_pooling(model)
         # Models such as RoBERTa count positions from 2: their tokenizers say what fits.
-        encoder = TextEncoder.of(made, Path(model), context=tokenizer.model_max_length)
+        room = tokenizer.model_max_length
+        encoder = TextEncoder(made, pooling=pooling, is_unit=is_unit, context=room)
         return Served(name=called, tongue=Tongue(tokenizer), encoder=encoder)
     return serve(made, tokenizer, name=called, kind=kind, sizes=sizes, graphs=graphs)
 
@@ -79,6 +97,29 @@ def serve(
     served = Served(name=name, tongue=Tongue(tokenizer), engine=engine, ends=_ends(model))
     served.grammars.prepare()
     return served
+
+
+def _check_kind(config: Any, model: str) -> None:
+    """Refuse what neither continues a text nor reads one into a vector, before its weights are loaded."""
+    kind = ", ".join(getattr(config, "architectures", None) or [config.model_type])
+    if config.is_encoder_decoder:  # loaded as a decoder alone, it says so no longer
+        why = "it answers one text with another, by an encoder and a decoder"
+    elif not _writes(config) and not all(hasattr(config, each) for each in _ENCODERS_HAVE):
+        why = "it neither continues a text nor reads one into a vector as a BERT does"
+    else:
+        return
+    raise UnsupportedModelError(f"the model {model!r} ({kind}) cannot be served: {why}")
+
+
+def _check_weights(missing: Iterable[str], model: str) -> None:
+    """Refuse a model of which weights are missing: transformers has made them up."""
+    unknown = sorted(each for each in missing if not each.startswith(_UNUSED))
+    if unknown:
+        shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
+        raise ConfigurationError(
+            f"the model {model!r} cannot be loaded: {len(unknown)} of its weights are in none of its "
+            f"files, and would be random: {shown}"
+        )
 
 
 def _ends(model: Any) -> frozenset[int]:

@@ -29,7 +29,8 @@ def open_engine(
         graphs: Whether steps are graphs of CUDA, where they can be; then memory is taken at once.
 
     Raises:
-        ConfigurationError: torch or transformers is not installed.
+        ConfigurationError: torch or transformers is not installed, or *sizes* has more context than the
+            model can be served with.
         UnsupportedModelError: No engine, or not the one asked for, gives what the model gives.
     """
     try:

@@ -76,11 +76,12 @@ def group_agrees(decoder: Decoder) -> bool:
     """Tell whether a text can be read once and gone on from in several rows, of which one leaves."""
     text = _text(max(_LENGTHS), decoder.vocabulary)
     cache: Any = DynamicCache(config=decoder.config)
-    decoder(decoder.tensor([text[:-2]]), cache)
+    read = len(text) - 2
+    decoder.go_on(decoder.tensor([text[:-2]]), cache, 0)
     cache.reorder_cache(decoder.tensor([0, 0, 0]))
-    decoder(decoder.tensor([text[-2:-1]] * 3), cache)
+    decoder.go_on(decoder.tensor([text[-2:-1]] * 3), cache, read)
     cache.reorder_cache(decoder.tensor([0, 2]))
-    found = decoder(decoder.tensor([text[-1:]] * 2), cache)
+    found = decoder.go_on(decoder.tensor([text[-1:]] * 2), cache, read + 1)
     return _is_close(found, _at_once(decoder, text).expand(2, -1))
 
 
@@ -119,7 +120,7 @@ def _text(length: int, vocabulary: int) -> tuple[int, ...]:
 
 
 def _at_once(decoder: Decoder, text: tuple[int, ...]) -> Tensor:
-    return decoder(decoder.tensor([text]), DynamicCache(config=decoder.config))
+    return decoder.go_on(decoder.tensor([text]), DynamicCache(config=decoder.config), 0)
 
 
 def _is_close(found: Tensor, wanted: Tensor) -> bool:

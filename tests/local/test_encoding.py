@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,28 +44,15 @@ def test_vectors_have_length_one() -> None:
     assert sum(each * each for each in vector) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("pooling", "kinds", "expected"),
-    [
-        ({"pooling_mode_cls_token": True}, ["Transformer", "Pooling", "Normalize"], ("cls", True)),
-        ({"pooling_mode_mean_tokens": True}, ["Transformer", "Pooling"], ("mean", False)),
-        (None, None, ("mean", True)),
-    ],
-)
-def test_it_pools_as_the_models_folder_says(
-    tmp_path: Path, pooling: Any, kinds: list[str] | None, expected: tuple[str, bool]
-) -> None:
-    if kinds is not None:
-        modules = [{"type": f"sentence_transformers.models.{kind}"} for kind in kinds]
-        (tmp_path / "modules.json").write_text(json.dumps(modules))
-        (tmp_path / "1_Pooling").mkdir()
-        (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-
-    encoder = TextEncoder.of(local_app.bert(), tmp_path, context=10**30)
-
-    assert (encoder._pooling, encoder._is_unit) == expected
-    assert encoder.context == 64
-
-
 def test_what_the_tokenizer_says_fits_counts() -> None:
     assert TextEncoder(local_app.bert(), context=62).context == 62
+    assert TextEncoder(local_app.bert(), context=10**30).context == 64
+
+
+def test_a_text_is_no_longer_than_is_read_alike_beside_longer_ones() -> None:
+    """Given positions that stretch as a batch's longest text grows, then none is so long."""
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 32}
+    sizes = {"max_position_embeddings": 64, "hidden_size": 16, "vocab_size": 9}
+    model = SimpleNamespace(config=SimpleNamespace(rope_parameters=rope, **sizes))
+
+    assert TextEncoder(model, context=64).context == 32

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    BertConfig,
+    BertForMaskedLM,
+    CLIPConfig,
+    CLIPModel,
+    T5Config,
+    T5EncoderModel,
+    ViTConfig,
+    ViTModel,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+)
 
 import local_app
 import tiny
 from cachesaver.errors import ConfigurationError
-from cachesaver.local import Params
+from cachesaver.local import Params, UnsupportedModelError
 from cachesaver.local.loading import load
 
 
@@ -92,3 +107,79 @@ def test_what_grammars_need_is_made_when_a_model_is_loaded(
     monkeypatch.setattr(llguidance.hf, "from_tokenizer", again)
     served.grammars.guide({"type": "object"}, "response_format")(0)
     served.writer.close()
+
+
+TINY = {
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+}
+PICTURES = {**TINY, "image_size": 8, "patch_size": 4}
+BOTH = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "vocab_size": tiny.VOCABULARY,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+T5 = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "bart": (lambda: BartForConditionalGeneration(BartConfig(**BOTH)), "an encoder and a decoder"),
+    "whisper": (
+        lambda: WhisperForConditionalGeneration(WhisperConfig(**BOTH)),
+        "an encoder and a decoder",
+    ),
+    "t5-encoder": (lambda: T5EncoderModel(T5Config(**T5)), "neither continues"),
+    "vit": (lambda: ViTModel(ViTConfig(**PICTURES)), "neither continues"),
+    "clip": (
+        lambda: CLIPModel(CLIPConfig(text_config=TINY, vision_config=PICTURES)),
+        "neither continues",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_neither_continues_nor_reads_texts_is_refused(tmp_path: Path, name: str) -> None:
+    make, why = REFUSED[name]
+    made = make()
+    made.save_pretrained(tmp_path)
+    local_app.tokenizer().save_pretrained(tmp_path)
+
+    with pytest.raises(UnsupportedModelError, match=rf"{type(made).__name__}\) cannot .*{why}"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_weights_that_are_missing_are_named(tmp_path: Path, family: str) -> None:
+    """Given a model of which a file lacks one layer, then it is not made up."""
+    made = local_app.bert() if family == "bert" else tiny.model(family)
+    kept = {name: each for name, each in made.state_dict().items() if "layer" not in name}
+    made.save_pretrained(tmp_path, state_dict=kept)
+    local_app.tokenizer().save_pretrained(tmp_path)
+
+    with pytest.raises(
+        ConfigurationError, match=r"of its weights .* would be random: .*layer.*\.\.\."
+    ):
+        load(str(tmp_path))
+
+
+def test_weights_that_are_tied_are_not_missing(tmp_path: Path) -> None:
+    tiny.model("llama", tie_word_embeddings=True).save_pretrained(tmp_path)
+    local_app.tokenizer().save_pretrained(tmp_path)
+
+    load(str(tmp_path)).writer.close()
+
+
+def test_an_encoder_may_lack_what_is_not_used(tmp_path: Path) -> None:
+    """Given a BERT without a pooler, as one for filling gaps, then it is served."""
+    BertForMaskedLM(BertConfig(vocab_size=tiny.VOCABULARY, **TINY)).save_pretrained(tmp_path)
+    local_app.tokenizer().save_pretrained(tmp_path)
+
+    assert load(str(tmp_path)).encoder is not None

@@ -53,6 +53,7 @@ SLOT_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "olmo2": ("olmo2", {}),
     "mixtral": ("mixtral", {**_EXPERTS, "sliding_window": None}),
     "qwen3_moe": ("qwen3_moe", {**_EXPERTS, "decoder_sparse_step": 1}),
+    "roberta": ("roberta", {"is_decoder": True, "initializer_range": 0.5}),
 }
 """Type and settings of models of which every layer keeps the whole text."""
 
@@ -83,6 +84,17 @@ GROUP_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "linear_num_key_heads": 2,
             "linear_key_head_dim": 8,
             "linear_value_head_dim": 8,
+        },
+    ),
+    "bamba": (
+        "bamba",
+        {
+            "attn_layer_indices": [1],
+            "mamba_n_heads": 8,
+            "mamba_d_head": 8,
+            "mamba_d_state": 8,
+            "mamba_n_groups": 1,
+            "mamba_expand": 2,
         },
     ),
     "bloom": ("bloom", {"n_head": 4, "n_layer": 2}),

@@ -1,0 +1,114 @@
+"""How a model makes one vector of a text's tokens, as it says in the files of sentence-transformers.
+
+https://www.sbert.net/docs/package_reference/sentence_transformer/models.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+from huggingface_hub import hf_hub_download, is_offline_mode
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+from cachesaver.errors import ConfigurationError
+from cachesaver.local.errors import UnsupportedModelError
+
+__all__ = ["Pooling", "read_pooling"]
+
+_LOG = logging.getLogger(__name__)
+
+Pooling: TypeAlias = Literal["mean", "cls"]
+"""How the vectors of a text's tokens become one: their mean, or the first."""
+
+_MODES: dict[str, Pooling] = {
+    "cls": "cls",
+    "cls_token": "cls",
+    "mean": "mean",
+    "mean_tokens": "mean",
+}
+"""What they are called, with `pooling_mode_` before or as the value of `pooling_mode`."""
+
+_CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+"""Kinds of modules, in their order."""
+
+
+def read_pooling(model: str) -> tuple[Pooling, bool]:
+    """Return how *model* pools, and whether its vectors are scaled to length 1.
+
+    Without the files: the mean, of length 1.
+
+    Args:
+        model: A folder, or the id of a model on the hub.
+
+    Raises:
+        UnsupportedModelError: It pools in another way, or does more than that.
+        ConfigurationError: The hub cannot be asked.
+    """
+    modules = _read(model, "modules.json")
+    if modules is None:
+        return "mean", True
+    kinds = [_kind_of(each) for each in modules]
+    if kinds not in _CHAINS:
+        raise _unsupported(model, f"its modules are {', '.join(kinds)}")
+    settings = _read(model, f"{modules[1]['path']}/config.json")
+    return _mode_of(model, settings or {}), "Normalize" in kinds
+
+
+def _mode_of(model: str, settings: Mapping[str, Any]) -> Pooling:
+    modes = [*_modes(settings)]
+    if len(modes) != 1 or modes[0] not in _MODES:
+        raise _unsupported(model, f"its pooling is {', '.join(modes) or 'not said'}")
+    return _MODES[modes[0]]
+
+
+def _modes(settings: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the modes that are on, in the older form and in the newer one."""
+    for name, value in settings.items():
+        if name == "pooling_mode":
+            yield from [value] if isinstance(value, str) else cast("Sequence[str]", value)
+        elif name.startswith("pooling_mode_") and value:
+            yield name.removeprefix("pooling_mode_")
+
+
+def _kind_of(module: Mapping[str, Any]) -> str:
+    return str(module["type"]).rpartition(".")[2]
+
+
+def _unsupported(model: str, what: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"the model {model!r} cannot be served: {what}, and vectors are made only by the mean of all "
+        "tokens or by the first one (cls), scaled to length 1 or not"
+    )
+
+
+def _read(model: str, name: str) -> Any:
+    """Return what the file says; `None`: there is none."""
+    path = Path(model, name) if Path(model).is_dir() else _fetch(model, name)
+    return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+
+
+def _fetch(model: str, name: str) -> Path | None:
+    try:
+        return Path(hf_hub_download(model, name))
+    except LocalEntryNotFoundError as error:
+        if not is_offline_mode():
+            raise _unknown(model, name, error) from error
+        _LOG.warning(
+            "%s has no %s here, and the hub is not asked: its vectors are made without", model, name
+        )
+        return None
+    except EntryNotFoundError:
+        return None
+    except HfHubHTTPError as error:
+        raise _unknown(model, name, error) from error
+
+
+def _unknown(model: str, name: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"the model {model!r} cannot be loaded: whether it has {name}, which says how its vectors are "
+        f"made, is not known: {error}"
+    )
