@@ -10,7 +10,7 @@
 #     make local-compare  it beside `transformers serve`; writes docs/reference/local-compared.md (network)
 #     make matrix    every SDK in every way to call it; writes docs/reference/clients.md (network)
 #     make patchers  us beside tracers and mocks, in all orders (ARGS="sentry pook" for some; Unix, network)
-#     make suites    the clients' own test suites, with us and without us (two hours; ARGS="--alone requests" for one)
+#     make suites    the clients' own test suites, with us and without us (half an hour; ARGS="--alone requests" for one)
 #     make vcr-suites  other projects' suites marked vcr, on pytest-recording and on ours (network)
 #     make fuzz      the parsers against bytes of a fuzzer's making, ten minutes each (Linux)
 #     make frameworks  agent frameworks, each in an environment of its own (ARGS="langchain dspy")

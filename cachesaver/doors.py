@@ -57,13 +57,11 @@ class Door:
     Attributes:
         sessions: Those that are open, in the order of their opening; replaced, never changed.
         guests: Likewise.
-        is_divided: Whether it depends on who asks which of them answers.
     """
 
     def __init__(self) -> None:
         self.sessions: tuple[Opened[Session], ...] = ()
         self.guests: tuple[Opened[Gate], ...] = ()
-        self.is_divided = False
         self._alone: _Alone | None = _Alone(None, None)
         """Who answers everybody; None while it depends on who asks."""
         self._found: dict[Stand | None, Gate | None] = {}
@@ -71,6 +69,11 @@ class Door:
         self._asked: _Wants = _wants_nothing
         self.wants: _Wants = _wants_nothing
         """The last gate's own, while that answers everybody: every call of the process comes past here."""
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether it depends on who asks which of them answers."""
+        return self._alone is None
 
     @property
     def is_open(self) -> bool:
@@ -113,10 +116,9 @@ class Door:
         last = self._last()
         # Not cleared: who has looked before, and is slow, must not write into what holds from now on.
         self._found = {}
-        self.is_divided = self._divides()
         # At once: who asks meanwhile must not be led to one who has come but for himself.
         session = self.sessions[-1].gate if self.sessions else None
-        self._alone = None if self.is_divided else _Alone(last, session)
+        self._alone = None if self._divides() else _Alone(last, session)
         if self.is_divided:
             self._asked = self._wants_here
         else:

@@ -428,8 +428,6 @@ class Engine:
         try:
             return result()
         except Exception as error:  # noqa: BLE001  # a store of anyone's: the call is paid for
-            # A slot that stays empty must not stay ours: whoever waits for it would wait for ever.
-            self._give_up(_release_of(effect))
             self.complain(_of_store(error))
             return effect.sample
 
@@ -456,20 +454,22 @@ class Engine:
 
         def land(filled: Future[Sample]) -> None:
             if filled.cancelled() or filled.exception() is not None:
+                # It must not stay ours: whoever waits for it would wait for ever.
                 when_free(let_go)
             self.flights.land(slot)
 
         def let_go() -> None:
-            self._give_up(_release_of(effect))
+            self._give_up(
+                Release(
+                    run=effect.run,
+                    fingerprint=effect.fingerprint,
+                    index=effect.index,
+                    token=effect.token,
+                )
+            )
 
         future.add_done_callback(land)
         return future
-
-
-def _release_of(effect: Fill) -> Release:
-    return Release(
-        run=effect.run, fingerprint=effect.fingerprint, index=effect.index, token=effect.token
-    )
 
 
 def _fills(effect: Fill | Keep) -> tuple[Fill, ...]:

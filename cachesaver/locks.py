@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
-__all__ = ["Lock", "forked", "when_free"]
+__all__ = ["Lock", "Paused", "forked", "when_free"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +54,36 @@ def when_free(act: Callable[[], None]) -> None:
         _thread.start_new_thread(_done, (act,))
     else:
         act()
+
+
+_PATIENCE: Final = 10.0
+"""Seconds for which a fork waits for who has a lock."""
+
+
+class Paused:
+    """Locks that are taken while a fork is under way, so that the child inherits nothing half done."""
+
+    def __init__(self) -> None:
+        self._taken: list[Lock] = []
+
+    def take(self, lock: Lock, *, waits: bool = True) -> None:
+        """Take *lock*, but for one that this thread has: a signal handler may fork.
+
+        Args:
+            lock: Any.
+            waits: Whether for who has it, as long as `_PATIENCE`; then the fork goes on without.
+        """
+        if not lock.is_held_here and lock.acquire(timeout=_PATIENCE if waits else 0):
+            self._taken.append(lock)
+
+    def let_go(self) -> None:
+        """Give back what was taken."""
+        while self._taken:
+            self._taken.pop().release()
+
+    def forget(self) -> None:
+        """Give back nothing: in a child that has let go of what the locks guard."""
+        self._taken.clear()
 
 
 def _done(act: Callable[[], None]) -> None:

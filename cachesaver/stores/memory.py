@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from cachesaver.assignment import Outcome, Slot, assign, in_turn
 from cachesaver.exchange import Sample
-from cachesaver.locks import Lock
+from cachesaver.locks import Lock, Paused
 from cachesaver.ports import Grant, Policy, Run, StoreSummary
 from cachesaver.stores.leases import Lease
 from cachesaver.stores.membership import is_over
@@ -367,27 +367,16 @@ class MemoryStore:
 
 _STORES: Final[WeakSet[MemoryStore]] = WeakSet()
 
-_PATIENCE = 10.0
-"""Seconds for which a fork waits for those who are at work."""
-
-_paused: list[Lock] = []
-"""What a fork under way has locked."""
+_PAUSED: Final = Paused()
 
 
 def _before_fork() -> None:
     """Let nobody be in the middle of a change, which the child would inherit half made."""
     for store in tuple(_STORES):
-        lock = store._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # of this module
-        if not lock.is_held_here and lock.acquire(timeout=_PATIENCE):
-            _paused.append(lock)
-
-
-def _after_fork() -> None:
-    while _paused:
-        _paused.pop().release()
+        _PAUSED.take(store._lock)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # of this module
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+        before=_before_fork, after_in_parent=_PAUSED.let_go, after_in_child=_PAUSED.let_go
     )

@@ -15,15 +15,12 @@ from typing import TypeVar
 import lmdb
 
 from cachesaver.errors import StoreError
-from cachesaver.locks import Lock
+from cachesaver.locks import Lock, Paused
 from cachesaver.stores import directory
 from cachesaver.stores.entries import Tables, Transaction
 from cachesaver.stores.environments import Environment
 from cachesaver.stores.processes import boot_id
 from cachesaver.stores.writer import Writer
-
-_PATIENCE = 10.0
-"""Seconds for which a fork waits for transactions to end."""
 
 __all__ = ["Session", "close", "open_session"]
 
@@ -56,7 +53,7 @@ class Session:
         self.touched: dict[str, float] = {}
         self.lock = Lock()
         self.writing = Lock()
-        self._paused: list[Lock] = []
+        self._paused = Paused()
         self._forget_earlier_boots()
         self.samples = Environment(path / directory.SAMPLES, durable=True, tables=8)
         # Without a boot id a power cut cannot be told from a crash: then claims are synced too.
@@ -144,15 +141,13 @@ class Session:
         signal handler may fork while its own thread is in the middle of one, and then others may
         be waiting for that thread, with a lock that they have.
         """
-        patience = 0.0 if self.lock.is_held_here or self.writing.is_held_here else _PATIENCE
+        is_inside = self.lock.is_held_here or self.writing.is_held_here
         for lock in (self.writing, self.lock):
-            if not lock.is_held_here and lock.acquire(timeout=patience):
-                self._paused.append(lock)
+            self._paused.take(lock, waits=not is_inside)
 
     def resume(self) -> None:
         """Undo `pause`."""
-        while self._paused:
-            self._paused.pop().release()
+        self._paused.let_go()
 
     def abandon(self) -> None:
         """Let go of everything in a forked child."""
@@ -200,8 +195,7 @@ def _boot() -> str:
 _sessions: dict[tuple[int, int], Session] = {}
 
 _registering = Lock()
-_paused: list[Lock] = []
-"""What a fork under way has locked."""
+_PAUSED = Paused()
 
 
 def open_session(path: Path) -> Session:
@@ -244,9 +238,7 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
-    # A signal handler may fork while its own thread is registering.
-    if not _registering.is_held_here and _registering.acquire(timeout=_PATIENCE):
-        _paused.append(_registering)
+    _PAUSED.take(_registering)
     for session in _sessions.values():
         session.pause()
 
@@ -254,8 +246,7 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     for session in _sessions.values():
         session.resume()
-    while _paused:
-        _paused.pop().release()
+    _PAUSED.let_go()
 
 
 def _after_fork_in_child() -> None:
@@ -263,7 +254,7 @@ def _after_fork_in_child() -> None:
     for session in _sessions.values():
         session.abandon()
     _sessions.clear()
-    _paused.clear()
+    _PAUSED.forget()
     _registering = Lock()
 
 

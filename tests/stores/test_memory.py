@@ -34,7 +34,7 @@ def test_a_fork_waits_until_nobody_changes_anything() -> None:
     def fork() -> None:  # one thread does both
         memory._before_fork()
         held.append(store._lock.is_held_here)
-        memory._after_fork()
+        memory._PAUSED.let_go()
         held.append(store._lock.is_held_here)
 
     forking = threading.Thread(target=fork)

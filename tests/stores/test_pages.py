@@ -8,6 +8,7 @@ from random import Random
 import lmdb
 import pytest
 
+from cachesaver.stores import pages
 from cachesaver.stores.environments import Environment
 from cachesaver.stores.pages import lacks_pages
 
@@ -60,10 +61,10 @@ def test_no_page_in_use_can_be_cut_off_unnoticed(tmp_path: Path, transactions: i
     size = env.stat()["psize"]
     env.close()
     whole = (tmp_path / "x.mdb").read_bytes()
-    pages = len(whole) // size
+    count = len(whole) // size
 
     assert not lacks_pages(io.BytesIO(whole), size)
-    for cut in (*range(pages - 50, pages), *range(pages - 50)[::97]):
+    for cut in (*range(count - 50, count), *range(count - 50)[::97]):
         assert lacks_pages(io.BytesIO(whole[: cut * size]), size), cut
 
 
@@ -88,6 +89,19 @@ def test_what_cannot_be_read_lacks_pages(tmp_path: Path) -> None:
         for _ in range(2000):
             damaged[random.randrange(2 * size, len(whole))] = random.randrange(256)
         assert lacks_pages(io.BytesIO(damaged), size) in {True, False}
+
+
+def test_a_last_page_that_cannot_be_takes_no_memory(tmp_path: Path) -> None:
+    """Given a damaged number of pages, then it is told apart without a list of all of them."""
+    env = written(tmp_path / "x.mdb", 3)
+    size = env.stat()["psize"]
+    env.close()
+    whole = bytearray((tmp_path / "x.mdb").read_bytes())
+    for page in (0, 1):
+        *told, _, transaction = pages._META.unpack_from(whole, page * size + pages._HEADER.size)
+        pages._META.pack_into(whole, page * size + pages._HEADER.size, *told, 1 << 50, transaction)
+
+    assert lacks_pages(io.BytesIO(whole), size)
 
 
 def test_a_tree_that_bites_its_tail_is_left(tmp_path: Path) -> None:
