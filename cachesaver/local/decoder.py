@@ -90,8 +90,12 @@ class Decoder:
         return self(tokens, cache, positions=positions.expand(len(tokens), -1))
 
     def _in_its_form(self, mask: Tensor) -> Tensor:
-        """Return *mask* for this attention: `eager` adds it, `sdpa` takes it as it is."""
-        if self.config._attn_implementation != "eager":  # noqa: SLF001  # there is no public name
+        """Return *mask* for this attention: `eager` adds it; `sdpa` takes it as it is.
+
+        On CUDA that would make one to be added of it in each layer, so it gets that.
+        """
+        attention = self.config._attn_implementation  # noqa: SLF001  # there is no public name
+        if attention != "eager" and self.device.type != "cuda":
             return mask
         dtype = self.model.dtype
         never = torch.finfo(dtype).min

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from cachesaver.local.attending import attending
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.recorders import CannotRecordError, Recorder, Recording, Watch
 from cachesaver.local.static_slots import StaticSlots
@@ -29,8 +31,14 @@ MOST_BYTES = 1 << 31
 """Memory for them, of a device that has much."""
 
 _WARM = 2
-"""Steps of a size that are taken without a graph first: for what is set up once, and lest a graph be
-made for a size that the batch has in passing only."""
+"""Steps of a size that are taken without a graph first, for what is set up once."""
+
+_PASSING = 8
+"""Steps of a size that are taken by a graph for a larger one, if there is one, lest a graph be made for
+what the batch is in passing only: to hide more cells takes less time than to tell the device each piece."""
+
+_LARGER = 8
+"""So many times the cells of a size a graph may have that is used for it in passing."""
 
 
 def rung(number: int, *, finest: int, parts: int) -> int:
@@ -60,6 +68,20 @@ class Size:
     rows: int
     visible: int
     slot: int
+
+    @property
+    def cells(self) -> int:
+        """That are looked at."""
+        return self.rows * self.visible
+
+    def does_for(self, size: Size) -> bool:
+        """Tell whether a graph for this can take a step of *size*, and is not much larger."""
+        return (
+            self.slot == size.slot
+            and self.rows >= size.rows
+            and self.visible >= size.visible
+            and self.cells <= _LARGER * size.cells
+        )
 
 
 class Graphs:
@@ -99,9 +121,11 @@ class Graphs:
         most = count_rows(rows)
         self._rows = torch.arange(most, device=decoder.device)
         self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
+        self._told = torch.zeros((2, most), dtype=torch.long, pin_memory=_pins(decoder.device))
         self._logits = like.new_zeros((most, like.shape[1]))
         self.tensors = (self._rows, self._inputs, self._logits, *slots.tensors)
         self._warmed: Counter[Size] = Counter()
+        self._passed: Counter[Size] = Counter()
         self._held: OrderedDict[Size, Recording] = OrderedDict()
 
     def step(self, tokens: Sequence[int]) -> Tensor:
@@ -117,8 +141,7 @@ class Graphs:
             Exception: The model's own.
         """
         size = self._size(self._slots.make_room())
-        self._load(tokens, size.rows)
-        self._take(size)
+        self._take(self._in_passing(size) or size, tokens)
         self._slots.close_step()
         return self._logits[: len(tokens)]
 
@@ -130,13 +153,26 @@ class Graphs:
             slot=slot,
         )
 
+    def _in_passing(self, size: Size) -> Size | None:
+        """Return the least size that there is a graph for and that does for *size*, until it has stayed."""
+        if size in self._held or self._passed[size] >= _PASSING:
+            return None
+        fits = [each for each in self._held if each.does_for(size)]
+        if not fits:
+            return None
+        self._passed[size] += 1
+        return min(fits, key=lambda each: each.cells)
+
     def _load(self, tokens: Sequence[int], rows: int) -> None:
         """Say what is read, and where each row ends; a row too many reads a 0 at its beginning."""
         more = [0] * (rows - len(tokens))
         told = torch.tensor([[*tokens, *more], [*self._slots.lengths, *more]], dtype=torch.long)
-        self._inputs[:, :rows].copy_(told)
+        # Who draws waits for the step, so the last copy is over.
+        self._told[:, :rows] = told
+        self._inputs.copy_(self._told, non_blocking=True)
 
-    def _take(self, size: Size) -> None:
+    def _take(self, size: Size, tokens: Sequence[int]) -> None:
+        self._load(tokens, size.rows)
         recording = self._held.get(size)
         if recording is not None:
             self._held.move_to_end(size)
@@ -150,7 +186,7 @@ class Graphs:
 
     def _warm(self, size: Size) -> None:
         try:
-            with Watch():
+            with Watch() if not self._counts["graphs"] else nullcontext():
                 self._recorder.warm(lambda: self._work(size))
             self._warmed[size] += 1
         except CannotRecordError as error:
@@ -166,7 +202,8 @@ class Graphs:
         rows = size.rows
         tokens, ends = self._inputs[0, :rows, None], self._inputs[1, :rows]
         positions, mask = self._slots.aim(self._rows[:rows], ends, size.visible)
-        logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
+        with attending(self._decoder.config, self._decoder.device):
+            logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
         self._logits[:rows].copy_(logits)
 
     def _record(self, size: Size) -> Recording | None:
@@ -185,7 +222,7 @@ class Graphs:
         """Forget those used longest ago; the last one stays."""
         while len(self._held) > 1 and (len(self._held) > _MOST or self._taken() > self._room):
             size, _ = self._held.popitem(last=False)
-            del self._warmed[size]
+            del self._warmed[size], self._passed[size]
 
     def _taken(self) -> int:
         return sum(each.nbytes for each in self._held.values())
@@ -193,6 +230,11 @@ class Graphs:
     def _give_up(self, reason: str) -> None:
         self.reason = reason
         self._held.clear()
+
+
+def _pins(device: torch.device) -> bool:
+    """Tell whether memory of the host is to be such as *device* copies by itself."""
+    return device.type == "cuda"
 
 
 def open_graphs(

@@ -53,9 +53,9 @@ class Penalties:
         logits[self._rows] = some
 
     def count(self, tokens: Tensor) -> None:
-        """Take note of the token drawn in each of all rows."""
+        """Take note of the token drawn in each of all rows; a row of which none was is over."""
         if not self._is_idle:
-            drawn = tokens[self._rows][:, None]
+            drawn = tokens[self._rows].clamp(min=0)[:, None]
             self._said.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=self._said.dtype))
 
 

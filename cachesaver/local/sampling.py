@@ -17,9 +17,9 @@ from torch import Tensor
 
 from cachesaver.local.filters import Filters
 from cachesaver.local.guides import Guide
-from cachesaver.local.noise import gumbel
 from cachesaver.local.params import Params
 from cachesaver.local.penalties import Bias, Penalties
+from cachesaver.local.picking import NONE, find_pick
 from cachesaver.local.streams import Token
 
 __all__ = ["Draw", "Sampler"]
@@ -57,7 +57,8 @@ class Sampler:
         self._is_drawn = torch.tensor([not each.is_greedy for each in params], device=device)[
             :, None
         ]
-        self._is_greedy = all(each.is_greedy for each in params)
+        self._once = torch.ones_like(self._heat)
+        self._pick = find_pick(self._keys.device)
         self._filters = Filters(params, device)
         self._bias = Bias(params, device)
         self._guides = [(row, each.guide) for row, each in enumerate(draws) if each.guide]
@@ -68,6 +69,9 @@ class Sampler:
             vocabulary=vocabulary,
             device=device,
         )
+        self._is_plain = not self._guides and not any(
+            each.is_penalised or each.is_filtered or each.logit_bias for each in params
+        )
         self._tops = [each.logprobs for each in params]
         self._widest = max((top for top in self._tops if top is not None), default=None)
 
@@ -77,38 +81,35 @@ class Sampler:
         Args:
             logits: (rows, vocabulary), of any float type; not changed.
         """
-        raw = logits.to(torch.float32)
-        scores = self._scores(raw.clone())
-        best, tokens = scores.max(dim=-1)
-        self._penalties.count(tokens)
+        scores, heat = (logits, self._heat) if self._is_plain else (self._scores(logits), self._once)
+        tokens = self._pick(scores, heat, self._is_drawn, self._keys, self._positions)
         self._positions += 1
-        rows = torch.stack((tokens, torch.isfinite(best).long()), dim=1).tolist()
-        reports = self._reports(raw, tokens)
+        self._penalties.count(tokens)
+        reports = self._reports(logits, tokens)
         return [
-            Token(id=token, logprob=chance, top=top) if is_number else None
-            for (token, is_number), (chance, top) in zip(rows, reports, strict=True)
+            None if token == NONE else Token(id=token, logprob=chance, top=top)
+            for token, (chance, top) in zip(tokens.tolist(), reports, strict=True)
         ]
 
     def _scores(self, logits: Tensor) -> Tensor:
-        self._penalties.apply(logits)
-        self._bias.apply(logits)
+        """Return *logits* after all that is asked for but noise, divided by temperature."""
+        scores = logits.to(torch.float32, copy=True)
+        self._penalties.apply(scores)
+        self._bias.apply(scores)
         for row, guide in self._guides:
             if (allowed := guide.allowed()) is not None:
-                logits[row].masked_fill_(~allowed.to(logits.device), -math.inf)
-        logits /= self._heat
-        self._filters.apply(logits)
-        if not self._is_greedy:
-            noise = gumbel(self._keys, self._positions, logits.shape[1])
-            logits += torch.where(self._is_drawn, noise, 0.0)
-        return logits
+                scores[row].masked_fill_(~allowed.to(scores.device), -math.inf)
+        scores /= self._heat
+        self._filters.apply(scores)
+        return scores
 
-    def _reports(self, raw: Tensor, tokens: Tensor) -> list[_Report]:
+    def _reports(self, logits: Tensor, tokens: Tensor) -> list[_Report]:
         """Return the log-probabilities that were asked for, per row."""
         if self._widest is None:
             return [(None, ())] * len(self._tops)
-        chances = raw.log_softmax(dim=-1)
-        own = chances.gather(1, tokens[:, None])[:, 0].tolist()
-        values, ids = chances.topk(min(self._widest, raw.shape[1]), dim=-1)
+        chances = logits.to(torch.float32).log_softmax(dim=-1)
+        own = chances.gather(1, tokens.clamp(min=0)[:, None])[:, 0].tolist()
+        values, ids = chances.topk(min(self._widest, logits.shape[1]), dim=-1)
         tops = [
             list(zip(*row, strict=True)) for row in zip(ids.tolist(), values.tolist(), strict=True)
         ]

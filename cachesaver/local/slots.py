@@ -2,7 +2,8 @@
 
 It is a cache of transformers: a layer writes the new key and value of each row where that row's text
 ends, and gives back the slots in use; the mask hides what lies behind each row's end. What is hidden is
-multiplied by 0 all the same, so it is always a number, whatever was in the slot before.
+multiplied by 0 all the same, so it is always a number, whatever was in the slot before: as far as any
+slot was ever written, who takes one clears it, and beyond that there are zeros.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Slots:
         lengths: Tokens of each row in use.
         cells: Tokens that there is memory for.
         shape: How many slots of what length there are.
+        written: Cells of a slot beyond which there are zeros in all of them.
         cache: To be handed to the model, after `open_step`.
 
     Args:
@@ -61,6 +63,7 @@ class Slots:
         self.lengths: list[int] = []
         self.cells = cells
         self.shape = (0, 0)
+        self.written = 0
         self._device = device
         self.layers = [SlotLayer() for _ in range(layers)] if isinstance(layers, int) else layers
         self.cache: Any = Cache(layers=list(self.layers))
@@ -79,7 +82,8 @@ class Slots:
         first, length = len(self.lengths), states[0][0].shape[2]
         self._fit(first + rows, max(length, *self.lengths, 0), states)
         for layer, (keys, values) in zip(self.layers, states, strict=True):
-            layer.fill(slice(first, first + rows), keys, values)
+            layer.fill(slice(first, first + rows), keys, values, until=self.written)
+        self.written = max(self.written, length)
         self.lengths += [length] * rows
 
     def open_step(self) -> tuple[Tensor, Tensor]:
@@ -98,6 +102,7 @@ class Slots:
         length = max(self.lengths) + 1
         states = [(layer.own_keys, layer.own_values) for layer in self.layers]
         self._fit(len(self.lengths), length, states)
+        self.written = max(self.written, length)
         return length
 
     def aim(self, rows: Tensor, ends: Tensor, visible: int) -> tuple[Tensor, Tensor]:
@@ -140,7 +145,7 @@ class Slots:
         kept, longest = len(self.lengths), max(self.lengths, default=0)
         for layer, (keys, values) in zip(self.layers, like, strict=True):
             layer.resize(shape, kept, longest, keys=keys, values=values)
-        self.shape = shape
+        self.shape, self.written = shape, longest
 
 
 class SlotLayer(CacheLayerMixin):
@@ -187,11 +192,11 @@ class SlotLayer(CacheLayerMixin):
         """Write the next token of each of *rows* at its *ends*, and give back *visible* cells."""
         self._rows, self._ends, self._visible = rows, ends, visible
 
-    def fill(self, slots: slice, keys: Tensor, values: Tensor) -> None:
-        """Have all *slots* hold *keys* and *values*, and zeros behind them."""
+    def fill(self, slots: slice, keys: Tensor, values: Tensor, *, until: int) -> None:
+        """Have all *slots* hold *keys* and *values*, and zeros behind them *until* there are anyway."""
         for own, new in ((self.own_keys, keys), (self.own_values, values)):
             own[slots, :, : new.shape[2]] = new
-            own[slots, :, new.shape[2] :] = 0
+            own[slots, :, new.shape[2] : until] = 0
 
     def move(self, old: int, new: int, length: int) -> None:
         """Have slot *new* hold what *old* does: *length* cells, beyond which both are zeros."""

@@ -31,7 +31,7 @@ def slot_length(rows: int, length: int, *, most: int, cells: int) -> int:
 
 
 class StaticSlots(Slots):
-    """See `Slots`; slots that are not in use are there too, and may hold anything.
+    """See `Slots`; slots that are not in use are there too, and may hold anything as far as is `written`.
 
     Attributes:
         tensors: All memory of the slots.
@@ -71,7 +71,7 @@ class _StaticLayer(SlotLayer):
     def resize(
         self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
     ) -> None:
-        """Have *shape* slots; keep what is in use, by way of a copy, for the old and the new overlap."""
+        """Have *shape* slots, of zeros but for what is in use: kept by a copy, for old and new overlap."""
         kept = [
             each[:rows, :, :length].clone() for each in (self.own_keys, self.own_values) if rows
         ]
@@ -79,8 +79,10 @@ class _StaticLayer(SlotLayer):
             memory[: shape[0] * heads * shape[1] * width].view(shape[0], heads, shape[1], width)
             for memory, heads, width in zip(self.memory, self._heads, self._widths, strict=True)
         )
+        for memory in self.memory:
+            memory.zero_()
         if kept:
-            self.fill(slice(rows), *kept)
+            self.fill(slice(rows), *kept, until=length)
 
 
 def _empty(like: Tensor, cells: int) -> Tensor:

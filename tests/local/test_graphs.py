@@ -177,8 +177,8 @@ def test_any_coming_and_going_gives_what_it_gives_without_graphs(seed: int) -> N
 
 
 def test_what_is_hidden_or_nobodys_shows_nowhere(recorder: TapeRecorder) -> None:
-    """Given slots that are not in use full of no numbers, and hidden cells of great ones, before each
-    step, then samples are what they are without.
+    """Given slots that are not in use full of no numbers as far as any was written, and hidden cells of
+    great ones, before each step, then samples are what they are without.
     """
     wanted = Params(seed=7, max_tokens=50, ignore_end=True)
 
@@ -202,7 +202,7 @@ def poison(slots: StaticSlots) -> None:
     with torch.inference_mode():
         for layer in slots.layers:
             for each in (layer.own_keys, layer.own_values):
-                each[len(slots.lengths) :] = torch.nan
+                each[len(slots.lengths) :, :, : slots.written] = torch.nan
                 for row, length in enumerate(slots.lengths):
                     each[row, :, length + 1 :] = 1e9
 
@@ -260,6 +260,41 @@ def test_rows_for_all_of_the_memory(recorder: TapeRecorder) -> None:
     assert recorder.replays > 20
 
 
+def test_in_passing_a_larger_graph_does(recorder: TapeRecorder) -> None:
+    """Given a graph of eight rows, then fewer rows take it, until they have stayed for a while."""
+    graphed = engine(cells=4096, rows=16)
+    many = graphed.submit(prompt(20), 7, Params(temperature=0, max_tokens=20, ignore_end=True))
+    (longer,) = graphed.submit(prompt(20), 1, LIKELIEST)
+    tick(graphed, 19)
+    assert (graphed.stats().running, graphed.stats().graphs) == (1, 1)
+    warmed = recorder.warmed
+
+    tick(graphed, 8)  # one row, by the graph of eight
+    assert (recorder.warmed, graphed.stats().graphs) == (warmed, 1)
+    tick(graphed, 3)
+    assert (recorder.warmed, graphed.stats().graphs) == (warmed + 2, 2)
+
+    tick(graphed, 20)
+    wanted = generated("llama", prompt(20), 40)
+    assert [ids(each) for each in many] == [wanted[:20]] * 7
+    assert ids(longer) == wanted
+
+
+def test_a_much_larger_graph_does_not(
+    recorder: TapeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cachesaver.local.graphs._LARGER", 4)
+    graphed = engine(cells=4096, rows=16)
+    graphed.submit(prompt(20), 7, Params(temperature=0, max_tokens=20, ignore_end=True))
+    graphed.submit(prompt(20), 1, LIKELIEST)
+    tick(graphed, 19)
+    warmed = recorder.warmed
+
+    tick(graphed, 2)
+
+    assert recorder.warmed == warmed + 2
+
+
 @dataclass
 class Room:
     """Graphs of a model, for one row of a few cells after another."""
@@ -283,7 +318,8 @@ class Room:
 
 
 @pytest.fixture
-def room(recorder: TapeRecorder) -> Iterator[Room]:
+def room(recorder: TapeRecorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    monkeypatch.setattr("cachesaver.local.graphs._PASSING", 0)
     decoder = by_hand(open_engine(model("llama"))).decoder
     with torch.inference_mode():
         slots, graphs = open_graphs(

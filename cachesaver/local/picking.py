@@ -1,0 +1,77 @@
+"""The last word of a draw: the token of each row whose logit and noise are the greatest together."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from cachesaver.local.noise import gumbel, sample_key
+
+__all__ = ["NONE", "Pick", "find_pick", "pick"]
+
+_LOG = logging.getLogger(__name__)
+
+NONE = -1
+"""Instead of a token, where a row's greatest sum is no finite number."""
+
+Pick: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""What `pick` is."""
+
+
+def pick(scores: Tensor, heat: Tensor, is_drawn: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+    """Return a token of each row, or `NONE`; of equal ones the first.
+
+    Args:
+        scores: (rows, vocabulary), of any float type; not changed.
+        heat: float32, (rows, 1); scores are divided by it.
+        is_drawn: bool, (rows, 1); false: there is no noise.
+        keys: See `noise.bits`.
+        positions: See `noise.bits`.
+
+    Returns:
+        int64, (rows,).
+    """
+    sums = scores.to(torch.float32) / heat
+    sums += torch.where(is_drawn, gumbel(keys, positions, scores.shape[1]), 0.0)
+    best, tokens = sums.max(dim=-1)
+    return torch.where(torch.isfinite(best), tokens, NONE)
+
+
+@functools.cache
+def find_pick(device: torch.device) -> Pick:
+    """Return the fastest way for *device* that was seen to do what `pick` does."""
+    if device.type != "cuda":
+        return pick
+    try:
+        from cachesaver.local.kernels import pick as by_kernel
+
+        is_right = _agree(by_kernel, device)
+    except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
+        _LOG.info("tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error)
+        return pick
+    if not is_right:
+        _LOG.warning("tokens are drawn without a kernel of Triton: it drew others")
+    return by_kernel if is_right else pick
+
+
+_WIDTH, _ROWS = 5003, 6
+"""Of what is tried: more than one piece of a kernel, and no multiple of any."""
+
+
+def _agree(other: Pick, device: torch.device) -> bool:
+    """Tell whether *other* draws as `pick` does: warm, hot, without noise, and where there is no number."""
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        scores = torch.arange(_ROWS * _WIDTH, device=device).reshape(_ROWS, _WIDTH).sin().to(dtype)
+        scores[4, 17], scores[5] = torch.nan, -torch.inf
+        heat = torch.tensor([[1.0], [0.7], [1.0], [1.3], [1.0], [1.0]], device=device)
+        is_drawn = torch.tensor([[True], [True], [False], [True], [True], [True]], device=device)
+        keys = torch.tensor([sample_key(3, row) for row in range(_ROWS)], device=device)
+        rest = (heat, is_drawn, keys, torch.arange(_ROWS, device=device))
+        if not torch.equal(pick(scores, *rest), other(scores, *rest)):
+            return False
+    return True

@@ -1,0 +1,112 @@
+"""Attention in groups is the attention that the model has, and it is the model's only within a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+import tiny
+from cachesaver.local import attending as module
+from cachesaver.local.attending import attend, attend_in_groups, attending
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+class Layer:
+    """What a layer says of itself."""
+
+    num_key_value_groups = 4
+    is_causal = True
+
+
+def given(
+    rows: int, length: int, tokens: int = 1, *, device: torch.device = CPU, width: int = 16
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return query, key, value and what is added of a mask; keys are part of longer slots."""
+    dice = torch.Generator(device).manual_seed(rows)
+    query = torch.randn((rows, 8, tokens, width), generator=dice, device=device)
+    key, value = (
+        torch.randn((rows, 2, length + 32, width), generator=dice, device=device)[:, :, :length]
+        for _ in range(2)
+    )
+    ends = torch.randint(1, length, (rows,), generator=dice, device=device)
+    hidden = torch.arange(length, device=device)[None] > ends[:, None]
+    mask = torch.zeros((rows, length), device=device).masked_fill_(hidden, torch.finfo().min)
+    return query, key, value, mask[:, None, None, :]
+
+
+def plainly(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    found, _ = sdpa_attention_forward(Layer(), query, key, value, mask, scaling=0.3)
+    return found
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 8), (3, 64), (9, 40)])
+def test_groups_attend_as_heads_do(rows: int, length: int) -> None:
+    asked = given(rows, length)
+
+    assert torch.allclose(attend_in_groups(*asked, 0.3), plainly(*asked), atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [{}, {"sliding_window": 4}, {"dropout": 0.5}])
+def test_what_no_kernel_does_is_left_to_the_model(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a device without the kernel, or something that the kernel does not know, then all is sdpa's."""
+    monkeypatch.setattr(module, "can_use_cudnn_attention", lambda _: bool(more))
+    said: list[dict[str, Any]] = []
+
+    def theirs(*given: Any, **named: Any) -> tuple[str, None]:
+        said.append(named)
+        return "theirs", None
+
+    monkeypatch.setattr(module, "sdpa_attention_forward", theirs)
+
+    assert attend(Layer(), *given(2, 16), scaling=0.3, **more) == ("theirs", None)
+    assert said == [{"dropout": 0.0, "scaling": 0.3} | more]
+
+
+def test_several_tokens_are_left_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "can_use_cudnn_attention", lambda _: True)
+    query, key, value, _ = given(1, 16, tokens=3)
+
+    found, _ = attend(Layer(), query, key, value, None, scaling=0.3)
+
+    assert found.shape == (1, 3, 8, 16)
+
+
+def test_a_model_attends_so_within_and_as_before_outside() -> None:
+    config = tiny.model().config
+    assert AttentionInterface()["cachesaver-step"] is attend
+
+    with attending(config, CUDA):
+        assert config._attn_implementation == "cachesaver-step"
+    assert config._attn_implementation == "sdpa"
+    with pytest.raises(ZeroDivisionError), attending(config, CUDA):
+        raise ZeroDivisionError
+    assert config._attn_implementation == "sdpa"
+
+
+def test_another_attention_and_another_device_stay() -> None:
+    eager, plain = tiny.model("llama-eager").config, tiny.model().config
+
+    with attending(eager, CUDA), attending(plain, CPU):
+        assert (eager._attn_implementation, plain._attn_implementation) == ("eager", "sdpa")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
+@pytest.mark.parametrize("width", [64, 128])
+@pytest.mark.parametrize(("rows", "length"), [(1, 64), (3, 640), (128, 576)])
+def test_on_a_gpu_it_is_what_it_is_in_double(width: int, rows: int, length: int) -> None:
+    asked = given(rows, length, device=CUDA, width=width)
+    wanted = plainly(*(each.double() for each in asked))
+    halves = [each.to(torch.bfloat16) for each in asked[:3]]
+    mask = asked[3].to(torch.bfloat16).clamp(min=torch.finfo(torch.bfloat16).min)
+
+    found, _ = attend(Layer(), *halves, mask, scaling=0.3)
+
+    assert float((found - wanted).norm() / wanted.norm()) < 1e-2
