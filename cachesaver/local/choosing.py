@@ -15,6 +15,7 @@ from transformers.cache_utils import DynamicLayer
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.engine import Engine, GraphsChoice, Kind, Sizes
 from cachesaver.local.errors import UnsupportedModelError
+from cachesaver.local.fusing import Pieces, find_pieces
 from cachesaver.local.graphs import MOST_BYTES
 from cachesaver.local.group_engine import GroupEngine
 from cachesaver.local.recorders import Recorder, find_recorder
@@ -65,7 +66,7 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "
         recorder = find_recorder(decoder.device) if graphs == "auto" else None
         reason = "a group was asked for" if kind == "group" else why_not_slots(decoder)
         if reason is None:
-            return _with_slots(decoder, sizes, _recording(decoder, recorder))
+            return _with_slots(decoder, sizes, *_recording(decoder, recorder))
         if kind == "slot":
             raise UnsupportedModelError(f"the slot engine cannot run this model: {reason}")
         if why := _try(group_agrees, decoder):
@@ -80,18 +81,27 @@ def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "
         )
 
 
-def _recording(decoder: Decoder, recorder: Recorder | None) -> Recorder | None:
-    """Return *recorder* if steps can be recorded with it, and say why if not."""
-    reason = None if recorder is None else _try_graphs(decoder, recorder)
-    if reason is None:
-        return recorder
+def _recording(
+    decoder: Decoder, recorder: Recorder | None
+) -> tuple[Recorder | None, Pieces | None]:
+    """Return *recorder* if steps can be recorded with it, and pieces if so; say why if not."""
+    if recorder is None:
+        return None, None
+    if (pieces := find_pieces(decoder.model, decoder.device)) is not None:
+        if (reason := _try_graphs(decoder, recorder, pieces)) is None:
+            return recorder, pieces
+        _LOG.warning(
+            "steps of %s have no compiled pieces: %s", type(decoder.model).__name__, reason
+        )
+    if (reason := _try_graphs(decoder, recorder, None)) is None:
+        return recorder, None
     _say_graphless(decoder, reason)
-    return None
+    return None, None
 
 
-def _try_graphs(decoder: Decoder, recorder: Recorder) -> str | None:
+def _try_graphs(decoder: Decoder, recorder: Recorder, pieces: Pieces | None) -> str | None:
     try:
-        return why_not_graphs(decoder, recorder)
+        return why_not_graphs(decoder, recorder, pieces)
     except Exception as error:  # noqa: BLE001  # such as no memory; slots were tried without
         return f"a short text made it raise {type(error).__name__}"
 
@@ -100,7 +110,9 @@ def _say_graphless(decoder: Decoder, reason: str) -> None:
     _LOG.warning("steps of %s are no graphs: %s", type(decoder.model).__name__, reason)
 
 
-def _with_slots(decoder: Decoder, sizes: Sizes, recorder: Recorder | None) -> SlotEngine:
+def _with_slots(
+    decoder: Decoder, sizes: Sizes, recorder: Recorder | None, pieces: Pieces | None
+) -> SlotEngine:
     room = 0 if recorder is None else graph_room(decoder)
     cells = sizes.cells or affordable_cells(decoder, less=room)
     return SlotEngine(
@@ -113,6 +125,7 @@ def _with_slots(decoder: Decoder, sizes: Sizes, recorder: Recorder | None) -> Sl
         waiting=sizes.waiting,
         recorder=recorder,
         room=room,
+        pieces=pieces,
     )
 
 

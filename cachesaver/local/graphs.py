@@ -19,6 +19,7 @@ from transformers import DynamicCache
 
 from cachesaver.local.attending import attending
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.fusing import Pieces
 from cachesaver.local.recorders import CannotRecordError, Recorder, Recording, Watch
 from cachesaver.local.static_slots import StaticSlots
 
@@ -99,6 +100,7 @@ class Graphs:
         like: Logits of the model, (any, vocabulary), for their type.
         counts: `graphs` and `graph_steps` are counted there.
         room: Bytes for graphs.
+        pieces: Of the model, compiled, for steps that are recorded; `None`: they are as they are.
     """
 
     def __init__(  # noqa: PLR0913  # what a step is made of, each by name
@@ -111,6 +113,7 @@ class Graphs:
         like: Tensor,
         counts: Counter[str],
         room: int = MOST_BYTES,
+        pieces: Pieces | None = None,
     ) -> None:
         self.reason: str | None = None
         self._decoder = decoder
@@ -118,6 +121,8 @@ class Graphs:
         self._recorder = recorder
         self._counts = counts
         self._room = room
+        self._pieces = pieces
+        self._is_watched = False
         most = count_rows(rows)
         self._rows = torch.arange(most, device=decoder.device)
         self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
@@ -185,13 +190,24 @@ class Graphs:
             self._work(size)
 
     def _warm(self, size: Size) -> None:
+        """Take a step as it will be recorded; the very first is watched, as the model itself takes it."""
+        if self._is_watched:
+            self._recorder.warm(lambda: self._work(size))
+        else:
+            self._watch(size)
+        self._warmed[size] += self._is_watched
+
+    def _watch(self, size: Size) -> None:
+        pieces, self._pieces = self._pieces, None
         try:
-            with Watch() if not self._counts["graphs"] else nullcontext():
+            with Watch():
                 self._recorder.warm(lambda: self._work(size))
-            self._warmed[size] += 1
+            self._is_watched = True
         except CannotRecordError as error:
             self._give_up(f"a step cannot be recorded: {error}")
             self._work(size)
+        finally:
+            self._pieces = pieces
 
     def _replay(self, recording: Recording) -> None:
         recording.replay()
@@ -202,7 +218,8 @@ class Graphs:
         rows = size.rows
         tokens, ends = self._inputs[0, :rows, None], self._inputs[1, :rows]
         positions, mask = self._slots.aim(self._rows[:rows], ends, size.visible)
-        with attending(self._decoder.config, self._decoder.device):
+        fused = self._pieces.fused() if self._pieces else nullcontext()
+        with fused, attending(self._decoder.config, self._decoder.device):
             logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
         self._logits[:rows].copy_(logits)
 
@@ -245,11 +262,21 @@ def open_graphs(
     cells: int,
     counts: Counter[str],
     room: int = MOST_BYTES,
+    pieces: Pieces | None = None,
 ) -> tuple[StaticSlots, Graphs]:
     """Return slots for *cells* tokens, whose memory is taken now, and the graphs of steps in them."""
     cache: Any = DynamicCache()
     like = decoder(decoder.tensor([[0]]), cache)
     states = [(layer.keys, layer.values) for layer in cache.layers]
     slots = StaticSlots(states, cells=cells, rows=rows, device=decoder.device)
-    made = Graphs(decoder, slots, recorder, rows=rows, like=like, counts=counts, room=room)
+    made = Graphs(
+        decoder,
+        slots,
+        recorder,
+        rows=rows,
+        like=like,
+        counts=counts,
+        room=room,
+        pieces=pieces,
+    )
     return slots, made

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.fusing import Pieces
 from cachesaver.local.graphs import MOST_BYTES, Graphs, open_graphs
 from cachesaver.local.prefill import Prefill, Prefixes
 from cachesaver.local.recorders import Recorder
@@ -41,6 +42,7 @@ class SlotEngine(Worker):
         waiting: See `Sizes`.
         recorder: For steps as graphs, in memory that is taken at once; `None`: there are none.
         room: Bytes for them.
+        pieces: See `Graphs`.
     """
 
     kind = "slot"
@@ -57,16 +59,17 @@ class SlotEngine(Worker):
         waiting: int | None = None,
         recorder: Recorder | None = None,
         room: int = MOST_BYTES,
+        pieces: Pieces | None = None,
     ) -> None:
         super().__init__(decoder, rows=rows, cells=cells, waiting=waiting)
         self._chunk = chunk
-        self._slots, self._graphs = self._places(layers, recorder, room)
+        self._slots, self._graphs = self._places(layers, recorder, room, pieces)
         self._prefixes = Prefixes(kept)
         self._prefill: Prefill | None = None
         self._sampler: Sampler | None = None
 
     def _places(
-        self, layers: int, recorder: Recorder | None, room: int
+        self, layers: int, recorder: Recorder | None, room: int, pieces: Pieces | None
     ) -> tuple[Slots, Graphs | None]:
         if recorder is None:
             return Slots(layers=layers, cells=self.cells, device=self.decoder.device), None
@@ -77,6 +80,7 @@ class SlotEngine(Worker):
             cells=self.cells,
             counts=self.counts,
             room=room,
+            pieces=pieces,
         )
 
     def turn(self) -> None:

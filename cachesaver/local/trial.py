@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.fusing import Pieces
 from cachesaver.local.graphs import open_graphs
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.recorders import Recorder
@@ -55,11 +56,15 @@ def slots_agree(decoder: Decoder, *, layers: int) -> bool:
     return _is_close(found, torch.cat([_at_once(decoder, text) for text in texts]))
 
 
-def why_not_graphs(decoder: Decoder, recorder: Recorder) -> str | None:
+def why_not_graphs(
+    decoder: Decoder, recorder: Recorder, pieces: Pieces | None = None
+) -> str | None:
     """Return what keeps a step from being recorded, and done again for the next; `None`: nothing."""
     counts = Counter[str]()
     rows = len(_LENGTHS) + 1
-    slots, graphs = open_graphs(decoder, recorder, rows=rows, cells=1 << 8, counts=counts)
+    slots, graphs = open_graphs(
+        decoder, recorder, rows=rows, cells=1 << 8, counts=counts, pieces=pieces
+    )
     texts = [_text(length + _GRAPHED, decoder.vocabulary) for length in (*_LENGTHS, 2)]
     for text in texts:
         prefill = Prefill(text[:-_GRAPHED])
