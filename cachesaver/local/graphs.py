@@ -219,7 +219,7 @@ class Graphs:
         tokens, ends = self._inputs[0, :rows, None], self._inputs[1, :rows]
         positions, mask = self._slots.aim(self._rows[:rows], ends, size.visible)
         fused = self._pieces.fused() if self._pieces else nullcontext()
-        with fused, attending(self._decoder.config, self._decoder.device):
+        with fused, attending(self._decoder.config, ends):
             logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
         self._logits[:rows].copy_(logits)
 

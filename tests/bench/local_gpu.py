@@ -61,7 +61,7 @@ def main() -> int:
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for shape in ["tiny"] if given.tiny else given.shapes:
-            for part in PARTS if not results else PARTS[1:]:
+            for part in [each for each in PARTS if each in given.parts and (each != CHECK or not results)]:
                 results.append(_run(part, _load(shape, scratch, given.tiny), ends))
                 _tell(results[-1], given.out)
     sys.stdout.write("\n" + "\n".join(table(results)) + "\n")
@@ -72,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tiny", action="store_true", help="a model of nothing, on the processor")
     parser.add_argument("--shapes", nargs="+", default=["1B", "8B"], choices=["1B", "8B"])
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART")
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
     parser.add_argument("--out", type=Path, help="where the lines go as well")
     return parser.parse_args()

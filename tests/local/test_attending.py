@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,23 +81,69 @@ def test_several_tokens_are_left_to_the_model(monkeypatch: pytest.MonkeyPatch) -
     assert found.shape == (1, 3, 8, 16)
 
 
-def test_a_model_attends_so_within_and_as_before_outside() -> None:
+@pytest.fixture
+def on_cuda(monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """Return ends that say that they are on CUDA."""
+    return SimpleNamespace(device=CUDA)  # type: ignore[return-value]
+
+
+def test_a_model_attends_so_within_and_as_before_outside(on_cuda: Tensor) -> None:
     config = tiny.model().config
     assert AttentionInterface()["cachesaver-step"] is attend
 
-    with attending(config, CUDA):
+    with attending(config, on_cuda):
         assert config._attn_implementation == "cachesaver-step"
+        assert module._step.ends is on_cuda
     assert config._attn_implementation == "sdpa"
-    with pytest.raises(ZeroDivisionError), attending(config, CUDA):
+    with pytest.raises(ZeroDivisionError), attending(config, on_cuda):
         raise ZeroDivisionError
     assert config._attn_implementation == "sdpa"
+    assert module._step.ends is None
 
 
-def test_another_attention_and_another_device_stay() -> None:
+def test_another_attention_and_another_device_stay(on_cuda: Tensor) -> None:
     eager, plain = tiny.model("llama-eager").config, tiny.model().config
 
-    with attending(eager, CUDA), attending(plain, CPU):
+    with attending(eager, on_cuda), attending(plain, torch.zeros(1)):
         assert (eager._attn_implementation, plain._attn_implementation) == ("eager", "sdpa")
+
+
+def test_another_thread_has_ends_of_its_own(on_cuda: Tensor) -> None:
+    with attending(tiny.model().config, on_cuda), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: module._step.ends).result() is None
+
+
+class Kernel:
+    """Stands for the module `attention_kernel`: it knows all, or nothing."""
+
+    def __init__(self, *, is_known: bool) -> None:
+        self.is_known = is_known
+        self.asked: list[Any] = []
+
+    def knows(self, *_: Tensor) -> bool:
+        """See `attention_kernel.knows`."""
+        return self.is_known
+
+    def attend_to_own(self, *asked: Any) -> str:
+        """See `attention_kernel.attend_to_own`."""
+        self.asked.append(asked)
+        return "own"
+
+
+@pytest.mark.parametrize(("is_known", "expected"), [(True, "own"), (False, "cudnn")])
+def test_the_kernel_is_asked_first(
+    on_cuda: Tensor, monkeypatch: pytest.MonkeyPatch, *, is_known: bool, expected: str
+) -> None:
+    kernel, asked = Kernel(is_known=is_known), given(2, 16)
+    monkeypatch.setattr(module, "_find_kernel", lambda: kernel)
+    monkeypatch.setattr(module, "_by_cudnn", lambda *_: "cudnn")
+
+    with attending(tiny.model().config, on_cuda):
+        found = attend(Layer(), *asked, scaling=0.3)
+
+    assert found == (expected, None)
+    assert all(one[-2:] == (on_cuda, 0.3) for one in kernel.asked)
+    assert attend(Layer(), *asked, scaling=0.3) == ("cudnn", None)  # outside nobody knows the ends
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
@@ -104,9 +152,10 @@ def test_another_attention_and_another_device_stay() -> None:
 def test_on_a_gpu_it_is_what_it_is_in_double(width: int, rows: int, length: int) -> None:
     asked = given(rows, length, device=CUDA, width=width)
     wanted = plainly(*(each.double() for each in asked))
-    halves = [each.to(torch.bfloat16) for each in asked[:3]]
     mask = asked[3].to(torch.bfloat16).clamp(min=torch.finfo(torch.bfloat16).min)
+    halves = [*(each.to(torch.bfloat16) for each in asked[:3]), mask]
 
-    found, _ = attend(Layer(), *halves, mask, scaling=0.3)
+    found = module._by_cudnn(*halves, 0.3)
 
+    assert found is not None
     assert float((found - wanted).norm() / wanted.norm()) < 1e-2
