@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--graphs",
         choices=("auto", "off"),
-        default="off",
+        default="auto",
         help="steps as graphs of CUDA, where there is one and the model can be recorded (%(default)s)",
     )
 

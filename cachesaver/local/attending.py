@@ -56,7 +56,7 @@ def attending(config: Any, ends: Tensor) -> Generator[None, None, None]:
         config._attn_implementation, _step.ends = _FOR, None  # noqa: SLF001
 
 
-def attend(
+def attend(  # noqa: PLR0913, PLR0917  # as transformers calls it
     module: Any,
     query: Tensor,
     key: Tensor,
@@ -118,7 +118,7 @@ def _by_cudnn(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None
 ) -> Tensor | None:
     """Return what cuDNN gives; `None`: it does not know such."""
-    if not can_use_cudnn_attention(SDPAParams(query, key, value, mask, 0.0, False, True)):  # noqa: FBT003
+    if not can_use_cudnn_attention(SDPAParams(query, key, value, mask, 0.0, False, True)):
         return None
     with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
         return attend_in_groups(query, key, value, mask, scaling)

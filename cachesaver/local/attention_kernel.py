@@ -1,8 +1,11 @@
-"""Attention of one new token in each row, by a kernel of Triton that reads no more than each row's own text.
+"""Attention of one new token in each row, by a kernel of Triton that reads each row's own text alone.
 
 Kernels of PyTorch read as many cells of each row as the longest has, and hide the rest; where texts are of
 many lengths, that is most of them.
 """
+
+# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false
+# The language of a kernel is Triton's.
 
 from __future__ import annotations
 
@@ -31,25 +34,25 @@ _jit: Any = triton.jit
 
 
 @_jit
-def _attend(  # type: ignore[no-untyped-def]  # its language is Triton's
-    queries,
-    query_row,
-    query_head,
-    keys,
-    key_row,
-    key_head,
-    key_cell,
-    values,
-    value_row,
-    value_head,
-    value_cell,
-    masks,
-    mask_row,
-    ends,
-    sums,
-    tops,
-    weights,
-    scale,
+def _attend(
+    queries: Any,
+    query_row: Any,
+    query_head: Any,
+    keys: Any,
+    key_row: Any,
+    key_head: Any,
+    key_cell: Any,
+    values: Any,
+    value_row: Any,
+    value_head: Any,
+    value_cell: Any,
+    masks: Any,
+    mask_row: Any,
+    ends: Any,
+    sums: Any,
+    tops: Any,
+    weights: Any,
+    scale: Any,
     heads: tl.constexpr,
     group: tl.constexpr,
     width: tl.constexpr,
@@ -57,7 +60,7 @@ def _attend(  # type: ignore[no-untyped-def]  # its language is Triton's
     padded_width: tl.constexpr,
     cells: tl.constexpr,
     parts: tl.constexpr,
-):
+) -> None:
     row, head, part = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
     length = tl.load(ends + row).to(tl.int32) + 1
     share = tl.cdiv(tl.cdiv(length, parts), cells) * cells
@@ -117,15 +120,15 @@ def _attend(  # type: ignore[no-untyped-def]  # its language is Triton's
 
 
 @_jit
-def _join(  # type: ignore[no-untyped-def]
-    sums,
-    tops,
-    weights,
-    found,
+def _join(
+    sums: Any,
+    tops: Any,
+    weights: Any,
+    found: Any,
     width: tl.constexpr,
     padded_width: tl.constexpr,
     parts: tl.constexpr,
-):
+) -> None:
     place, across, part = (
         tl.program_id(0).to(tl.int64),
         tl.arange(0, padded_width),

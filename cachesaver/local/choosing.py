@@ -53,11 +53,14 @@ _MUCH = 0.2
 _KEPT_SHARE = 8
 """Prompts kept for later take one part in so many of what the slots take, besides."""
 
+_CHUNK, _CHUNK_ON_CUDA = 512, 2048
+"""Tokens of prompts between two steps: some 50 ms of a large model, on a GPU."""
+
 _GRAPH_SHARE = 16
 """Graphs may take one part in so many of the free memory."""
 
 
-def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "off") -> Engine:
+def choose_engine(model: Any, kind: Kind, sizes: Sizes, graphs: GraphsChoice = "auto") -> Engine:
     """Do what `open_engine` says."""
     with torch.inference_mode():
         decoder = Decoder(model, context=sizes.context)
@@ -121,7 +124,7 @@ def _with_slots(
         rows=sizes.rows,
         cells=cells,
         kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
-        chunk=sizes.chunk,
+        chunk=_chunk(decoder, sizes),
         waiting=sizes.waiting,
         recorder=recorder,
         room=room,
@@ -145,8 +148,12 @@ def _with_batch(decoder: Decoder, sizes: Sizes) -> Engine:
             f"continuous batching cannot run {type(decoder.model).__name__}: {why}. Leave --engine cb out"
         )
     return BatchEngine(
-        decoder, rows=sizes.rows, cells=cells, chunk=sizes.chunk, waiting=sizes.waiting
+        decoder, rows=sizes.rows, cells=cells, chunk=_chunk(decoder, sizes), waiting=sizes.waiting
     )
+
+
+def _chunk(decoder: Decoder, sizes: Sizes) -> int:
+    return sizes.chunk or (_CHUNK_ON_CUDA if decoder.device.type == "cuda" else _CHUNK)
 
 
 def why_not_slots(decoder: Decoder) -> str | None:

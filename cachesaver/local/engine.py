@@ -27,8 +27,7 @@ Kind: TypeAlias = Literal["auto", "slot", "group", "cb"]
 samples otherwise, or what fits the model ("auto"); transformers' continuous batching only if asked for."""
 
 GraphsChoice: TypeAlias = Literal["auto", "off"]
-"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not.
-Not unless asked for, until they were seen to be right and faster on a GPU (tests/bench/local_gpu.py)."""
+"""Whether steps are recorded as graphs, in slots on a GPU of CUDA: where the model can be, or not."""
 
 
 _MAY_BE_NOTHING = frozenset({"kept", "waiting"})
@@ -44,7 +43,8 @@ class Sizes:
         rows: Samples that take their steps together, at most.
         cells: Tokens in memory for them, samples times the longest; `None`: what there is room for.
         kept: Tokens of prompts to keep for later prompts that begin alike; `None`: an eighth of *cells*.
-        chunk: Tokens of a prompt that are read between two steps of the others.
+        chunk: Tokens of prompts that are read between two steps of the others; `None`: 512, and 2,048 on
+            CUDA.
         waiting: Samples that may wait, besides the *rows*: while there are so many, no prompt more is
             taken; `None`: any number. One prompt's samples are taken together, however many.
 
@@ -56,7 +56,7 @@ class Sizes:
     rows: int = 64
     cells: int | None = None
     kept: int | None = None
-    chunk: int = 512
+    chunk: int | None = None
     waiting: int | None = None
 
     def __post_init__(self) -> None:

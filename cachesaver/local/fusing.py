@@ -1,7 +1,7 @@
-"""Small pieces of a model that are compiled, so that a step has a third of the kernels: norms, turns, feeds.
+"""Small pieces of a model, compiled, so that a step has a third of the kernels: norms, turns, feeds.
 
 A normalisation of transformers is eight kernels, turning heads by their positions ten, and each takes a
-device longer to begin than to do for a batch of a few rows. What they compute is left to them: the pieces
+device longer to begin than to do for a batch of a few rows. What they compute is left to them: the parts
 are those of the model, compiled as they are. They are swapped within a step alone, for the rest of what
 is done with a model is read in pieces too large for this to matter, and by Python.
 """

@@ -126,7 +126,9 @@ class Graphs:
         most = count_rows(rows)
         self._rows = torch.arange(most, device=decoder.device)
         self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
-        self._told = torch.zeros((2, most), dtype=torch.long, pin_memory=_pins(decoder.device))
+        self._told = torch.zeros(
+            (2, most), dtype=torch.long, pin_memory=decoder.device.type == "cuda"
+        )
         self._logits = like.new_zeros((most, like.shape[1]))
         self.tensors = (self._rows, self._inputs, self._logits, *slots.tensors)
         self._warmed: Counter[Size] = Counter()
@@ -249,12 +251,7 @@ class Graphs:
         self._held.clear()
 
 
-def _pins(device: torch.device) -> bool:
-    """Tell whether memory of the host is to be such as *device* copies by itself."""
-    return device.type == "cuda"
-
-
-def open_graphs(
+def open_graphs(  # noqa: PLR0913  # each by name
     decoder: Decoder,
     recorder: Recorder,
     *,

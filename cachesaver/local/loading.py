@@ -38,7 +38,7 @@ def load(  # noqa: PLR0913  # what it is, where and how, each by name
     dtype: str = "auto",
     kind: Kind = "auto",
     sizes: Sizes | None = None,
-    graphs: GraphsChoice = "off",
+    graphs: GraphsChoice = "auto",
 ) -> Served:
     """Load *model* for serving.
 
@@ -86,7 +86,7 @@ def serve(
     name: str,
     kind: Kind = "auto",
     sizes: Sizes | None = None,
-    graphs: GraphsChoice = "off",
+    graphs: GraphsChoice = "auto",
 ) -> Served:
     """Return *model*, which writes text, and its *tokenizer*, both of transformers, for serving.
 

@@ -15,7 +15,7 @@ _DEFAULT = Sizes()
 
 
 def open_engine(
-    model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT, graphs: GraphsChoice = "off"
+    model: Any, *, kind: Kind = "auto", sizes: Sizes = _DEFAULT, graphs: GraphsChoice = "auto"
 ) -> Engine:
     """Return an engine that runs *model*, which is on its device and used by nobody else.
 

@@ -48,11 +48,13 @@ def find_pick(device: torch.device) -> Pick:
     if device.type != "cuda":
         return pick
     try:
-        from cachesaver.local.kernels import pick as by_kernel
+        from cachesaver.local.picking_kernel import pick as by_kernel
 
         is_right = _agree(by_kernel, device)
     except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
-        _LOG.info("tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error)
+        _LOG.info(
+            "tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error
+        )
         return pick
     if not is_right:
         _LOG.warning("tokens are drawn without a kernel of Triton: it drew others")

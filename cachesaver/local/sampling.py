@@ -81,7 +81,9 @@ class Sampler:
         Args:
             logits: (rows, vocabulary), of any float type; not changed.
         """
-        scores, heat = (logits, self._heat) if self._is_plain else (self._scores(logits), self._once)
+        scores, heat = (
+            (logits, self._heat) if self._is_plain else (self._scores(logits), self._once)
+        )
         tokens = self._pick(scores, heat, self._is_drawn, self._keys, self._positions)
         self._positions += 1
         self._penalties.count(tokens)

@@ -38,7 +38,7 @@ class SlotEngine(Worker):
         rows: Samples in the batch at most.
         cells: Tokens in the batch at most: samples times the longest of them.
         kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
-        chunk: Tokens of a prompt that are read between two steps of the batch.
+        chunk: Tokens of prompts that are read between two steps of the batch.
         waiting: See `Sizes`.
         recorder: For steps as graphs, in memory that is taken at once; `None`: there are none.
         room: Bytes for them.
@@ -84,10 +84,10 @@ class SlotEngine(Worker):
         )
 
     def turn(self) -> None:
-        """Seat who can be, read a chunk of the next prompt, take one step."""
-        self._read()
+        """Read a chunk of the next prompts and seat who can be, take one step."""
+        read = self._read(self._chunk)
         while self._seat():
-            pass
+            read += self._read(self._chunk - read)
         self._make_room()
         if self.running:
             with self.blaming(self.running):
@@ -108,15 +108,17 @@ class SlotEngine(Worker):
 
     # Reading prompts.
 
-    def _read(self) -> None:
-        """Read one chunk of the prompt whose turn it is."""
-        prompt = self._next_prompt()
-        if prompt is None or self._prefill is None or self._prefill.logits is not None:
-            return
+    def _read(self, most: int) -> int:
+        """Read up to *most* tokens of the prompt whose turn it is, and return how many."""
+        prompt, read = self._next_prompt(), 0
+        if prompt is None or self._prefill is None or self._prefill.logits is not None or not most:
+            return 0
         with self.blaming(prompt.rows):
-            self.counts["prompt_tokens"] += self._prefill.advance(self.decoder, self._chunk)
+            read = self._prefill.advance(self.decoder, most)
+            self.counts["prompt_tokens"] += read
             if self._prefill.logits is not None:
                 self._prefixes.keep(self._prefill)
+        return read
 
     def _next_prompt(self) -> Prompt | None:
         """Return the prompt being read, or the next one."""

@@ -61,7 +61,9 @@ def main() -> int:
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for shape in ["tiny"] if given.tiny else given.shapes:
-            for part in [each for each in PARTS if each in given.parts and (each != CHECK or not results)]:
+            for part in [
+                each for each in PARTS if each in given.parts and (each != CHECK or not results)
+            ]:
                 results.append(_run(part, _load(shape, scratch, given.tiny), ends))
                 _tell(results[-1], given.out)
     sys.stdout.write("\n" + "\n".join(table(results)) + "\n")

@@ -60,7 +60,7 @@ def test_a_model_that_is_not_there_is_one_sentence(
 
 
 @needs_models
-@pytest.mark.parametrize(("more", "graphs"), [((), "off"), (("--graphs", "auto"), "auto")])
+@pytest.mark.parametrize(("more", "graphs"), [((), "auto"), (("--graphs", "off"), "off")])
 def test_sizes_are_those_that_were_said(
     more: tuple[str, ...],
     graphs: str,

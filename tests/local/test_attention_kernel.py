@@ -61,7 +61,9 @@ def by_hand(query: Tensor, key: Tensor, value: Tensor, ends: Tensor, scaling: fl
 
 @needs_gpu
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(("heads", "width"), [((8, 2), 64), ((4, 4), 128), ((6, 2), 80), ((8, 1), 256)])
+@pytest.mark.parametrize(
+    ("heads", "width"), [((8, 2), 64), ((4, 4), 128), ((6, 2), 80), ((8, 1), 256)]
+)
 @pytest.mark.parametrize(("rows", "length"), [(1, 1), (1, 4000), (2, 700), (5, 63), (130, 640)])
 def test_each_row_gets_its_own(
     dtype: torch.dtype, heads: tuple[int, int], width: int, rows: int, length: int

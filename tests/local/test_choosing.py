@@ -129,10 +129,10 @@ def test_where_steps_can_be_graphs_they_are(
     assert logged(caplog) == []
 
 
-def test_there_are_no_graphs_unless_they_are_asked_for(
+def test_there_are_no_graphs_where_they_are_off(
     recorder: TapeRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    open_engine(tiny.model())
+    open_engine(tiny.model(), graphs="off")
     open_engine(tiny.model("gemma2"), graphs="off")
 
     assert recorder.warmed == 0

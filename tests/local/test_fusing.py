@@ -90,12 +90,16 @@ def test_they_are_for_cuda_and_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny.model()
     found = dict.fromkeys(["triton"], "found")
     monkeypatch.setattr("cachesaver.local.fusing.find_spec", found.get)
-    monkeypatch.setattr("cachesaver.local.fusing.Pieces", lambda model: [model])
+    made_of: list[Any] = []
+    monkeypatch.setattr("cachesaver.local.fusing.Pieces", made_of.append)
 
     assert find_pieces(made, CPU) is None
-    assert find_pieces(made, CUDA) == [made]
+    assert not made_of
+    find_pieces(made, CUDA)
+    assert made_of == [made]
     found.clear()
     assert find_pieces(made, CUDA) is None
+    assert made_of == [made]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import sys
@@ -82,8 +83,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_kernel_that_picks_the_same_is_used(here: pytest.MonkeyPatch) -> None:
-    kernels = Kernels(lambda *given: pick(*given))
-    here.setitem(sys.modules, "cachesaver.local.kernels", kernels)
+    kernels = Kernels(functools.partial(pick))
+    here.setitem(sys.modules, "cachesaver.local.picking_kernel", kernels)
 
     assert find_pick(CUDA) is kernels.pick
 
@@ -100,7 +101,7 @@ def test_a_kernel_that_picks_others_is_not(
         found = pick(*given)
         return found.roll(1) if len(calls) > late else found
 
-    here.setitem(sys.modules, "cachesaver.local.kernels", Kernels(wrong))
+    here.setitem(sys.modules, "cachesaver.local.picking_kernel", Kernels(wrong))
 
     with caplog.at_level(logging.WARNING):
         assert find_pick(CUDA) is pick
@@ -108,7 +109,7 @@ def test_a_kernel_that_picks_others_is_not(
 
 
 def test_a_kernel_that_cannot_be_had_is_done_without(here: pytest.MonkeyPatch) -> None:
-    here.setitem(sys.modules, "cachesaver.local.kernels", None)
+    here.setitem(sys.modules, "cachesaver.local.picking_kernel", None)
 
     assert find_pick(CUDA) is pick
 
@@ -117,7 +118,7 @@ def test_a_kernel_that_cannot_be_had_is_done_without(here: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("width", [1, 331, 4096, 128_256])
 def test_the_kernel_picks_what_pytorch_picks(dtype: torch.dtype, width: int) -> None:
-    from cachesaver.local.kernels import pick as by_kernel
+    from cachesaver.local.picking_kernel import pick as by_kernel
 
     assert find_pick(CUDA) is by_kernel
     dice = torch.Generator(CUDA).manual_seed(width)

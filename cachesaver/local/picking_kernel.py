@@ -3,6 +3,9 @@
 PyTorch's own operators read and write some twenty times as much, for the noise alone.
 """
 
+# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false
+# The language of a kernel is Triton's.
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,7 +27,7 @@ _jit: Any = triton.jit
 
 
 @_jit
-def _output(word):  # type: ignore[no-untyped-def]  # its language is Triton's
+def _output(word: Any) -> Any:
     """Do as `noise._output` does, from the state on."""
     word = (word ^ ((word >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
     word = (word ^ ((word >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
@@ -32,18 +35,18 @@ def _output(word):  # type: ignore[no-untyped-def]  # its language is Triton's
 
 
 @_jit
-def _pick(  # type: ignore[no-untyped-def]
-    scores,
-    stride,
-    heats,
-    is_drawn,
-    keys,
-    positions,
-    tokens,
-    vocabulary,
+def _pick(
+    scores: Any,
+    stride: Any,
+    heats: Any,
+    is_drawn: Any,
+    keys: Any,
+    positions: Any,
+    tokens: Any,
+    vocabulary: Any,
     none: tl.constexpr,
     piece: tl.constexpr,
-):
+) -> None:
     gamma: tl.constexpr = -7046029254386353131
     row = tl.program_id(0).to(tl.int64)
     heat, noisy = tl.load(heats + row), tl.load(is_drawn + row)
