@@ -112,25 +112,3 @@ def test_a_kernel_that_cannot_be_had_is_done_without(here: pytest.MonkeyPatch) -
     here.setitem(sys.modules, "cachesaver.local.picking_kernel", None)
 
     assert find_pick(CUDA) is pick
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("width", [1, 331, 4096, 128_256])
-def test_the_kernel_picks_what_pytorch_picks(dtype: torch.dtype, width: int) -> None:
-    from cachesaver.local.picking_kernel import pick as by_kernel
-
-    assert find_pick(CUDA) is by_kernel
-    dice = torch.Generator(CUDA).manual_seed(width)
-    for seed, rows in enumerate((1, 5, 130)):
-        scores = torch.randn((rows, width), generator=dice, device=CUDA).mul_(3).to(dtype)
-        scores[:, ::7] = -math.inf
-        scores[0, -1] = math.nan if seed else 1
-        given = [
-            torch.rand((rows, 1), generator=dice, device=CUDA) + 0.1,
-            torch.rand((rows, 1), generator=dice, device=CUDA) > 0.3,
-            torch.tensor([sample_key(seed, row) for row in range(rows)], device=CUDA),
-            torch.arange(rows, device=CUDA),
-        ]
-        for each in (scores, scores.t().contiguous().t(), scores[:1].expand(rows, -1)):
-            assert torch.equal(pick(each, *given), by_kernel(each, *given))
