@@ -11,6 +11,7 @@ Needs the extra: pip install 'cachesaver[local]'
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -73,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
         stopped.set()
 
     signal.signal(signal.SIGTERM, stop)
+    # Or Python looks through all that torch and the models are made of now and then, and everybody waits.
+    gc.collect()
+    gc.freeze()
     server.start()
     try:
         sys.stdout.write(_directions(server.openai_url, arguments.api_key or os.environ.get(KEY)))

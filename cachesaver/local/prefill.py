@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
+from operator import attrgetter, ne
 from typing import Any, TypeAlias
 
 import torch
@@ -54,44 +57,74 @@ class Prefill:
 
 
 class Prefixes:
-    """The prompts read last, up to *room* tokens together, the oldest use forgotten first."""
+    """The prompts read last, up to *room* tokens together, the oldest use forgotten first.
+
+    Attributes:
+        size: Tokens of the prompts that are kept.
+    """
 
     def __init__(self, room: int) -> None:
+        self.size = 0
         self._room = room
-        self._kept: OrderedDict[tuple[int, ...], tuple[Prefill, Tensor]] = OrderedDict()
-
-    @property
-    def size(self) -> int:
-        """Tokens of the prompts that are kept."""
-        return sum(map(len, self._kept))
+        # By their tokens: those with one beginning lie side by side, the likest next to each other.
+        self._sorted: list[Prefill] = []
+        self._used: OrderedDict[Prefill, int] = OrderedDict()
+        self._clock = itertools.count()
 
     def open(self, tokens: tuple[int, ...]) -> Prefill:
         """Return *tokens* read before, or begun with the longest beginning that was."""
-        if tokens in self._kept:
-            self._kept.move_to_end(tokens)
-            kept = self._kept[tokens][0]
+        at, kept = self._find(tokens)
+        if kept is not None:
+            self._use(kept)
             kept.cached = len(tokens)
             return kept
-        wanted = torch.tensor(tokens)
-        shared = {key: _shared(wanted, ids) for key, (_, ids) in self._kept.items()}
-        best = max(shared, key=lambda key: shared[key], default=())
+        beside = self._sorted[max(at - 1, 0) : at + 1]
+        shared = max((_shared(tokens, each.tokens) for each in beside), default=0)
         # The last token is always read: its logits are wanted.
-        if not (cached := min(shared.get(best, 0), len(tokens) - 1)):
+        if not (cached := min(shared, len(tokens) - 1)):
             return Prefill(tokens)
-        self._kept.move_to_end(best)
-        return Prefill(tokens, begun=self._kept[best][0].states, cached=cached)
+        best = self._oldest(tokens[:shared])
+        self._use(best)
+        return Prefill(tokens, begun=best.states, cached=cached)
 
     def keep(self, prefill: Prefill) -> None:
-        """Keep what was read to its end, unless it is longer than all there is room for."""
-        if len(prefill.tokens) > self._room:
+        """Keep what was read to its end, unless it is kept, or longer than all there is room for."""
+        at, kept = self._find(prefill.tokens)
+        if kept is not None or len(prefill.tokens) > self._room:
             return
-        self._kept[prefill.tokens] = (prefill, torch.tensor(prefill.tokens))
+        self._sorted.insert(at, prefill)
+        self._use(prefill)
+        self.size += len(prefill.tokens)
         while self.size > self._room:
-            self._kept.popitem(last=False)
+            self._forget(next(iter(self._used)))
+
+    def _find(self, tokens: tuple[int, ...]) -> tuple[int, Prefill | None]:
+        """Return where *tokens* belong among the sorted, and who has them."""
+        at = bisect_left(self._sorted, tokens, key=_tokens)
+        has = at < len(self._sorted) and self._sorted[at].tokens == tokens
+        return at, self._sorted[at] if has else None
+
+    def _oldest(self, beginning: tuple[int, ...]) -> Prefill:
+        """Return, of those that begin so, the one whose use is the longest ago."""
+        length = len(beginning)
+        first = bisect_left(self._sorted, beginning, key=_tokens)
+        end = bisect_right(self._sorted, beginning, first, key=lambda each: each.tokens[:length])
+        return min(self._sorted[first:end], key=self._used.__getitem__)
+
+    def _use(self, prefill: Prefill) -> None:
+        self._used[prefill] = next(self._clock)
+        self._used.move_to_end(prefill)
+
+    def _forget(self, prefill: Prefill) -> None:
+        del self._used[prefill]
+        del self._sorted[self._find(prefill.tokens)[0]]
+        self.size -= len(prefill.tokens)
 
 
-def _shared(ours: Tensor, theirs: Tensor) -> int:
+_tokens = attrgetter("tokens")
+
+
+def _shared(ours: tuple[int, ...], theirs: tuple[int, ...]) -> int:
     """Return how many tokens two prompts have in common at their beginning."""
-    length = min(len(ours), len(theirs))
-    differs = (ours[:length] != theirs[:length]).nonzero()
-    return int(differs[0, 0]) if len(differs) else length
+    differing = itertools.compress(itertools.count(), map(ne, ours, theirs))
+    return next(differing, min(len(ours), len(theirs)))

@@ -92,8 +92,9 @@ class Worker(ABC):
         """See `Engine.submit`."""
         _check_whole("n", n, 1, _MOST_SAMPLES)
         _check_whole("first_index", first_index, 0, _LAST_INDEX)
+        # Their number first: to look at millions of ids keeps all threads waiting.
+        limit = self._limit(len(token_ids), params.max_tokens)
         prompt = self._checked(token_ids, params)
-        limit = self._limit(len(prompt), params.max_tokens)
         seed = secrets.randbits(63) if params.seed is None else params.seed
         rows = [
             Row(

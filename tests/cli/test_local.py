@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 import pytest
 
+from cachesaver.cli import local as module
 from cachesaver.cli import main
 from cachesaver.cli.local import KEY
 from cachesaver.errors import ConfigurationError
@@ -78,6 +81,43 @@ def test_sizes_are_those_that_were_said(
     said(capsys, "--model", "m", "--max-batch", "3", "--max-waiting", "7", "--context", "9", *more)
 
     assert loaded == [Sizes(rows=3, waiting=7, context=9), graphs]
+
+
+class Serving:
+    """A server, and an event that comes at once; *seen* is how much is frozen when it begins."""
+
+    openai_url = "http://127.0.0.1:1/v1"
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def start(self) -> None:
+        self.seen.append(gc.get_freeze_count())
+
+    def stop(self) -> None:
+        pass
+
+    def wait(self) -> None:
+        raise KeyboardInterrupt
+
+    def __call__(self, *_: object) -> Serving:
+        return self
+
+
+def test_what_was_loaded_is_not_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a model of millions of objects, then no collection of garbage holds the server up for it."""
+    serving = Serving()
+    monkeypatch.setattr(module, "_server", serving)
+    monkeypatch.setattr(threading, "Event", serving)
+    monkeypatch.setattr(signal, "signal", serving)
+    gc.unfreeze()
+
+    try:
+        assert main(["local", "serve", "--model", "m"]) == 0
+    finally:
+        gc.unfreeze()
+
+    assert serving.seen[0] > 1000
 
 
 @needs_models

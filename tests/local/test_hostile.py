@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
+import json
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,69 @@ def test_all_is_as_it_was_after_hostile_requests(
     assert metric(server, "failed_total") == 0
     assert ask(server) == wanted
     assert descriptors() < opened + AT_ONCE + 4
+
+
+FIELDS = {f"p{at}": {"type": "string", "title": "t"} for at in range(700)}
+TOOLS = [
+    {"name": f"f{at}", "parameters": {"type": "object", "properties": FIELDS}} for at in range(128)
+]
+LARGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "texts": ("/v1/completions", {"prompt": ["the quick fox " * 700] * 1000}),
+    "prompts of ids": ("/v1/completions", {"prompt": [[12345] * 4000] * 1000}),
+    "texts of ids": ("/v1/embeddings", {"input": [[123] * 2000] * 2000}),
+    "biases": (
+        "/v1/completions",
+        {"prompt": "a", "logit_bias": dict.fromkeys(map(str, range(250_000)), 1)},
+    ),
+    "tools": (
+        "/v1/chat/completions",
+        {
+            "messages": [{"role": "user", "content": "the " * 700}],
+            "tools": [{"type": "function", "function": each} for each in TOOLS],
+        },
+    ),
+}
+"""Bodies of megabytes in which nothing is wrong, but that this model is too small for them."""
+
+
+def gaps(server: Server, until: threading.Event) -> list[float]:
+    """Ask for the server's health again and again; return how long it was from an answer to the next.
+
+    Who holds the server up holds this thread up too, and where it waits is a matter of chance.
+    """
+    answered: list[float] = []
+    with httpx.Client(timeout=60) as probe:
+        while not until.is_set():
+            assert probe.get(f"{server.url}/health").status_code == 200
+            answered.append(time.perf_counter())
+            time.sleep(0.001)
+    return [after - before for before, after in pairwise(answered)]
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_health_is_told_while_a_large_body_is_read(
+    server: Server, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    path, body = LARGE[kind]
+    name = "tiny-bert" if path == "/v1/embeddings" else "tiny"
+    content = json.dumps({"model": name, **body}).encode()
+    over = threading.Event()
+    gc.collect()
+    gc.freeze()  # as the command line has it
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        probing = pool.submit(gaps, server, over)
+        try:
+            answer = httpx.post(f"{server.url}{path}", content=content, timeout=60)
+        finally:
+            over.set()
+            gc.unfreeze()
+        told = sorted(probing.result())
+
+    record_property("note", f"{kind}, {len(content) / 1e6:.1f} MB: /health {_quantiles(told)}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] in {"context_length_exceeded", "invalid_value"}
+    assert told[-1] < 0.2
 
 
 def _said(answered: Counter[int | None]) -> str:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,6 +15,7 @@ from cachesaver.local import (
     EngineClosedError,
     EngineFailedError,
     Params,
+    PromptTooLongError,
     Sizes,
     Stream,
     open_engine,
@@ -45,6 +46,25 @@ def test_many_threads_and_a_loop_are_served_together() -> None:
         thread.join()
 
     assert [answers[index] for index in range(6)] == expected
+    engine.close()
+
+
+class Long(list[int]):
+    """Ids of which only the number may be asked for."""
+
+    def __len__(self) -> int:
+        return 10_000_000
+
+    def __iter__(self) -> NoReturn:
+        raise MemoryError
+
+
+def test_a_prompt_that_does_not_fit_is_not_looked_at() -> None:
+    engine = open_engine(model("llama"))
+
+    with pytest.raises(PromptTooLongError, match="10000000"):
+        engine.submit(Long(), 1, Params(max_tokens=1))
+
     engine.close()
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from cachesaver.local.app.reading import AT_ONCE, read_json
 from cachesaver.local.app.refusals import Refusal
 
 __all__ = [
@@ -109,7 +110,9 @@ def read(kind: type[Asked], body: bytes) -> Asked:
         Refusal: 400, and why.
     """
     try:
-        return kind.model_validate_json(body)
+        if len(body) <= AT_ONCE:
+            return kind.model_validate_json(body)
+        return kind.model_validate(_given(body))
     except ValidationError as error:
         if error.error_count() > _MOST_ERRORS:
             message = f"the body has {error.error_count()} errors, such as fields that are unknown"
@@ -120,6 +123,13 @@ def read(kind: type[Asked], body: bytes) -> Asked:
             key=lambda each: (each["type"] == "too_long", len(each["loc"])),
         )
         raise _refusal(first["type"], first["loc"], first["msg"]) from error
+
+
+def _given(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except ValueError as error:
+        raise Refusal(400, f"the body is no JSON: {error}") from error
 
 
 def _refusal(kind: str, where: tuple[str | int, ...], message: str) -> Refusal:

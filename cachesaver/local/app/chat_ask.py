@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, WrapValidator, field_validator, model_validator
 
 from cachesaver.local.app.bodies import Body, Listed, Metadata, Sampling, Seed, StreamOptions
 
@@ -178,16 +179,21 @@ class JsonSchema(Body):
 Format: TypeAlias = Annotated[_Text | JsonObject | JsonSchema, Field(discriminator="type")]
 
 
-def _biases(given: dict[str, float]) -> dict[str, float]:
-    for token, bias in given.items():
+def _biases(given: Any, judge: Callable[[Any], dict[str, float]]) -> dict[str, float]:
+    """Return *given* if it is biases; what is wrong with it, *judge* says, who looks at all in one go."""
+    is_right = isinstance(given, dict) and all(
+        type(each) in {int, float} for each in given.values()
+    )
+    biases = given if is_right else judge(given)
+    for token, bias in biases.items():
         if not token.isdecimal() or len(token) > 9:  # noqa: PLR2004
             raise ValueError(f"{token[:20]!r} is not the number of a token")
         if not -100 <= bias <= 100:  # noqa: PLR2004
             raise ValueError(f"a bias must be from -100 to 100, not {bias:g}")
-    return given
+    return biases
 
 
-Biases = Annotated[dict[str, float], AfterValidator(_biases)]
+Biases = Annotated[dict[str, float], WrapValidator(_biases)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Stop | Annotated[list[Stop], Field(max_length=4, fail_fast=True)]

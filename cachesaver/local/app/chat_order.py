@@ -22,6 +22,7 @@ from cachesaver.local.app.chat_ask import (
 from cachesaver.local.app.grammars import ANY_OBJECT
 from cachesaver.local.app.jobs import Job
 from cachesaver.local.app.ordering import Order, params_of, place
+from cachesaver.local.app.reading import AT_ONCE, read_json
 from cachesaver.local.app.refusals import unsupported
 from cachesaver.local.app.served import Served
 from cachesaver.local.app.speeches import AnyCall, Choosing, NamedCall, Plain, Speech
@@ -183,7 +184,7 @@ def spoken(message: Message) -> dict[str, Any]:
 def _as_object(arguments: str) -> Any:
     """Return *arguments* as templates take them: an object, where OpenAI has its JSON."""
     try:
-        read = json.loads(arguments)
+        read = json.loads(arguments) if len(arguments) < AT_ONCE else read_json(arguments.encode())
     except ValueError:
         return arguments
     return read if isinstance(read, dict) else arguments

@@ -68,7 +68,7 @@ def _check_number(prompts: int, n: int) -> None:
         raise Refusal(400, message, param="prompt", code="too_many_samples")
 
 
-def ids_of(served: Served, given: str | list[int]) -> list[int]:
+def ids_of(served: Served, given: str | list[int]) -> Sequence[int]:
     """Return the token ids of a text, with what belongs around it; ids as they are."""
     return served.tongue.encode(given, special=True) if isinstance(given, str) else given
 

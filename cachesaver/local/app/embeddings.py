@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from cachesaver.local.app.completions import ids_of
@@ -14,7 +15,7 @@ from cachesaver.local.app.served import Encoder, Served
 __all__ = ["answer_embeddings", "texts_of"]
 
 
-def texts_of(served: Served, ask: EmbeddingAsk) -> tuple[Encoder, list[list[int]]]:
+def texts_of(served: Served, ask: EmbeddingAsk) -> tuple[Encoder, list[Sequence[int]]]:
     """Return who embeds, and the token ids of what is to be embedded.
 
     Raises:
@@ -26,13 +27,14 @@ def texts_of(served: Served, ask: EmbeddingAsk) -> tuple[Encoder, list[list[int]
         raise Refusal(400, message, param="model", code="model_not_supported")
     if ask.dimensions not in (None, encoder.width):
         raise unsupported("dimensions", f"dimensions other than {encoder.width} are not supported")
-    texts = [ids_of(served, each) for each in ask.inputs]
-    for at, text in enumerate(texts):
-        _check(encoder, at, text)
+    texts: list[Sequence[int]] = []
+    for at, given in enumerate(ask.inputs):
+        texts.append(ids_of(served, given))
+        _check(encoder, at, texts[-1])
     return encoder, texts
 
 
-def _check(encoder: Encoder, at: int, text: list[int]) -> None:
+def _check(encoder: Encoder, at: int, text: Sequence[int]) -> None:
     if len(text) > encoder.context:
         message = (
             f"this model's maximum context length is {encoder.context} tokens, and input {at} has "
@@ -47,7 +49,7 @@ def _check(encoder: Encoder, at: int, text: list[int]) -> None:
 
 
 def answer_embeddings(
-    served: Served, ask: EmbeddingAsk, encoder: Encoder, texts: list[list[int]]
+    served: Served, ask: EmbeddingAsk, encoder: Encoder, texts: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
     """Return the answer; takes as long as the model does."""
     vectors = encoder.embed(texts)

@@ -181,7 +181,8 @@ def _rules(calls: Mapping[str, Mapping[str, Any]], param: str) -> list[str]:
 def _json(schema: Mapping[str, Any], param: str) -> str:
     if endless := endless_reference(schema):
         raise _refused(param, f"{endless} refers only to itself")
-    return json.dumps({**schema, **_OPTIONS})
+    # In pieces: what `dumps` writes, but a large schema would keep all threads waiting.
+    return "".join(json.JSONEncoder().iterencode({**schema, **_OPTIONS}))
 
 
 def _refused(param: str, said: str) -> Refusal:

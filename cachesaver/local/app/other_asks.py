@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WrapValidator, model_validator
 
 from cachesaver.local.app.bodies import Body
 from cachesaver.local.app.chat_ask import Drawing
 
 __all__ = ["CompletionAsk", "EmbeddingAsk"]
 
-Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=1 << 20, fail_fast=True)]
+_LARGEST_ID = 2**31 - 1
+_MOST_IDS = 1 << 20
+
+_PIECE = 1 << 15
+"""Ids that are looked at in one go; other threads run in between."""
+
+
+def _at_ease(given: Any, judge: Callable[[Any], list[int]]) -> list[int]:
+    """Return *given* if it is ids; what is wrong with it, *judge* says, who looks at all in one go."""
+    is_list = isinstance(given, list) and 0 < len(given) <= _MOST_IDS
+    pieces = (given[at : at + _PIECE] for at in range(0, len(given), _PIECE)) if is_list else ()
+    return given if is_list and all(map(_are_ids, pieces)) else judge(given)
+
+
+def _are_ids(piece: list[Any]) -> bool:
+    return {*map(type, piece)} == {int} and min(piece) >= 0 and max(piece) <= _LARGEST_ID
+
+
+Id = Annotated[int, Field(ge=0, le=_LARGEST_ID)]
+Ids = Annotated[
+    list[Id], Field(min_length=1, max_length=_MOST_IDS, fail_fast=True), WrapValidator(_at_ease)
+]
 Several = Field(min_length=1, max_length=2048, fail_fast=True)
 Texts = str | Ids | Annotated[list[str], Several] | Annotated[list[Ids], Several]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, overload
 
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.errors import UnsupportedModelError
@@ -45,12 +46,14 @@ class Tongue:
             self._rust.decoder.__getstate__()
         )
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        """Return the token ids of *text*; *special*: with what the tokenizer puts around a text."""
+    def encode(self, text: str, *, special: bool) -> Sequence[int]:
+        """Return the token ids of *text*; *special*: with what the tokenizer puts around a text.
+
+        Their number is known at once, and costs nothing: look at it before you look at them.
+        """
         # `encode` would keep all threads waiting, for seconds where a text is long: it holds the GIL.
         (encoded,) = self._rust.encode_batch_fast([text], add_special_tokens=special)
-        ids: list[int] = encoded.ids
-        return ids
+        return _Ids(encoded)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of *ids*, special tokens included."""
@@ -114,6 +117,31 @@ class Tongue:
                 f"the chat template of this model does not take these messages: {error}",
                 param="messages",
             ) from error
+
+
+class _Ids(Sequence[int]):
+    """Token ids that are made when the first is asked for: to make millions keeps all threads waiting."""
+
+    def __init__(self, encoded: Any) -> None:
+        self._encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[int]: ...
+    def __getitem__(self, at: int | slice) -> int | list[int]:
+        return self._made[at]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._made)
+
+    @cached_property
+    def _made(self) -> list[int]:
+        ids: list[int] = self._encoded.ids
+        return ids
 
 
 def _bytes_of_characters() -> dict[str, int]:

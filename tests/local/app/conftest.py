@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
+from cachesaver.local.app import bodies
+
 HAS_MODELS = all(find_spec(name) for name in ("torch", "transformers"))
+
+
+@pytest.fixture(params=["at once", "in pieces"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read all bodies as small ones are read, and as large ones are."""
+    monkeypatch.setattr(bodies, "AT_ONCE", 1 << 30 if request.param == "at once" else 0)
+
 
 ALWAYS = {
     "test_bodies.py",
@@ -20,6 +29,7 @@ ALWAYS = {
     "test_jobs.py",
     "test_narrating.py",
     "test_other_asks.py",
+    "test_reading.py",
     "test_references.py",
     "test_refusals.py",
     "test_replies.py",

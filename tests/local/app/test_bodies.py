@@ -13,6 +13,8 @@ from cachesaver.local.app.other_asks import CompletionAsk, EmbeddingAsk
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.responses_ask import ResponsesAsk
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 class Nested(Body):
     options: StreamOptions | None = None

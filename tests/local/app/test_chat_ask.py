@@ -9,6 +9,8 @@ from cachesaver.local.app.bodies import read
 from cachesaver.local.app.chat_ask import Assistant, ChatAsk
 from cachesaver.local.app.refusals import Refusal
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 

@@ -9,6 +9,7 @@ import pytest
 
 import local_app
 import local_words
+from cachesaver.local.app import chat_order
 from cachesaver.local.app.bodies import read
 from cachesaver.local.app.chat_ask import ChatAsk
 from cachesaver.local.app.chat_order import manner_of, order_chat, spoken
@@ -27,6 +28,19 @@ FUNCTION = {"name": "f", "parameters": {"type": "object"}}
 def ask(**fields: Any) -> ChatAsk:
     user = {"role": "user", "content": "hi"}
     return read(ChatAsk, json.dumps({"model": "m", "messages": [user], **fields}).encode())
+
+
+def test_long_arguments_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_order, "AT_ONCE", 9)
+    calls = [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": each}}
+        for each in ('{"a": [1, "\u00e9"]}', '{"a": [1, "b"]', '["a", "b", "c"]')
+    ]
+    message = ask(messages=[{"role": "assistant", "tool_calls": calls}]).messages[0]
+
+    said = [each["function"]["arguments"] for each in spoken(message)["tool_calls"]]
+
+    assert said == [{"a": [1, "\u00e9"]}, '{"a": [1, "b"]', '["a", "b", "c"]']
 
 
 def tools(**more: Any) -> list[dict[str, Any]]:

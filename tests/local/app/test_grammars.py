@@ -179,7 +179,7 @@ def test_calls_fit_and_what_stands_around_them_is_free(served: Served, said: str
         "additionalProperties": False,
     }
     make = served.grammars.guide_in_calls({"go": schema}, served.tongue.decode, "tools")
-    ids = served.tongue.encode(said, special=False)
+    ids = [*served.tongue.encode(said, special=False)]
     params = Params(seed=3, max_tokens=len(ids) + 90, ignore_end=True)
 
     (stream,) = served.writer.submit(

@@ -9,6 +9,8 @@ from cachesaver.local.app.bodies import read
 from cachesaver.local.app.other_asks import CompletionAsk, EmbeddingAsk
 from cachesaver.local.app.refusals import Refusal
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 FORMS: list[tuple[Any, list[Any]]] = [
     ("a", ["a"]),
     ("", [""]),

@@ -10,6 +10,8 @@ from cachesaver.local.app.chat_ask import ChatAsk
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.responses_ask import ResponsesAsk, to_chat
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from types import SimpleNamespace
 
 import pytest
 from tokenizers import Tokenizer, decoders, models
@@ -40,6 +41,30 @@ def test_tokens_that_fall_back_to_bytes_are_spelt() -> None:
     tongue = Tongue(PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="</s>"))
 
     assert [*map(tongue.spell, (0, 1, 2))] == [b"\xe2", b" fox", b"</s>"]
+
+
+class Encoded:
+    """What a tokenizer gives of a text that is too long to look at."""
+
+    def __len__(self) -> int:
+        return 10_000_000
+
+    @property
+    def ids(self) -> list[int]:
+        raise MemoryError
+
+
+def test_how_many_tokens_a_text_has_is_known_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tongue = Tongue(local_app.tokenizer())
+    few = tongue.encode("the fox", special=False)
+    monkeypatch.setattr(
+        tongue, "_rust", SimpleNamespace(encode_batch_fast=lambda *_, **__: [Encoded()])
+    )
+
+    assert len(tongue.encode("the fox" * 10_000_000, special=False)) == 10_000_000
+    assert [*few] == few[:] == [few[at] for at in range(len(few))]
 
 
 def test_special_tokens_are_hidden() -> None:
