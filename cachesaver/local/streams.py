@@ -104,10 +104,10 @@ class Stream:
         with self._lock:
             self._listener, self._due = listener, listener.patience
 
-    def poll(self) -> tuple[Token, ...] | None:
-        """Do as `read` does without waiting: `None` where it would wait."""
+    def poll(self, least: int = 1) -> tuple[Token, ...] | None:
+        """Do as `read` does without waiting: `None` where there are not *least* tokens, nor the end."""
         with self._lock:
-            return self._take() if self._is_readable() else None
+            return self._take() if len(self._tokens) >= least or self.has_ended else None
 
     def __iter__(self) -> Iterator[Token]:
         while tokens := self.read():
