@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -78,6 +80,37 @@ def test_sizes_are_those_that_were_said(
     said(capsys, "--model", "m", "--max-batch", "3", "--max-waiting", "7", "--context", "9", *more)
 
     assert loaded == [Sizes(rows=3, waiting=7, context=9), graphs]
+
+
+def test_what_was_loaded_is_no_garbage_and_threads_take_turns_often(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a server that was loaded, when it starts, then nothing can halt its engine for long."""
+    seen: list[str] = []
+    handlers: list[Any] = []
+
+    class Server:
+        openai_url = "http://127.0.0.1:1/v1"
+
+        def start(self) -> None:
+            seen.append("start")
+            handlers[0](signal.SIGTERM, None)
+
+        def stop(self) -> None:
+            seen.append("stop")
+
+    def load(_: object) -> Server:
+        seen.append("load")
+        return Server()
+
+    monkeypatch.setattr("cachesaver.cli.local._server", load)
+    monkeypatch.setattr(signal, "signal", lambda _, handler: handlers.append(handler))
+    monkeypatch.setattr(sys, "setswitchinterval", lambda turn: seen.append(f"{turn <= 1e-3}"))
+    monkeypatch.setattr(gc, "freeze", lambda: seen.append("freeze"))
+
+    assert main(["local", "serve", "--model", "m"]) == 0
+    assert seen == ["load", "True", "freeze", "start", "stop"]
+    assert Server.openai_url in capsys.readouterr().out
 
 
 @needs_models
