@@ -104,8 +104,15 @@ def test_what_was_loaded_is_no_garbage_and_threads_take_turns_often(
         return Server()
 
     monkeypatch.setattr("cachesaver.cli.local._server", load)
-    monkeypatch.setattr(signal, "signal", lambda _, handler: handlers.append(handler))
-    monkeypatch.setattr(sys, "setswitchinterval", lambda turn: seen.append(f"{turn <= 1e-3}"))
+
+    def handle(_: int, handler: object) -> None:
+        handlers.append(handler)
+
+    def turn(seconds: float) -> None:
+        seen.append(f"{seconds <= 1e-3}")
+
+    monkeypatch.setattr(signal, "signal", handle)
+    monkeypatch.setattr(sys, "setswitchinterval", turn)
     monkeypatch.setattr(gc, "freeze", lambda: seen.append("freeze"))
 
     assert main(["local", "serve", "--model", "m"]) == 0
