@@ -27,6 +27,9 @@ HELP = "serve a model of transformers on this machine, behind OpenAI's API"
 KEY = "CACHESAVER_LOCAL_KEY"
 """What every request must bring, where the command line should not tell it."""
 
+_TURN = 5e-4
+"""Seconds that a thread may keep the others waiting; Python's own are more than a small model's step."""
+
 _NEEDED = frozenset({"torch", "transformers", "starlette", "uvicorn", "pydantic"})
 
 
@@ -74,9 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         stopped.set()
 
     signal.signal(signal.SIGTERM, stop)
-    # Or Python looks through all that torch and the models are made of now and then, and everybody waits.
-    gc.collect()
-    gc.freeze()
+    _leave_the_engine_alone()
     server.start()
     try:
         sys.stdout.write(_directions(server.openai_url, arguments.api_key or os.environ.get(KEY)))
@@ -87,6 +88,17 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0
+
+
+def _leave_the_engine_alone() -> None:
+    """Keep its thread from waiting for the others, in this process, which only serves.
+
+    It has to get on within a step of the model, and asks for the interpreter many times in each. What
+    was loaded is never looked at again for garbage: with torch that halts all threads for 0.2 s and more.
+    """
+    sys.setswitchinterval(_TURN)
+    gc.collect()
+    gc.freeze()
 
 
 def _server(arguments: argparse.Namespace) -> Any:

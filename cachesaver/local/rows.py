@@ -14,7 +14,7 @@ from cachesaver.local.listening import Bell
 from cachesaver.local.noise import sample_key
 from cachesaver.local.params import Params
 from cachesaver.local.sampling import Draw
-from cachesaver.local.streams import Finish, Stream, Token
+from cachesaver.local.streams import Stream, Token
 
 __all__ = ["Prompt", "Queue", "Row"]
 
@@ -64,14 +64,20 @@ class Row:
         if token is None:
             self._error = self._error or ArithmeticError("a logit was not a number")
             return self.fail(self._error)
-        self.answer.append(token.id)
-        ends = self.accept(token.id)
-        if self._error is not None:
-            return self.fail(self._error)
+        drawn, ends = token.id, False
+        self.answer.append(drawn)
+        if self.guide is not None:
+            ends = self.accept(drawn)
+            if self._error is not None:
+                return self.fail(self._error)
         self.stream.put(token, bell)
-        if finish := self._finish(token.id, ends=ends):
-            self.stream.end(finish, bell=bell)
-        return self.stream.has_ended
+        if ends or drawn in self.ends:
+            self.stream.end("stop", bell=bell)
+            return True
+        if len(self.answer) >= self.limit:
+            self.stream.end("length", bell=bell)
+            return True
+        return False
 
     def fail(self, error: Exception) -> bool:
         """End with an error whose cause is *error*; true."""
@@ -95,11 +101,6 @@ class Row:
         except Exception as error:  # noqa: BLE001  # the reader of the stream gets it
             self._error = self._error or error
             return True
-
-    def _finish(self, token: int, *, ends: bool) -> Finish | None:
-        if ends or token in self.ends:
-            return "stop"
-        return "length" if len(self.answer) >= self.limit else None
 
 
 class Prompt:

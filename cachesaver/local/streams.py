@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
@@ -42,17 +43,21 @@ class Stream:
         index: Which sample of its seed it is, from 0.
         seed: What it is drawn from: asked for again with *seed* and *index*, it comes out the same.
         cached: How many tokens of the prompt were not computed anew; known from the first token on.
+        is_unwanted: Whether it was cancelled.
     """
 
     def __init__(self, *, index: int, seed: int) -> None:
         self.index = index
         self.seed = seed
         self.cached = 0
-        self._changed = threading.Condition()
+        self.is_unwanted = False
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._tokens: list[Token] = []
+        self._is_awaited = False
+        self._due = _NEVER  # so many tokens are news to the listener
         self._finish: Finish | None = None
         self._error: Exception | None = None
-        self._is_unwanted = False
         self._wake: Callable[[], None] | None = None
         self._listener: Listener | None = None
 
@@ -64,14 +69,9 @@ class Stream:
         """Why it ended; `None` while more may come, and after an error."""
         return self._finish
 
-    @property
-    def is_unwanted(self) -> bool:
-        """Whether it was cancelled."""
-        return self._is_unwanted
-
     def cancel(self) -> None:
         """Ask for no more; its slot is free within a step. Without effect on what has ended."""
-        self._is_unwanted = True
+        self.is_unwanted = True
 
     # The reader's side.
 
@@ -82,30 +82,32 @@ class Stream:
             EngineFailedError: The model failed; the tokens before were read.
             EngineClosedError: The engine was closed first.
         """
-        with self._changed:
-            self._changed.wait_for(self._is_readable)
+        with self._lock:
+            while not self._is_readable():
+                self._is_awaited = True
+                self._changed.wait()
             return self._take()
 
     async def aread(self) -> tuple[Token, ...]:
         """Do as `read` does, without blocking the running asyncio loop."""
         loop = asyncio.get_running_loop()
         while True:
-            with self._changed:
+            with self._lock:
                 if self._is_readable():
                     return self._take()
                 arrived = loop.create_future()
-                self._wake = _waker(loop, arrived)
+                self._wake, self._is_awaited = _waker(loop, arrived), True
             await arrived
 
     def hear(self, listener: Listener) -> None:
         """Have *listener* told of all news from now on; what there is already is for `poll`."""
-        with self._changed:
-            self._listener = listener
+        with self._lock:
+            self._listener, self._due = listener, listener.patience
 
-    def poll(self) -> tuple[Token, ...] | None:
-        """Do as `read` does without waiting: `None` where it would wait."""
-        with self._changed:
-            return self._take() if self._is_readable() else None
+    def poll(self, least: int = 1) -> tuple[Token, ...] | None:
+        """Do as `read` does without waiting: `None` where there are not *least* tokens, nor the end."""
+        with self._lock:
+            return self._take() if len(self._tokens) >= least or self.has_ended else None
 
     def __iter__(self) -> Iterator[Token]:
         while tokens := self.read():
@@ -120,24 +122,24 @@ class Stream:
 
     def put(self, token: Token, bell: Bell | None = None) -> None:
         """Hand over the next token; its listener is told by *bell*, when that is rung."""
-        with self._changed:
+        # For each token of all samples: nothing is done for who does not wait.
+        with self._lock:
             self._tokens.append(token)
-            wake, listener, news = self._news(), self._listener, len(self._tokens)
-        wake()
-        if listener is not None and news >= listener.patience:
-            _tell(listener, bell)
+            is_news = len(self._tokens) >= self._due
+        if self._is_awaited:
+            self._wake_reader()
+        if is_news:
+            self._tell(bell)
 
     def end(
         self, finish: Finish | None, error: Exception | None = None, bell: Bell | None = None
     ) -> None:
         """Say that no more comes, and why; what ended has ended, a second time changes nothing."""
-        with self._changed:
+        with self._lock:
             if not self.has_ended:
                 self._finish, self._error = finish, error
-            wake, listener = self._news(), self._listener
-        wake()
-        if listener is not None:
-            _tell(listener, bell)
+        self._wake_reader()
+        self._tell(bell)
 
     @property
     def has_ended(self) -> bool:
@@ -153,21 +155,24 @@ class Stream:
         tokens, self._tokens = tuple(self._tokens), []
         return tokens
 
-    def _news(self) -> Callable[[], None]:
-        self._changed.notify_all()
-        wake, self._wake = self._wake, None
-        return wake or _nobody
+    def _wake_reader(self) -> None:
+        with self._lock:
+            self._is_awaited = False
+            self._changed.notify_all()
+            wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
+
+    def _tell(self, bell: Bell | None) -> None:
+        if (listener := self._listener) is None:
+            return
+        if bell is None:
+            Listener.tell((listener,))
+        else:
+            bell.add(listener)
 
 
-def _tell(listener: Listener, bell: Bell | None) -> None:
-    if bell is None:
-        Listener.tell((listener,))
-    else:
-        bell.add(listener)
-
-
-def _nobody() -> None:
-    """Wake nobody: nobody waits on an event loop."""
+_NEVER = sys.maxsize
 
 
 def _waker(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> Callable[[], None]:

@@ -184,9 +184,9 @@ class Worker(ABC):
     def deliver(self, rows: Sequence[Row], tokens: Sequence[Token | None]) -> list[Row]:
         """Hand each of *rows* its token and return those that are over."""
         self.counts["answer_tokens"] += len(rows)
-        pairs = zip(rows, tokens, strict=True)
-        over = [row for row, token in pairs if row.take(token, self._bell)]
-        self._bell.ring()
+        bell, pairs = self._bell, zip(rows, tokens, strict=True)
+        over = [row for row, token in pairs if row.take(token, bell)]
+        bell.ring()
         for row in over:
             self.counts["finished" if row.stream.finish else "failed"] += 1
         return over

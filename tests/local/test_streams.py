@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
 from cachesaver.local import EngineFailedError, Stream, Token
+from cachesaver.local.listening import Listener
 
 
 def stream() -> Stream:
@@ -135,3 +138,79 @@ def test_cancelling_is_a_wish() -> None:
 
     assert ours.is_unwanted
     assert not ours.has_ended
+
+
+def test_nobody_is_told_of_tokens_that_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a reader that waited once, then one token woke it, and those that follow cost nothing."""
+    ours, told = stream(), list[int]()
+    reader = threading.Thread(target=ours.read, daemon=True)
+    reader.start()
+    time.sleep(0.05)
+
+    ours.put(Token(1))
+    reader.join()
+    monkeypatch.setattr(ours._changed, "notify_all", lambda: told.append(1))
+    for _ in range(9):
+        ours.put(Token(2))
+
+    assert told == []
+    assert len(ours.read()) == 9
+
+
+def by_thread(streams: list[Stream]) -> list[list[int]]:
+    return [[token.id for token in each] for each in streams]
+
+
+def by_loop(streams: list[Stream]) -> list[list[int]]:
+    async def collect(one: Stream) -> list[int]:
+        return [token.id async for token in one]
+
+    async def main() -> list[list[int]]:
+        return await asyncio.gather(*map(collect, streams))
+
+    return asyncio.run(main())
+
+
+def by_listener(streams: list[Stream]) -> list[list[int]]:
+    found = [list[int]() for _ in streams]
+
+    def poll(left: set[int]) -> bool:
+        news = {at: tokens for at in left if (tokens := streams[at].poll()) is not None}
+        for at, tokens in news.items():
+            found[at] += [token.id for token in tokens]
+        left -= {at for at, tokens in news.items() if not tokens}
+        return bool(news)
+
+    async def main() -> None:
+        listener = Listener(patience=3)
+        for each in streams:
+            each.hear(listener)
+        left = set(range(len(streams)))
+        while left:
+            if not poll(left):
+                await asyncio.wait_for(listener.wait(), 30)
+
+    asyncio.run(main())
+    return found
+
+
+@pytest.mark.parametrize("read", [by_thread, by_loop, by_listener])
+def test_no_token_is_missed_wherever_it_falls_between_two_looks(
+    read: Callable[[list[Stream]], list[list[int]]],
+) -> None:
+    """Given a writer that never waits, when it is read meanwhile, then all tokens come, in order."""
+    ours = [stream() for _ in range(4)]
+
+    def write() -> None:
+        for at in range(500):
+            for each in ours:
+                each.put(Token(at))
+        for each in ours:
+            each.end("length")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    found = read(ours)
+    writer.join()
+
+    assert found == [[*range(500)]] * 4

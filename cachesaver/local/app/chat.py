@@ -68,6 +68,7 @@ class Chat:
             "model": served.name,
             "system_fingerprint": served.fingerprint,
         }
+        self._chunk_head = self._of("chat.completion.chunk")
 
     def opening(self) -> Iterator[Event]:
         """Iterate a chunk with the role, for each choice."""
@@ -92,7 +93,7 @@ class Chat:
     def closing(self) -> Iterator[Event]:
         """Iterate the chunk with the usage, if it was asked for."""
         if self._adds_usage:
-            yield {**self._of("chat.completion.chunk"), "choices": [], "usage": self._usage()}
+            yield {**self._chunk_head, "choices": [], "usage": self._usage()}
 
     def whole(self) -> Event:
         """Return the completion."""
@@ -134,7 +135,7 @@ class Chat:
             **(self._origin(at) if finish else {}),
         }
         usage = {"usage": None} if self._adds_usage else {}
-        return {**self._of("chat.completion.chunk"), "choices": [choice], **usage}
+        return {**self._chunk_head, "choices": [choice], **usage}
 
     def _origin(self, at: int) -> Event:
         stream = self._job.streams[at]

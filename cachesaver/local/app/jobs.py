@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,8 +23,14 @@ _HANDFUL = 32
 """Tokens that are text in less time than it takes to hand them to a thread and back, some 10 us each."""
 
 
+_WATCHFUL = 4
+"""Tokens that may come together where a stop string may end a sample: it keeps its slot for so long."""
+
 _PATIENCE = 16
-"""Tokens that may come together where nobody sees them before the end."""
+"""Tokens that may come together where each is looked at, but seen by nobody before the end."""
+
+_WHOLE = sys.maxsize
+"""Tokens that may come together where only the end is wanted: an answer is text at once."""
 
 
 class News(NamedTuple):
@@ -85,18 +92,17 @@ class Job:
         """Iterate the news of all samples, in the order in which they come, until the last has ended.
 
         Args:
-            piecemeal: Whether they are wanted at each step; else some steps may come together, unless
-                a stop string may end a sample at each.
+            piecemeal: Whether they are wanted at each step; else steps come together, all of a sample
+                where there is no stop string that may end it, and no report on its tokens.
 
         Raises:
             Refusal: The engine failed.
         """
-        watches = any(narrator.watches for narrator in self._narrators)
-        listener = Listener(patience=1 if piecemeal or watches else _PATIENCE)
+        listener = Listener(patience=1 if piecemeal else self._patience)
         for stream in self.streams:
             stream.hear(listener)
         while self._left:
-            if heard := self._heard():
+            if heard := self._heard(least=listener.patience):
                 yield await self._told(heard)
             else:
                 await listener.wait()
@@ -116,9 +122,16 @@ class Job:
             answer=sum(narrator.count for narrator in self._narrators),
         )
 
-    def _heard(self) -> list[_Heard]:
-        """Return what is new of the samples that have not ended."""
-        news = (_poll(place, self.streams[place]) for place in sorted(self._left))
+    @property
+    def _patience(self) -> int:
+        """Tokens of a sample that may come together when only the whole answer is wanted."""
+        if any(narrator.watches for narrator in self._narrators):
+            return _WATCHFUL
+        return _PATIENCE if any(narrator.reports for narrator in self._narrators) else _WHOLE
+
+    def _heard(self, *, least: int) -> list[_Heard]:
+        """Return what is new of the samples that have not ended, each at *least* tokens or its end."""
+        news = (_poll(place, self.streams[place], least) for place in sorted(self._left))
         return [each for each in news if each is not None]
 
     async def _told(self, heard: list[_Heard]) -> list[News]:
@@ -154,9 +167,9 @@ def narrator_finish(stream: Stream, narrator: Narrator) -> str:
     return "stop" if narrator.is_stopped else str(stream.finish)
 
 
-def _poll(place: int, stream: Stream) -> _Heard | None:
+def _poll(place: int, stream: Stream, least: int) -> _Heard | None:
     try:
-        tokens = stream.poll()
+        tokens = stream.poll(least)
     except EngineError as error:
         return _Heard(place, (), error)
     return None if tokens is None else _Heard(place, tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cachesaver.local.app.detokenising import Detokeniser
@@ -20,7 +20,7 @@ class Piece(NamedTuple):
     Attributes:
         text: May be empty.
         tokens: Those whose text began before its end, and were not told before; each with the number
-            of characters of the answer before it.
+            of characters of the answer before it. None where they are not reported.
     """
 
     text: str
@@ -35,9 +35,12 @@ class Narrator:
         stops: Texts that end it; they are no part of it.
         before: Token ids that it continues, if it continues a text.
         shown: Special tokens that are part of the text all the same.
+        reports: Whether it tells tokens, beside their text.
 
     Attributes:
         count: Tokens that were drawn for it, end tokens included.
+        watches: Whether there are stop strings that it may meet.
+        reports: As given.
     """
 
     def __init__(
@@ -47,37 +50,41 @@ class Narrator:
         stops: Sequence[str] = (),
         before: Sequence[int] = (),
         shown: frozenset[int] = frozenset(),
+        reports: bool = True,
     ) -> None:
         self.count = 0
+        self.watches = bool(stops)
+        self.reports = reports
         self._hidden = tongue.hidden - shown
         self._words = Detokeniser(tongue.decode, before)
         self._scanner = Scanner(stops)
-        self._watches = bool(stops)
         self._told = 0
         self._heard = 0
         self._untold: deque[tuple[Token, int]] = deque()
-
-    @property
-    def watches(self) -> bool:
-        """Whether there are stop strings that it may meet."""
-        return self._watches
 
     @property
     def is_stopped(self) -> bool:
         """Whether a stop string was met: nothing more is told."""
         return self._scanner.cut is not None
 
-    def tell(self, tokens: Iterable[Token]) -> Piece:
+    def tell(self, tokens: Sequence[Token]) -> Piece:
         """Return what can be told after *tokens*; those behind a stop string are not looked at."""
-        said: list[str] = []
+        if self.watches or self.reports:
+            return self._piece("".join(self._each(tokens)))
+        self.count += len(tokens)
+        ids = [token.id for token in tokens if token.id not in self._hidden]
+        return Piece(self._words.add_all(ids), ())
+
+    def _each(self, tokens: Sequence[Token]) -> Iterator[str]:
+        """Iterate what can be told after each of *tokens*."""
         for token in tokens:
             if self.is_stopped:
                 break
             self.count += 1
             if token.id not in self._hidden:
-                self._untold.append((token, self._heard))
-                said.append(self._hear(self._words.add(token.id)))
-        return self._piece("".join(said))
+                if self.reports:
+                    self._untold.append((token, self._heard))
+                yield self._hear(self._words.add(token.id))
 
     def close(self) -> Piece:
         """Return what is left: no more tokens come."""

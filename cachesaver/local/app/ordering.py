@@ -79,6 +79,7 @@ def place(served: Served, order: Order, pool: Executor) -> Job:
             stops=order.stops,
             before=prompt[-_TAIL:] if order.continues else (),
             shown=order.shown,
+            reports=order.params.logprobs is not None,
         )
         for prompt in order.prompts
         for _ in range(order.n)

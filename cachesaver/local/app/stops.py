@@ -43,9 +43,12 @@ class Scanner:
 
 def held_back(text: str, wanted: Sequence[str]) -> int:
     """Return how many characters at the end of *text* may be the beginning of one of *wanted*."""
-    longest = max((len(each) - 1 for each in wanted), default=0)
-    for count in range(min(longest, len(text)), 0, -1):
-        end = text[-count:]
-        if any(each.startswith(end) for each in wanted):
-            return count
-    return 0
+    return max((_begun(text, each) for each in wanted if each), default=0)
+
+
+def _begun(text: str, wanted: str) -> int:
+    """Return how many characters at the end of *text* begin *wanted*, less than all of it."""
+    at = text.find(wanted[0], max(0, len(text) - len(wanted) + 1))
+    while at >= 0 and not wanted.startswith(text[at:]):
+        at = text.find(wanted[0], at + 1)
+    return len(text) - at if at >= 0 else 0

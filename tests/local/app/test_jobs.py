@@ -85,13 +85,13 @@ def test_many_tokens_become_text_in_the_pool(
 
 @pytest.mark.parametrize(
     ("stops", "piecemeal", "told"),
-    [((), False, 1), ((), True, 5), (("END",), False, 5)],
+    [((), False, 1), ((), True, 5), (("END",), False, 2)],
     ids=["whole", "piecemeal", "whole, with stops"],
 )
 def test_what_nobody_sees_before_the_end_comes_together(
     pool: ThreadPoolExecutor, stops: tuple[str, ...], told: int, *, piecemeal: bool
 ) -> None:
-    """Given four steps and an end, then a whole answer is told once, but where a stop may end it."""
+    """Given four steps and an end, then a whole answer is told once, and twice where a stop may end it."""
     made, _ = job(pool, 1, stops=stops)
 
     async def follow() -> list[list[News]]:
@@ -113,6 +113,71 @@ def test_what_nobody_sees_before_the_end_comes_together(
         told,
         told - 1,
     )
+
+
+def steps_until_cancelled(made: Job, engine: local_words.Script, *, piecemeal: bool) -> int:
+    """Return how many tokens its first sample says behind a stop string until it is cancelled."""
+
+    async def follow() -> int:
+        async def read() -> None:
+            async for _ in made.news(piecemeal=piecemeal):
+                pass
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        local_words.say(made.streams[0], "aEND")
+        await asyncio.sleep(0.005)
+        count = 0
+        while not engine.cancelled and count < 100:
+            local_words.say(made.streams[0], "x")
+            await asyncio.sleep(0.005)
+            count += 1
+        await reading
+        return count
+
+    return asyncio.run(follow())
+
+
+@pytest.mark.parametrize(("before", "piecemeal", "most"), [("", True, 0), ("bb", False, 3)])
+def test_a_stop_string_is_met_a_few_steps_late_at_most(
+    pool: ThreadPoolExecutor, before: str, most: int, *, piecemeal: bool
+) -> None:
+    """Given a whole answer, whose tokens are looked at by fours, then three come too many at the most."""
+    made, engine = job(pool, 1, stops=("END",))
+    local_words.say(made.streams[0], before)
+
+    assert steps_until_cancelled(made, engine, piecemeal=piecemeal) <= most
+    assert made.usage.answer == len(before) + 4
+
+
+def test_a_whole_answer_is_text_at_once(pool: ThreadPoolExecutor) -> None:
+    """Given samples that end one after the other, when only the answer is wanted, each is read once."""
+    engine = local_words.Script()
+    streams = engine.submit([1], 2, Params(seed=1))
+    narrators = [Narrator(local_words.tongue(), reports=False) for _ in streams]
+    made = Job(engine, streams, narrators, lengths=[7], pool=pool)
+
+    async def follow() -> list[News]:
+        async def step() -> None:
+            for _ in range(100):
+                for stream in streams:
+                    local_words.say(stream, "a" if not stream.has_ended else "")
+                await asyncio.sleep(0)
+                if len(streams[0]._tokens) == 50:
+                    streams[0].end("stop")
+            streams[1].end("length")
+
+        stepping = asyncio.create_task(step())
+        news = [each async for batch in made.news(piecemeal=False) for each in batch]
+        await stepping
+        return news
+
+    news = asyncio.run(follow())
+
+    told = [(each.place, each.piece.text) for each in news if each.piece.text]
+    assert told == [(0, "a" * 50), (1, "a" * 100)]
+    assert {each.place: each.finish for each in news if each.finish} == {0: "stop", 1: "length"}
+    assert made.usage.answer == 150
 
 
 def test_a_stop_string_ends_its_sample_in_the_engine_too(pool: ThreadPoolExecutor) -> None:

@@ -88,6 +88,23 @@ def test_a_stop_that_only_the_end_completes() -> None:
     assert narrator.is_stopped
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize("stops", [[], ["END"], ["wo E"]])
+def test_without_reports_the_text_and_the_count_are_the_same(size: int, stops: list[str]) -> None:
+    said = [*tokens("one € two END. thr€€"), Token(local_words.END), Token(0xE2)]
+    with_reports, without = (
+        Narrator(TONGUE, stops=stops, reports=reports) for reports in (True, False)
+    )
+    batches = [said[at : at + size] for at in range(0, len(said), size)]
+
+    text, _ = spelt(told(with_reports, batches))
+    pieces = told(without, batches)
+
+    assert spelt(pieces) == (text, [])
+    assert without.count == with_reports.count
+    assert without.is_stopped == with_reports.is_stopped
+
+
 def test_it_watches_for_stop_strings_where_there_are_any() -> None:
     assert Narrator(local_words.tongue(), stops=["x"]).watches
     assert not Narrator(local_words.tongue()).watches

@@ -62,3 +62,14 @@ def test_it_is_cut_where_the_whole_text_would_be(stops: list[str], pieces: list[
 )
 def test_what_may_begin_one_is_held_back(text: str, wanted: list[str], count: int) -> None:
     assert held_back(text, wanted) == count
+
+
+@given(st.text("abc", max_size=8), st.lists(st.text("abc", max_size=4), max_size=3))
+def test_it_is_the_longest_end_that_begins_one_of_them(text: str, wanted: list[str]) -> None:
+    begun = [
+        count
+        for count in range(1, len(text) + 1)
+        if any(len(each) > count and each.startswith(text[-count:]) for each in wanted)
+    ]
+
+    assert held_back(text, wanted) == max(begun, default=0)
