@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import threading
 from collections.abc import Generator
 from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.backends.cuda import SDPAParams, can_use_cudnn_attention
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -21,7 +23,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-__all__ = ["attend", "attend_in_groups", "attending"]
+__all__ = ["attend", "attend_in_groups", "attending", "find_kernel"]
+
+_LOG = logging.getLogger(__name__)
 
 _NAME = "cachesaver-step"
 _FOR = "sdpa"
@@ -97,21 +101,55 @@ def _to_own(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None
 ) -> Tensor | None:
     """Return what each row's own text gives; `None`: the kernel does not know such."""
-    ends, kernel = _step.ends, _find_kernel()
-    if ends is None or kernel is None or not kernel.knows(query, key, value, mask):
+    ends = _step.ends
+    kernel = None if ends is None else find_kernel(ends.device)
+    if kernel is None or not kernel.knows(query, key, value, mask):
         return None
     found: Tensor = kernel.attend_to_own(query, key, value, mask, ends, scaling)
     return found
 
 
 @functools.cache
-def _find_kernel() -> Any:
-    """Return the module `attention_kernel`, or `None` where there is no Triton."""
-    if not find_spec("triton"):
-        return None
-    from cachesaver.local import attention_kernel
+def find_kernel(device: torch.device) -> Any:
+    """Return the module `attention_kernel` if it was seen to be right on *device*, or `None`.
 
-    return attention_kernel
+    It looks at what comes out, so it is to be asked before a step is recorded.
+    """
+    if device.type != "cuda" or not find_spec("triton"):
+        return None
+    try:
+        from cachesaver.local import attention_kernel as kernel
+
+        is_right = all(
+            _is_right(kernel, device, rows, dtype)
+            for rows in (1, 300)
+            for dtype in (torch.bfloat16, torch.float16)
+        )
+    except Exception as error:  # noqa: BLE001  # no compiler, a device that Triton does not know
+        _LOG.info("attention is without a kernel of Triton: %s: %s", type(error).__name__, error)
+        return None
+    if not is_right:
+        _LOG.warning("attention is without a kernel of Triton: it gave something else")
+    return kernel if is_right else None
+
+
+_LENGTH, _WIDTH = 700, 64
+_CLOSE = 1e-2
+"""Of what is right, as a whole: half precision has three digits, and a mistake is of its size."""
+
+
+def _is_right(kernel: Any, device: torch.device, rows: int, dtype: torch.dtype) -> bool:
+    """Tell whether *kernel* gives what is right, for rows of any length beside cells of great numbers."""
+    numbers = torch.arange(rows * 4 * _LENGTH * _WIDTH, device=device).sin().mul_(3).to(dtype)
+    key = numbers.reshape(rows, 4, _LENGTH, _WIDTH)[:, :2]
+    query, value = key[:, :, :2].reshape(rows, 4, 1, _WIDTH), key.roll(1, 3)
+    ends = torch.arange(rows, device=device) * 37 % _LENGTH
+    hidden = torch.arange(_LENGTH, device=device)[None] > ends[:, None]
+    mask = torch.zeros((rows, _LENGTH), dtype=dtype, device=device)
+    mask = mask.masked_fill_(hidden, torch.finfo(dtype).min)[:, None, None, :]
+    found = kernel.attend_to_own(query, key, value, mask, ends, None)
+    wanted = attend_in_groups(query.float(), key.float(), value.float(), mask.float(), None)
+    return bool((found - wanted).norm() <= _CLOSE * wanted.norm())
 
 
 def _by_cudnn(

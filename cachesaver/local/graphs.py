@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from cachesaver.local.attending import attending
+from cachesaver.local.attending import attending, find_kernel
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.fusing import Pieces
 from cachesaver.local.recorders import CannotRecordError, Recorder, Recording, Watch
@@ -262,6 +262,7 @@ def open_graphs(  # noqa: PLR0913  # each by name
     pieces: Pieces | None = None,
 ) -> tuple[StaticSlots, Graphs]:
     """Return slots for *cells* tokens, whose memory is taken now, and the graphs of steps in them."""
+    find_kernel(decoder.device)
     cache: Any = DynamicCache()
     like = decoder(decoder.tensor([[0]]), cache)
     states = [(layer.keys, layer.values) for layer in cache.layers]

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from cachesaver.cli import local as module
 from cachesaver.cli import main
 from cachesaver.cli.local import KEY
 from cachesaver.errors import ConfigurationError

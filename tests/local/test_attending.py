@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +15,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+import cachesaver.local
 import tiny
 from cachesaver.local import attending as module
 from cachesaver.local.attending import attend, attend_in_groups, attending
@@ -135,7 +139,7 @@ def test_the_kernel_is_asked_first(
     on_cuda: Tensor, monkeypatch: pytest.MonkeyPatch, *, is_known: bool, expected: str
 ) -> None:
     kernel, asked = Kernel(is_known=is_known), given(2, 16)
-    monkeypatch.setattr(module, "_find_kernel", lambda: kernel)
+    monkeypatch.setattr(module, "find_kernel", lambda _: kernel)
     monkeypatch.setattr(module, "_by_cudnn", lambda *_: "cudnn")
 
     with attending(tiny.model().config, on_cuda):
@@ -144,6 +148,63 @@ def test_the_kernel_is_asked_first(
     assert found == (expected, None)
     assert all(one[-2:] == (on_cuda, 0.3) for one in kernel.asked)
     assert attend(Layer(), *asked, scaling=0.3) == ("cudnn", None)  # outside nobody knows the ends
+
+
+class Plain:
+    """Stands for the module `attention_kernel`: what PyTorch gives, and *more*."""
+
+    def __init__(self, more: float = 0, error: Exception | None = None) -> None:
+        self.more, self.error = more, error
+
+    def attend_to_own(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, _: Tensor, scaling: float
+    ) -> Tensor:
+        """See `attention_kernel.attend_to_own`."""
+        if self.error:
+            raise self.error
+        return attend_in_groups(query, key, value, mask, scaling) + self.more
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Let what is tried on CUDA be tried here, with Triton."""
+    real = module._is_right
+    monkeypatch.setattr(module, "_is_right", lambda *asked: real(asked[0], CPU, *asked[2:]))
+    monkeypatch.setattr(module, "find_spec", lambda _: "found")
+    module.find_kernel.cache_clear()
+    yield monkeypatch
+    module.find_kernel.cache_clear()
+
+
+def put(here: pytest.MonkeyPatch, kernel: object) -> None:
+    here.setitem(sys.modules, "cachesaver.local.attention_kernel", kernel)
+    here.setattr(cachesaver.local, "attention_kernel", kernel, raising=False)
+
+
+def test_a_kernel_that_is_right_is_used_on_cuda(here: pytest.MonkeyPatch) -> None:
+    kernel = Plain()
+    put(here, kernel)
+
+    assert module.find_kernel(CUDA) is kernel
+    assert module.find_kernel(CPU) is None
+
+
+@pytest.mark.parametrize("kernel", [Plain(0.5), Plain(error=RuntimeError("no compiler"))])
+def test_a_kernel_that_is_wrong_or_fails_is_not(
+    here: pytest.MonkeyPatch, kernel: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(here, kernel)
+
+    with caplog.at_level(logging.INFO):
+        assert module.find_kernel(CUDA) is None
+    assert "attention is without a kernel of Triton" in caplog.text
+
+
+def test_without_triton_there_is_none(here: pytest.MonkeyPatch) -> None:
+    put(here, Plain())
+    here.setattr(module, "find_spec", lambda _: None)
+
+    assert module.find_kernel(CUDA) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")

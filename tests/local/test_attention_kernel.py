@@ -8,6 +8,8 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="needs Triton")
 
+from cachesaver.local import attention_kernel
+from cachesaver.local.attending import find_kernel
 from cachesaver.local.attention_kernel import attend_to_own, count_parts, knows
 
 CUDA = torch.device("cuda")
@@ -76,6 +78,11 @@ def test_each_row_gets_its_own(
     wanted = by_hand(query, key, value, ends, 0.2)
     assert found.shape == wanted.shape
     assert float((found - wanted).norm() / wanted.norm()) < 5e-3
+
+
+@needs_gpu
+def test_it_is_found_to_be_right() -> None:
+    assert find_kernel(CUDA) is attention_kernel
 
 
 @needs_gpu
