@@ -4,8 +4,8 @@ Kernels of PyTorch read as many cells of each row as the longest has, and hide t
 many lengths, that is most of them.
 """
 
-# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false
-# The language of a kernel is Triton's.
+# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false, reportMissingParameterType=false
+# The language of a kernel is Triton's, which knows no types but its own.
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _jit: Any = triton.jit
 
 @_jit
 def _attend(
-    queries: Any,
-    query_row: Any,
-    query_head: Any,
-    keys: Any,
-    key_row: Any,
-    key_head: Any,
-    key_cell: Any,
-    values: Any,
-    value_row: Any,
-    value_head: Any,
-    value_cell: Any,
-    masks: Any,
-    mask_row: Any,
-    ends: Any,
-    sums: Any,
-    tops: Any,
-    weights: Any,
-    scale: Any,
+    queries,
+    query_row,
+    query_head,
+    keys,
+    key_row,
+    key_head,
+    key_cell,
+    values,
+    value_row,
+    value_head,
+    value_cell,
+    masks,
+    mask_row,
+    ends,
+    sums,
+    tops,
+    weights,
+    scale,
     heads: tl.constexpr,
     group: tl.constexpr,
     width: tl.constexpr,
@@ -60,7 +60,7 @@ def _attend(
     padded_width: tl.constexpr,
     cells: tl.constexpr,
     parts: tl.constexpr,
-) -> None:
+):
     row, head, part = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
     length = tl.load(ends + row).to(tl.int32) + 1
     share = tl.cdiv(tl.cdiv(length, parts), cells) * cells
@@ -121,14 +121,14 @@ def _attend(
 
 @_jit
 def _join(
-    sums: Any,
-    tops: Any,
-    weights: Any,
-    found: Any,
+    sums,
+    tops,
+    weights,
+    found,
     width: tl.constexpr,
     padded_width: tl.constexpr,
     parts: tl.constexpr,
-) -> None:
+):
     place, across, part = (
         tl.program_id(0).to(tl.int64),
         tl.arange(0, padded_width),
@@ -216,6 +216,7 @@ def attend_to_own(
             parts=parts,
             num_warps=4,
             num_stages=3,
+            enable_fp_fusion=True,
         )
         if not alone:
             _join[(rows * all_heads,)](
@@ -227,5 +228,6 @@ def attend_to_own(
                 padded_width=max(16, padded),
                 parts=parts,
                 num_warps=4,
+                enable_fp_fusion=True,
             )
     return found

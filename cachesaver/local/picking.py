@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
@@ -50,7 +50,7 @@ def find_pick(device: torch.device) -> Pick:
     try:
         from cachesaver.local.picking_kernel import pick as by_kernel
 
-        is_right = _agree(by_kernel, device)
+        is_right = _agree(by_kernel, device, _TYPES)
     except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
         _LOG.info(
             "tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error
@@ -64,10 +64,12 @@ def find_pick(device: torch.device) -> Pick:
 _WIDTH, _ROWS = 5003, 6
 """Of what is tried: more than one piece of a kernel, and no multiple of any."""
 
+_TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
-def _agree(other: Pick, device: torch.device) -> bool:
+
+def _agree(other: Pick, device: torch.device, types: Iterable[torch.dtype]) -> bool:
     """Tell whether *other* draws as `pick` does: warm, hot, without noise, and where there is no number."""
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    for dtype in types:
         scores = torch.arange(_ROWS * _WIDTH, device=device).reshape(_ROWS, _WIDTH).sin().to(dtype)
         scores[4, 17], scores[5] = torch.nan, -torch.inf
         heat = torch.tensor([[1.0], [0.7], [1.0], [1.3], [1.0], [1.0]], device=device)

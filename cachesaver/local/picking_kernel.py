@@ -3,8 +3,8 @@
 PyTorch's own operators read and write some twenty times as much, for the noise alone.
 """
 
-# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false
-# The language of a kernel is Triton's.
+# pyright: reportUntypedFunctionDecorator=false, reportIndexIssue=false, reportMissingParameterType=false
+# The language of a kernel is Triton's, which knows no types but its own.
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _jit: Any = triton.jit
 
 
 @_jit
-def _output(word: Any) -> Any:
+def _output(word):
     """Do as `noise._output` does, from the state on."""
     word = (word ^ ((word >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
     word = (word ^ ((word >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
@@ -36,17 +36,17 @@ def _output(word: Any) -> Any:
 
 @_jit
 def _pick(
-    scores: Any,
-    stride: Any,
-    heats: Any,
-    is_drawn: Any,
-    keys: Any,
-    positions: Any,
-    tokens: Any,
-    vocabulary: Any,
+    scores,
+    stride,
+    heats,
+    is_drawn,
+    keys,
+    positions,
+    tokens,
+    vocabulary,
     none: tl.constexpr,
     piece: tl.constexpr,
-) -> None:
+):
     gamma: tl.constexpr = -7046029254386353131
     row = tl.program_id(0).to(tl.int64)
     heat, noisy = tl.load(heats + row), tl.load(is_drawn + row)
@@ -90,5 +90,6 @@ def pick(scores: Tensor, heat: Tensor, is_drawn: Tensor, keys: Tensor, positions
             none=NONE,
             piece=_PIECE,
             num_warps=_WARPS,
+            enable_fp_fusion=False,  # the noise is to be PyTorch's, to the bit
         )
     return tokens

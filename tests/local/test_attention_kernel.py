@@ -8,11 +8,12 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="needs Triton")
 
-from cachesaver.local import attention_kernel
+from cachesaver.local import attending, attention_kernel
 from cachesaver.local.attending import find_kernel
 from cachesaver.local.attention_kernel import attend_to_own, count_parts, knows
+from triton_here import compiled, interpreted, is_interpreting, pass_interpreted
 
-CUDA = torch.device("cuda")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
 
 
@@ -59,6 +60,63 @@ def by_hand(query: Tensor, key: Tensor, value: Tensor, ends: Tensor, scaling: fl
         chances = (query[row].double() @ keys.transpose(1, 2) * scaling).softmax(-1)
         found.append((chances @ values).transpose(0, 1))
     return torch.stack(found)
+
+
+@pytest.mark.skipif(is_interpreting, reason="is done")
+def test_it_is_right_where_python_runs_it() -> None:
+    pass_interpreted(__file__)
+
+
+needs_python = pytest.mark.skipif(
+    not is_interpreting, reason="needs Triton to interpret: see above"
+)
+
+
+@needs_python
+@pytest.mark.parametrize(
+    ("rows", "length", "heads", "width"),
+    [
+        (3, 100, (8, 2), 16),
+        (1, 600, (4, 1), 64),
+        (2, 300, (6, 2), 80),
+        (2, 70, (4, 4), 32),
+        (1, 1, (2, 2), 8),
+    ],
+)
+def test_interpreted_each_row_gets_its_own(
+    rows: int, length: int, heads: tuple[int, int], width: int
+) -> None:
+    query, key, value, mask, ends = given(
+        rows, length, heads=heads, width=width, dtype=torch.float16, device=CPU
+    )
+    with interpreted("cachesaver.local.attention_kernel") as kernel:
+        found = kernel.attend_to_own(query, key, value, mask, ends, 0.2)
+
+    wanted = by_hand(query, key, value, ends, 0.2)
+    assert found.shape == wanted.shape
+    assert float((found - wanted).norm() / wanted.norm()) < 1e-3
+
+
+@needs_python
+def test_interpreted_it_passes_its_trial() -> None:
+    with interpreted("cachesaver.local.attention_kernel") as kernel:
+        assert attending._is_right(kernel, CPU, 3, torch.float16)
+
+
+@pytest.mark.skipif(is_interpreting, reason="nothing is compiled")
+@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize("width", [64, 80, 128])
+def test_it_can_be_compiled(width: int, parts: int) -> None:
+    kernel, joining = attention_kernel._attend, attention_kernel._join
+    strides = [name for name in kernel.arg_names if name.endswith(("_row", "_head", "_cell"))]
+    half = dict.fromkeys(["queries", "keys", "values", "masks", "found"], "*bf16")
+    whole = dict.fromkeys(["sums", "tops", "weights"], "*fp32")
+    types = {**half, **whole, **dict.fromkeys(strides, "i32"), "ends": "*i64", "scale": "fp32"}
+    sizes = {"width": width, "padded_width": 128 if width > 64 else 64, "parts": parts}
+    shape = {"heads": 8, "group": 4, "padded_group": 16, "cells": 64}
+
+    assert all(compiled(kernel, types, sizes | shape, fuses=True))
+    assert all(compiled(joining, types, sizes, fuses=True))
 
 
 @needs_gpu
