@@ -11,7 +11,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,7 +32,7 @@ _CAPABILITIES = (80, 90)
 
 
 @contextlib.contextmanager
-def interpreted(name: str) -> Iterator[ModuleType]:
+def interpreted(name: str) -> Generator[ModuleType]:
     """Give a copy of the module *name* whose kernels are run by Python, on tensors of this processor.
 
     Only where Triton is interpreting.
