@@ -65,7 +65,7 @@ class Gate(Protocol):
     def ignores(self, path: str, /) -> bool:
         """Tell that `wants` says no to *path*, whatever the method and the host; False tells nothing.
 
-        To be asked first, for it takes a third of what `wants` takes. A transport need not ask it.
+        To be asked first, for it takes half of what `wants` takes. A transport need not ask it.
 
         *path*: As `wants` takes it; or all of a URL, of which nothing is told.
         """
