@@ -9,7 +9,7 @@ who asks, as nearly always, nobody is asked where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -47,7 +47,14 @@ class _Wants(Protocol):
     def __call__(self, method: str, host: str, path: str) -> bool: ...
 
 
+_Ignores = Callable[[str], bool]
+
+
 def _wants_nothing(method: str, host: str, path: str) -> bool:  # noqa: ARG001  # as a gate's
+    return False
+
+
+def _ignores_nothing(path: str) -> bool:  # noqa: ARG001  # as a gate's
     return False
 
 
@@ -69,6 +76,8 @@ class Door:
         self._asked: _Wants = _wants_nothing
         self.wants: _Wants = _wants_nothing
         """The last gate's own, while that answers everybody: every call of the process comes past here."""
+        self.ignores: _Ignores = _ignores_nothing
+        """What all gates ignore by, while it is one; none, while nobody is there to ignore anything."""
 
     @property
     def is_divided(self) -> bool:
@@ -124,6 +133,12 @@ class Door:
         else:
             self._asked = last.wants if last else _wants_nothing
         self.wants = self._wants_mounted if MOUNTS else self._asked
+        self.ignores = self._ignored_by_all()
+
+    def _ignored_by_all(self) -> _Ignores:
+        opened: Sequence[Opened[Gate]] = (*self.sessions, *self.guests)
+        ways = {each.gate.ignores for each in opened}
+        return _ignores_nothing if MOUNTS or len(ways) != 1 else ways.pop()
 
     def _divides(self) -> bool:
         opened: Sequence[Opened[Gate]] = (*self.sessions, *self.guests)

@@ -62,6 +62,16 @@ class Gate(Protocol):
         """
         ...
 
+    def ignores(self, path: str, /) -> bool:
+        """Tell that `wants` says no to *path*, whatever the method and the host; False tells nothing.
+
+        To be asked first, for it takes half of what `wants` takes. A transport need not ask it.
+
+        *path*: As `wants` takes it; or all of a URL, of which nothing is told.
+        """
+        del path
+        return False
+
     def answer(self, request: Request, send: Send) -> Reply:
         """Answer *request* from the store or through *send*; blocking."""
         ...

@@ -74,6 +74,11 @@ class Session:
         self._replays = chosen.mode is Mode.REPLAY or is_sealed
         self._relays = bool(chosen.gateway) and not apart
         self._is_plain = not (self._replays or self._asks_match or self._relays)
+        is_of_any_host = self._is_plain and not self._hosts
+        # See `Gate.ignores`. No method: what several sessions ignore by is told to be the same.
+        self.ignores: Callable[[str], bool] = (
+            dialects.is_ordinary if is_of_any_host else _nothing_is
+        )
         if self._replays:
             importlib.import_module("cachesaver.suspicion")  # not at the first call
         if chosen.budget is not None:
@@ -299,6 +304,10 @@ class Session:
 
         self._answers()
         return adapter.async_transport(_client_module(inner), self, inner)
+
+
+def _nothing_is(path: str) -> bool:  # noqa: ARG001  # as `dialects.is_ordinary`
+    return False
 
 
 def _nothing() -> None:

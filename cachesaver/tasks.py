@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from types import ModuleType
+from types import CoroutineType, ModuleType
 from typing import Any
 from weakref import ref
 
@@ -42,6 +42,9 @@ _WRITES = "ClientRequest.write_bytes"
 """aiohttp's own task, one for every request: it starts nothing and asks nothing, so it needs no place."""
 
 
+_COROUTINE: Any = CoroutineType
+
+
 def _is_of(package: str, coroutine: Any) -> bool:
     module: object = coroutine.cr_frame.f_globals.get("__name__")
     return str(module).partition(".")[0] == package
@@ -60,13 +63,19 @@ google-genai by `weakref.finalize`)."""
 
 def _making(original: Callable[..., Any], active: Callable[[], bool]) -> Callable[..., Any]:
     """What makes a task of its argument, and returns it."""
+    writing: object = None
 
     @functools.wraps(original)
     def make_task(maker: Any, /, *args: Any, **kwargs: Any) -> Any:
+        nonlocal writing
+        coroutine: Any = args[0] if args else kwargs.get("coro")
+        if type(coroutine) is _COROUTINE and coroutine.cr_code is writing:
+            return original(maker, *args, **kwargs)
         if not active():
             return original(maker, *args, **kwargs)
-        name, _ = label(args[0] if args else kwargs.get("coro"))
-        if name == _WRITES and _is_of("aiohttp", args[0]):
+        name, _ = label(coroutine)
+        if name == _WRITES and _is_of("aiohttp", coroutine):
+            writing = coroutine.cr_code  # told by this the next time: nothing takes less
             return original(maker, *args, **kwargs)
         now = running()
         if now == _NOTHING and not _ENDING.search(name):

@@ -481,6 +481,58 @@ def test_who_answers_is_not_looked_for_while_it_is_one() -> None:
     fresh(program)
 
 
+def is_orders(path: str) -> bool:
+    return path == "/orders"
+
+
+def ignoring(name: str) -> Session:
+    """Ignores a path as all do that this makes."""
+    made: Any = Named(name)
+    made.ignores = is_orders
+    return cast("Session", made)
+
+
+def test_what_all_who_may_answer_ignore_is_ignored() -> None:
+    """Given sessions side by side, then whoever is asked, the path alone decides."""
+
+    def program() -> None:
+        door = Door()
+        assert not door.ignores("/orders")
+        block = door.open_session(ignoring("a"), is_plain=True)
+        door.enter(door.open_session(ignoring("b"), is_plain=False))
+        assert door.is_divided
+        assert door.ignores("/orders")
+        assert not door.ignores("/other")
+
+        entered(door, "c")
+        assert not door.ignores("/orders")
+        door.close(door.sessions[-1].block)
+        guest = door.open_guest(Named("d"))
+        assert not door.ignores("/orders")
+        door.close(guest)
+        assert door.ignores("/orders")
+
+        door.close(block)
+        door.close(door.sessions[-1].block)
+        assert not door.ignores("/orders")
+
+    fresh(program)
+
+
+def test_nothing_is_ignored_while_a_host_is_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def program() -> None:
+        door = Door()
+        door.open_session(ignoring("a"), is_plain=True)
+        assert door.ignores("/orders")
+
+        monkeypatch.setitem(MOUNTS, "mounted.test", cast("Any", None))
+        door.turn()
+
+        assert not door.ignores("/orders")
+
+    fresh(program)
+
+
 REQUEST = Request(method="POST", url="https://mounted.test/v1?q=1")
 REPLY: Any = object()
 

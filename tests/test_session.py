@@ -207,6 +207,13 @@ def test_statistics_add_up(provider: Provider) -> None:
         )
 
 
+NOT_BY_PATH: list[dict[str, Any]] = [
+    {"hosts": ["*.acme.test"]},
+    {"match": bool},
+    {"mode": "replay"},
+]
+
+
 class TestWhatIsWanted:
     def test_a_post_to_an_endpoint_we_know(self, session: Session) -> None:
         assert session.wants("POST", "api.openai.com", "/v1/chat/completions?x=1")
@@ -226,6 +233,24 @@ class TestWhatIsWanted:
         closed.close()
         closed.close()
         assert not closed.wants("POST", "api.openai.com", "/v1/chat/completions")
+
+    def test_what_has_no_endpoint_is_ignored_at_once(self, session: Session) -> None:
+        assert session.ignores("/orders")
+        assert not session.ignores("/v1/chat/completions")
+
+    @pytest.mark.parametrize("options", NOT_BY_PATH, ids=str)
+    def test_nothing_is_ignored_where_not_the_path_alone_decides(
+        self, options: dict[str, Any]
+    ) -> None:
+        with Session.open(store="memory://", **options) as session:
+            assert not session.ignores("/orders")
+
+    def test_nothing_is_ignored_where_a_gateway_answers_for_providers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CACHESAVER_GATEWAY", "http://gateway.test")
+        with Session.open(store="memory://") as session:
+            assert not session.ignores("/acme/v1/x")
 
     def test_hosts_and_match_widen_and_narrow(self, provider: Provider) -> None:
         def match(request: Request) -> bool | None:

@@ -534,10 +534,11 @@ def test_what_aiohttp_writes_a_request_with_needs_no_place(module: str, *, has_p
     async def main() -> int:
         loop = asyncio.get_running_loop()
         before = here().born("ClientRequest.write_bytes", scope=None, is_ordered=True).number
-        await loop.create_task(request.write_bytes())
+        for _ in range(2):  # the second time it is known by its code
+            await loop.create_task(request.write_bytes())
         after = here().born("ClientRequest.write_bytes", scope=None, is_ordered=True).number
         assert before is not None
         assert after is not None
         return after - before - 1
 
-    assert asyncio.run(main()) == has_place
+    assert asyncio.run(main()) == 2 * has_place

@@ -54,8 +54,9 @@ def _connecting(gate: Gate, original: _Connect, active: Callable[[], bool]) -> _
     ) -> Awaitable[Connection]:
         # The fields of one that is mocked can raise. Every call of the process comes past here.
         if (
-            not active()
-            or not issubclass(type(req), ClientRequest)  # pyright: ignore[reportUnnecessaryIsInstance]  # it is
+            not issubclass(type(req), ClientRequest)  # pyright: ignore[reportUnnecessaryIsInstance]  # it is
+            or gate.ignores(req.url.raw_path_qs)
+            or not active()
             or not _wants(gate, req, original)
         ):
             return original(self, req, traces, timeout)

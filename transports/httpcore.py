@@ -69,7 +69,12 @@ def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool
 
     @functools.wraps(original)
     def handle_request(self: Any, request: httpcore.Request) -> httpcore.Response:
-        if not active() or not _wants(gate, request) or not isinstance(request.stream, Iterable):
+        if (
+            gate.ignores(request.url.target.decode("latin-1"))  # every call comes past here
+            or not active()
+            or not _wants(gate, request)
+            or not isinstance(request.stream, Iterable)
+        ):
             return cast("httpcore.Response", untouched(self, request))
         live = bound(original, self)
         going = request
@@ -91,7 +96,8 @@ def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) 
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: httpcore.Request) -> httpcore.Response:
         if (
-            not active()
+            gate.ignores(request.url.target.decode("latin-1"))
+            or not active()
             or not _wants(gate, request)
             or not isinstance(request.stream, AsyncIterable)
         ):

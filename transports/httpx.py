@@ -91,7 +91,12 @@ _SendOne = Callable[..., Any]
 def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
     @functools.wraps(original)
     def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
-        if active() and _wants(gate, request) and _is_new(request):
+        if (
+            not _is_ignored(gate, request)  # every call of the process comes past here
+            and active()
+            and _wants(gate, request)
+            and _is_new(request)
+        ):
             inner = self._transport_for_url(request.url)
             if _is_left_to(lib, gate, inner):
                 with let_through(request.method, _url(request)):
@@ -110,7 +115,12 @@ def _async(
 ) -> _SendOneLater:
     @functools.wraps(original)
     def _send_single_request(self: Any, request: httpx.Request) -> Awaitable[httpx.Response]:
-        if active() and _wants(gate, request) and _is_new(request):
+        if (
+            not _is_ignored(gate, request)
+            and active()
+            and _wants(gate, request)
+            and _is_new(request)
+        ):
             return answered(self, request)
         return original(
             self, request
@@ -125,6 +135,15 @@ def _async(
         return await original(view, request)
 
     return as_coroutine_function(_send_single_request)
+
+
+def _is_ignored(gate: Gate, request: httpx.Request) -> bool:
+    url: Any = request.url
+    try:
+        path = url._uri_reference.path  # noqa: SLF001  # as below
+    except AttributeError:
+        return False
+    return gate.ignores(path)
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:

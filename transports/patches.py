@@ -97,7 +97,8 @@ def patch(
             in all but identity: somebody has patched on top, and we were asked to leave.
 
     The undoing puts *original* back if nothing but proxies lies on our layer. Otherwise that is done
-    when our layer comes to light again, by the first call of it. It may be called again.
+    when our layer comes to light again, by the first call of it that asks *active*. It may be called
+    again.
     """
     with _lock:
         _tidy(owner, name)

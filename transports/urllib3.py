@@ -76,7 +76,8 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
 
     @functools.wraps(original)
     def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        if not active() or not _wants(gate, self, method, url):
+        # Every call of the process comes past here: what decides for most of them is asked first.
+        if gate.ignores(url) or not active() or not _wants(gate, self, method, url):
             return untouched(self, method, url, *args, **kwargs)
         # Bound, not called with a pool in front: a tracer's layer may be no function.
         live = bound(original, self)

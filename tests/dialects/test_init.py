@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cachesaver.dialects as registry
-from cachesaver.dialects import dialects, forget, recognise, wants
+from cachesaver.dialects import dialects, forget, is_ordinary, recognise, wants
 from cachesaver.dialects.base import BaseDialect
 from cachesaver.dialects.generic import Generic
 from cachesaver.dialects.hosts import host_of, path_of
@@ -521,6 +521,35 @@ def test_no_path_of_an_endpoint_is_passed_over(parts: list[str], seam: str) -> N
     assert wants("h.test", f"{path}?key=/v1") == wants("h.test", path)
 
 
+@given(parts=st.lists(PIECES, max_size=5), seam=st.sampled_from(["/", ":", "%3A"]))
+def test_no_path_of_an_endpoint_is_ordinary(parts: list[str], seam: str) -> None:
+    """Given any path, then it is ordinary only where no dialect has an endpoint, on whatever host."""
+    path = "/" + "/".join(parts[:-1]) + seam + "".join(parts[-1:])
+    has_endpoint = any(re.search(f"(?:{'|'.join(each.endpoints)})\\Z", path) for each in DIALECTS)
+
+    assert not (has_endpoint and is_ordinary(path))
+    assert is_ordinary(f"{path}?key=/v1/chat/completions") == is_ordinary(path)
+    assert not is_ordinary(f"http://h.test{path}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/orders", "/orders/12?sort=/rerank", "/orders/", "/messages", "/v1/messages/7", "/a:move"],
+)
+def test_an_ordinary_path_is_told_without_a_pattern(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_end", None)
+
+    assert is_ordinary(path)
+    assert not wants("h.test", path)
+
+
+@pytest.mark.parametrize("path", ["", "/", "*", "v1/orders", "http://h.test/"])
+def test_nothing_is_told_of_the_top_of_a_host_and_of_what_is_no_path(path: str) -> None:
+    assert not is_ordinary(path)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "path"),
     [
@@ -537,8 +566,11 @@ def test_another_packages_endpoint_is_looked_for_whatever_its_form(
     other_packages: dict[str, object], endpoint: str, path: str
 ) -> None:
     """Given what no mark tells, or may be left out, then the pattern itself is asked."""
+    assert is_ordinary("/v1/orders")
     other_packages["acme"] = type("Odd", (Acme,), {"endpoints": (endpoint,)})
+    forget()
 
+    assert not is_ordinary(path)
     assert wants("x.test", path)
     assert not wants("x.test", "/v1/orders")
 

@@ -65,6 +65,23 @@ async def serving(
 # --- what passes
 
 
+def test_a_gate_that_ignores_a_path_is_asked_no_more() -> None:
+    class Ignoring(RefusingGate):
+        def ignores(self, path: str, /) -> bool:
+            return path == "/v1/x?q=%20"
+
+    async def main() -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.post(server.url + "/v1/x?q=%20", data=b"body") as response:
+                assert await response.read() == b"body"
+
+    gate = Ignoring()
+    with LoopbackServer() as server:
+        run(gate, main())
+
+    assert gate.looked == []
+
+
 def test_a_websocket_passes_unharmed() -> None:
     async def echo(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()

@@ -26,7 +26,13 @@ from cachesaver.transports import httpcore as httpcore_adapter
 from cachesaver.transports import httpx as httpx_adapter
 from cachesaver.transports import urllib3 as urllib3_adapter
 from cachesaver.transports.sights import is_let_through, is_unseen, let_through
-from cachesaver.transports.testing import FakeGate, HitGate, LoopbackServer, TeeGate
+from cachesaver.transports.testing import (
+    FakeGate,
+    HitGate,
+    LoopbackServer,
+    RefusingGate,
+    TeeGate,
+)
 
 KEPT = Response(status=200, chunks=(b"kept",))
 HOOKS: Any = (
@@ -152,6 +158,50 @@ def by_urllib(target: str, body: Any) -> bytes:
 
 def by_httpcore(target: str, body: Any) -> bytes:
     return httpcore.request("POST", target, content=body).content
+
+
+def by_async_httpcore(target: str, body: Any) -> bytes:
+    async def ask() -> bytes:
+        async with httpcore.AsyncConnectionPool() as pool:
+            return (await pool.request("POST", target, content=body)).content
+
+    return asyncio.run(ask())
+
+
+class Ignoring(RefusingGate):
+    """Ignores all; would say so if it were asked more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+
+    def ignores(self, path: str, /) -> bool:
+        self.paths.append(path)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("ask", "depth"),
+    [
+        (by_httpx, 2),
+        (by_async_httpx, 2),
+        (by_httpx2, 2),
+        (by_requests, 2),
+        (by_urllib3, 2),
+        (by_urllib, 1),
+        (by_httpcore, 1),
+        (by_async_httpcore, 1),
+    ],
+)
+def test_a_gate_that_ignores_a_path_is_asked_no_more(
+    ask: Callable[[str, Any], bytes], depth: int
+) -> None:
+    """Given a path that is ignored, then each hook on the way asks that, and nothing else."""
+    gate = Ignoring()
+    with LoopbackServer() as server, hooked(gate):
+        assert ask(server.url + "/v1/x", b"body") == b"body"
+
+    assert (gate.paths, gate.looked) == (["/v1/x"] * depth, [])
 
 
 class Pipe(io.RawIOBase):
