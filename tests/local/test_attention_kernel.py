@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -107,7 +109,8 @@ def test_interpreted_it_passes_its_trial() -> None:
 @pytest.mark.parametrize("parts", [1, 4])
 @pytest.mark.parametrize("width", [64, 80, 128])
 def test_it_can_be_compiled(width: int, parts: int) -> None:
-    kernel, joining = attention_kernel._attend, attention_kernel._join
+    kernel: Any = attention_kernel._attend
+    joining: Any = attention_kernel._join
     strides = [name for name in kernel.arg_names if name.endswith(("_row", "_head", "_cell"))]
     half = dict.fromkeys(["queries", "keys", "values", "masks", "found"], "*bf16")
     whole = dict.fromkeys(["sums", "tops", "weights"], "*fp32")
