@@ -12,7 +12,6 @@ import functools
 import logging
 import threading
 from collections.abc import Generator
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -115,7 +114,7 @@ def find_kernel(device: torch.device) -> Any:
 
     It looks at what comes out, so it is to be asked before a step is recorded.
     """
-    if device.type != "cuda" or not find_spec("triton"):
+    if device.type != "cuda":
         return None
     try:
         from cachesaver.local import attention_kernel as kernel
@@ -125,8 +124,8 @@ def find_kernel(device: torch.device) -> Any:
             for rows in (1, 300)
             for dtype in (torch.bfloat16, torch.float16)
         )
-    except Exception as error:  # noqa: BLE001  # no compiler, a device that Triton does not know
-        _LOG.info("attention is without a kernel of Triton: %s: %s", type(error).__name__, error)
+    except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
+        _LOG.warning("attention is without a kernel of Triton: %s: %s", type(error).__name__, error)
         return None
     if not is_right:
         _LOG.warning("attention is without a kernel of Triton: it gave something else")

@@ -52,7 +52,7 @@ def find_pick(device: torch.device) -> Pick:
 
         is_right = _agree(by_kernel, device, _TYPES)
     except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
-        _LOG.info(
+        _LOG.warning(
             "tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error
         )
         return pick

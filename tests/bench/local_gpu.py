@@ -75,7 +75,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tiny", action="store_true", help="a model of nothing, on the processor")
     parser.add_argument("--shapes", nargs="+", default=["1B", "8B"], choices=["1B", "8B"])
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART")
+    parser.add_argument(
+        "--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help="these only"
+    )
     parser.add_argument("--budget", type=float, default=560, help="seconds for everything")
     parser.add_argument("--out", type=Path, help="where the lines go as well")
     return parser.parse_args()

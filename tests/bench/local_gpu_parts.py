@@ -181,9 +181,7 @@ def _served(kind: str, load: Load) -> dict[str, Any]:
 
     rows = load.prompts * load.n
     few, n = (load.few, 2) if kind == PLAIN else (load.prompts, load.n)
-    options: tuple[str, ...] = (
-        ("--max-batch", str(rows), "--graphs", "auto") if kind == OURS else ()
-    )
+    options: tuple[str, ...] = ("--max-batch", str(rows)) if kind == OURS else ()
     if kind == BATCHING and load.device == "cpu":
         options = SMALL
     folder = Path(load.folder)

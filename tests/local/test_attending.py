@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,10 +166,9 @@ class Plain:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Let what is tried on CUDA be tried here, with Triton."""
+    """Let what is tried on CUDA be tried here."""
     real = module._is_right
     monkeypatch.setattr(module, "_is_right", lambda *asked: real(asked[0], CPU, *asked[2:]))
-    monkeypatch.setattr(module, "find_spec", lambda _: "found")
     module.find_kernel.cache_clear()
     yield monkeypatch
     module.find_kernel.cache_clear()
@@ -195,16 +193,19 @@ def test_a_kernel_that_is_wrong_or_fails_is_not(
 ) -> None:
     put(here, kernel)
 
-    with caplog.at_level(logging.INFO):
-        assert module.find_kernel(CUDA) is None
+    assert module.find_kernel(CUDA) is None
     assert "attention is without a kernel of Triton" in caplog.text
 
 
-def test_without_triton_there_is_none(here: pytest.MonkeyPatch) -> None:
-    put(here, Plain())
-    here.setattr(module, "find_spec", lambda _: None)
+def test_without_triton_there_is_none_and_that_is_said(
+    here: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    here.setitem(sys.modules, "triton", None)
+    here.delitem(sys.modules, "cachesaver.local.attention_kernel", raising=False)
+    here.delattr(cachesaver.local, "attention_kernel", raising=False)
 
     assert module.find_kernel(CUDA) is None
+    assert "attention is without a kernel of Triton: ModuleNotFoundError" in caplog.text
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")

@@ -108,7 +108,10 @@ def test_a_kernel_that_picks_others_is_not(
     assert "it drew others" in caplog.text
 
 
-def test_a_kernel_that_cannot_be_had_is_done_without(here: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_cannot_be_had_is_done_without_and_that_is_said(
+    here: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     here.setitem(sys.modules, "cachesaver.local.picking_kernel", None)
 
     assert find_pick(CUDA) is pick
+    assert "drawn without a kernel of Triton: ModuleNotFoundError" in caplog.text
