@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -132,46 +129,42 @@ def test_a_string_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (raised.value.status, raised.value.code) == (400, "string_above_max_length")
 
 
-def longest_wait(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the longest that another thread waited while *work* was done, and how long that took."""
-    waits: list[float] = []
-    over = threading.Event()
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the parser was given in one go, while which no other thread runs."""
+    given: list[bytes] = []
 
-    def tick() -> None:
-        last = time.perf_counter()
-        while not over.is_set():
-            time.sleep(0.001)
-            waits.append(time.perf_counter() - last)
-            last = time.perf_counter()
+    def parse(text: bytes) -> Any:
+        given.append(text)
+        return from_json(text)
 
-    ticking = threading.Thread(target=tick)
-    ticking.start()
-    began = time.perf_counter()
-    work()
-    took = time.perf_counter() - began
-    over.set()
-    ticking.join()
-    return max(waits), took
-
-
-def test_nobody_waits_for_a_whole_body() -> None:
-    body = b'{"model": "m", "prompt": [%b[1]]}' % (b"[%b1]," % (b"12345," * 4000) * 1000)
-
-    waited, took = longest_wait(lambda: read(CompletionAsk, body))
-
-    assert waited < took / 2
+    monkeypatch.setattr(reading, "from_json", parse)
+    return given
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(b"[%b1]" % (b"12345," * 4_000_000), id="numbers"),
+        pytest.param(b"[%b1]" % (b"12345," * 400_000), id="numbers"),
+        pytest.param(b"[%b[1]]" % (b"[%b1]," % (b"12345," * 4000) * 100), id="lists of numbers"),
         pytest.param(b"[%b1]" % (b'{"a":[1],"b":"c"},' * 30_000), id="objects"),
+        pytest.param(b"[%b1]" % (b'{"a":1,"b":"c"},' * 30_000), id="flat objects"),
         pytest.param(b"{%b}" % b",".join(b'"%d":1' % at for at in range(80_000)), id="fields"),
-        pytest.param(b"[%b1]" % (b'"%b",' % (b"\\n" * 50_000) * 200), id="strings"),
+        pytest.param(b"[%b1]" % (b'"%b",' % (b"\\n" * 10_000) * 200), id="strings"),
+        pytest.param(b"[%b1]" % (b"[%b]," % (b" " * 50_000) * 20), id="blanks"),
     ],
 )
-def test_nobody_waits_for_the_whole(text: bytes) -> None:
-    waited, took = longest_wait(lambda: read_json(text))
+def test_nobody_waits_for_the_whole(text: bytes, parsed: list[bytes]) -> None:
+    assert read_json(text) == from_json(text)
 
-    assert waited < took / 2
+    assert len(text) > 10 * reading._RUN
+    assert max(map(len, parsed)) <= reading._RUN
+
+
+def test_nobody_waits_for_a_whole_body(parsed: list[bytes]) -> None:
+    body = b'{"model": "m", "prompt": [%b[1]]}' % (b"[%b1]," % (b"12345," * 4000) * 100)
+
+    assert len(read(CompletionAsk, body).prompt) == 101
+
+    assert len(body) > 10 * reading._RUN
+    assert max(map(len, parsed)) <= reading._RUN
