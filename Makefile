@@ -36,7 +36,7 @@ demo: .venv/ready-demo
 	@$(BIN)/python docs/demo/demo.py $(ARGS)
 
 test: .venv/ready-test
-	@$(RUN) pytest -n auto --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
 
 # `make -k check` goes on after the first that fails.
 check: lint format types contracts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -12,6 +13,7 @@ from _pytest.terminal import TerminalReporter
 
 import cachesaver
 from cachesaver.rehearsal import Rehearsal
+from scheduling import scheduler
 
 pytest_plugins = ["pytester"]  # tests of our plugin run a pytest of their own
 
@@ -32,6 +34,12 @@ hypothesis.settings.load_profile("unhurried")
 def pytest_report_header() -> str:
     """Say which cachesaver is tested: the tree or an installed wheel."""
     return f"cachesaver: {Path(str(cachesaver.__file__)).parent}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let tests that share what takes long be run by one worker, where `-n` says no more than how many."""
+    return scheduler(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

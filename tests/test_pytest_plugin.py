@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cachesaver.rehearsal import Rehearsal
+from lean import lean
 
 # Once: a run of pytest in this process forgets what it has imported itself.
 importlib.import_module("openai")
@@ -45,7 +46,10 @@ class Project:
     def run(self, *arguments: str, apart: bool = False) -> pytest.RunResult:
         """Run its tests here, or in a process *apart*."""
         run = self.pytester.runpytest_subprocess if apart else self.pytester.runpytest_inprocess
-        return run(*self.plugin, "-p", "no:cacheprovider", *arguments)
+        if "-n" not in arguments:
+            return run(*self.plugin, "-p", "no:cacheprovider", *arguments)
+        with lean() as plugins:
+            return run(*plugins, "-p", "no:cacheprovider", *arguments)
 
     def files(self) -> list[str]:
         found = self.pytester.path.rglob("*.cassette")

@@ -62,7 +62,11 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
         self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
     ) -> None:
         # Every call of the process comes past here: what decides for most of them is asked first.
-        if _is_ignored(gate, self) or not active() or not _wants(gate, self):
+        try:
+            target = self._buffer[0].decode("latin-1").split(" ", 2)[1]  # there `putheader` puts it
+        except IndexError:  # it is no request
+            target = ""
+        if gate.ignores(target) or not active() or not _wants(gate, self):
             return untouched(self, message_body, encode_chunked=encode_chunked)
         own: _End = bound(original, self)
         live: _End = functools.partial(own, message_body, encode_chunked=encode_chunked)
@@ -80,14 +84,6 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
             return live()
 
     return endheaders
-
-
-def _is_ignored(gate: Gate, connection: Any) -> bool:
-    """Tell whether *gate* ignores the request whose head *connection* has in its buffer."""
-    try:
-        return gate.ignores(connection._buffer[0].decode("latin-1").split(" ", 2)[1])  # noqa: SLF001  # as below
-    except IndexError:  # it is no request
-        return False
 
 
 def _wants(gate: Gate, connection: Any) -> bool:

@@ -87,7 +87,7 @@ def is_ordinary(path: str) -> bool:
     last, lasts, tails, marks = _tails or _known_tails()
     if path[last] in lasts and path.endswith(tails):
         return False
-    if path == "/" or path[:1] != "/":
+    if path[:1] != "/":
         return False
     for mark in marks:  # noqa: SIM110  # `all` would make a generator
         if mark in path:
@@ -179,11 +179,11 @@ def _known_tails() -> _Tails:
             tails.add(each.rpartition("[^/]+")[2])
         elif verbs := _VERB.fullmatch(each):
             tails.update(verbs[1].strip("(?:)").split("|"))
-        elif each != _TOP:  # which is no ordinary path in any case
+        elif each != _TOP:  # its path has nothing behind the slash, which is added below
             marks.add(found[1] if (found := _IN.match(each)) else "")
     last = slice(-min(map(len, tails)), None)
-    lasts = frozenset(each[last] for each in tails)
-    _tails = _Tails(last, lasts, tuple(sorted(tails)), tuple(sorted(marks)))
+    lasts = frozenset(each[last] for each in (*tails, "/"))
+    _tails = _Tails(last, lasts, ("/", *sorted(tails)), tuple(sorted(marks)))
     return _tails
 
 

@@ -29,7 +29,7 @@ from cachesaver.stores import open_store
 from recordings import ANSWERS
 from recordings.provider import plain
 
-pytestmark = [pytest.mark.xdist_group("corpus"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 BATCHES = 20
 """Cassettes that the recordings go into: neighbours, which often ask the same, into different ones."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import groq.types.chat as groq
-import pytest
 import together.types.chat as together
 from cerebras.cloud.sdk.types.chat import chat_completion as cerebras
 from mistralai.client import models as mistral
@@ -26,8 +25,6 @@ from cachesaver.exchange import Response, without_headers
 from cachesaver.ports import Dialect
 from recordings import Exchange
 from recordings.provider import plain
-
-pytestmark = pytest.mark.xdist_group("corpus")
 
 TYPES: Mapping[str, tuple[Any, Any]] = {
     # provider: the type of a whole answer, and of a chunk

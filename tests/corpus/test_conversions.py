@@ -23,8 +23,6 @@ from recordings import Exchange
 from recordings.dialects import spoken
 from recordings.provider import plain
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 _VERCEL = "vercel+ai/packages"
 _ANTHROPIC = f"{_VERCEL}/anthropic/src/__fixtures__"
 _PYDANTIC = "pydantic+pydantic-ai/tests/models/cassettes"

@@ -28,8 +28,6 @@ from recordings import Exchange
 from recordings.fingerprints import questions
 from recordings.planting import with_credentials
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 SECRET = {"key", "api-key", "api_key", "token", "sig", "x-amz-signature", "x-amz-credential"}
 
 TRANSPORT = re.compile(

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
 from recordings import ANSWERS, Exchange
-
-pytestmark = pytest.mark.xdist_group("corpus")
 
 CORPUS_README = {"files": 1901, "interactions": 2939, "of providers": 2876}
 """What the corpus says of itself: change it with the corpus."""

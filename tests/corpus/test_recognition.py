@@ -21,8 +21,6 @@ from recordings import Exchange
 from recordings.dialects import first_object, spoken
 from recordings.provider import plain
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 SAME = "the same answer at every draw"
 STATE = "changes, starts or reads something on the server"
 SETTLED = "no sample of the kind we keep; on a host the user named the user has the say"

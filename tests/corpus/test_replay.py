@@ -27,7 +27,7 @@ from recordings import Exchange
 from recordings.planting import PLANTED, carried, planted
 from recordings.provider import Recorded, nobody, pieces, plain
 
-pytestmark = [pytest.mark.xdist_group("corpus"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 ORIGIN = "https://recorded.test"
 

@@ -34,8 +34,6 @@ from recordings import Exchange
 from recordings.dialects import spoken
 from recordings.provider import plain
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 
 @dataclass(frozen=True, slots=True)
 class Told:

@@ -12,6 +12,7 @@ import pytest
 from cachesaver.errors import EscapeError
 from cachesaver.pytesting.network import blocked, forget
 from cachesaver.transports.loopback import LoopbackServer
+from lean import lean
 
 PROGRAM = """
 import asyncio, contextlib, socket, threading, time
@@ -44,7 +45,10 @@ class Project:
         run = self.pytester.runpytest_subprocess if apart else self.pytester.runpytest_inprocess
         with LoopbackServer() as server:
             self.pytester.makepyfile(test_it=PROGRAM.format(port=server.port) + tests)
-            return run(*self.plugin, *arguments)
+            if "-n" not in arguments:
+                return run(*self.plugin, *arguments)
+            with lean() as plugins:
+                return run(*plugins, *arguments)
 
 
 def test_what_is_blocked_is_told_how_to_be_allowed() -> None:

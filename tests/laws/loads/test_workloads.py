@@ -18,7 +18,6 @@ from loads.season import Kills, Program, Season, season
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes"),
-    pytest.mark.xdist_group("loads"),  # they use all cores by themselves
     pytest.mark.timeout(300),
 ]
 
