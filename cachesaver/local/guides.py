@@ -11,7 +11,11 @@ __all__ = ["Guide"]
 
 
 class Guide(Protocol):
-    """What one sample may say, and when it is over; used by the engine's thread alone."""
+    """What one sample may say, and when it is over; used by the engine's thread alone.
+
+    One that raises ends its sample: with the error itself if that is a `ParameterError`, else with an
+    `EngineFailedError`.
+    """
 
     def allowed(self) -> Tensor | None:
         """Return which tokens may come next: bool, (vocabulary,), some true; `None`: any."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from cachesaver.local.errors import EngineFailedError
+from cachesaver.local.errors import EngineError, EngineFailedError, ParameterError
 from cachesaver.local.guides import Guide
 from cachesaver.local.listening import Bell
 from cachesaver.local.noise import sample_key
@@ -80,9 +80,14 @@ class Row:
         return False
 
     def fail(self, error: Exception) -> bool:
-        """End with an error whose cause is *error*; true."""
-        failed = EngineFailedError(f"the model failed under this request: {type(error).__name__}")
-        failed.__cause__ = error
+        """End with *error* if the request is to blame for it, else with one whose cause it is; true."""
+        failed: EngineError
+        if isinstance(error, ParameterError):
+            failed = error
+        else:
+            said = f"the model failed under this request: {type(error).__name__}"
+            failed = EngineFailedError(said)
+            failed.__cause__ = error
         self.stream.end(None, failed)
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachesaver.local import EngineFailedError, Params, Stream, Token
+from cachesaver.local import EngineFailedError, ParameterError, Params, Stream, Token
 from cachesaver.local.rows import Prompt, Queue, Row
 
 
@@ -51,6 +51,15 @@ def test_no_number_is_an_error() -> None:
     with pytest.raises(EngineFailedError) as raised:
         ours.stream.read()
     assert isinstance(raised.value.__cause__, ArithmeticError)
+
+
+def test_what_the_request_is_to_blame_for_is_told_as_it_is() -> None:
+    ours, error = row(7), ParameterError("response_format", "too large")
+
+    assert ours.fail(error)
+    with pytest.raises(ParameterError) as raised:
+        ours.stream.read()
+    assert raised.value is error
 
 
 def test_equal_prompts_wait_together_and_all_in_order() -> None:

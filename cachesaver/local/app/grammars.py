@@ -6,6 +6,7 @@ By llguidance, which is an extra: https://github.com/guidance-ai/llguidance.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cachesaver.local.app.references import endless_reference
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.watching import Watching
+from cachesaver.local.errors import ParameterError
 from cachesaver.local.guides import Guide
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ _MISSING = (
 _OPTIONS = {"x-guidance": {"whitespace_flexible": False}}
 """https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md#whitespace-handling.
 A model that likes blanks could write nothing else for ever."""
+
+_SAID = 500
+"""Characters of what llguidance says that are repeated."""
 
 
 class Grammars:
@@ -105,7 +110,7 @@ class Grammars:
         words = self._ready(param)
 
         def begin(said: str) -> Guide:
-            guide = _Guided(matcher.deep_copy(), self._vocabulary)
+            guide = _Guided(matcher.deep_copy(), self._vocabulary, param)
             for token in words.tokenize_str(said):
                 guide.accept(token)
             return guide
@@ -114,7 +119,7 @@ class Grammars:
 
     def _guides(self, rules: str, param: str) -> Callable[[int], Guide]:
         matcher = self._matcher(rules, param)
-        return lambda _: _Guided(matcher.deep_copy(), self._vocabulary)
+        return lambda _: _Guided(matcher.deep_copy(), self._vocabulary, param)
 
     def _matcher(self, rules: str, param: str) -> Any:
         try:
@@ -127,7 +132,7 @@ class Grammars:
         words = self._ready(param)
         if said := LLMatcher.validate_grammar(grammar, words):
             raise _refused(param, said)
-        matcher = LLMatcher(words, grammar)
+        matcher = LLMatcher(words, grammar, log_level=0)  # what is wrong is told, not printed
         # Some that are valid have no first token.
         tried = matcher.deep_copy()
         tried.compute_logit_bias()
@@ -186,16 +191,28 @@ def _json(schema: Mapping[str, Any], param: str) -> str:
 
 
 def _refused(param: str, said: str) -> Refusal:
-    message = f"{param}: a grammar cannot be made of this schema: {said.splitlines()[0][:500]}"
+    message = f"{param}: a grammar cannot be made of this schema: {said.splitlines()[0][:_SAID]}"
     return Refusal(400, message, param=param, code="invalid_json_schema")
 
 
-class _Guided:
-    """A guide of llguidance."""
+_LIMIT = re.compile(r"max is \d|limit|exceeded|too (?:big|complex|large|many)|fuel")
+"""What llguidance says where a grammar is more than it takes at once. It has no other sign: its
+`stop_reason` is "InternalError" then."""
 
-    def __init__(self, matcher: Any, vocabulary: int) -> None:
+
+class _Guided:
+    """A guide of llguidance.
+
+    Args:
+        matcher: Of its own.
+        vocabulary: Of the model.
+        param: The field of the body that asks for it.
+    """
+
+    def __init__(self, matcher: Any, vocabulary: int, param: str) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
+        self._param = param
 
     def allowed(self) -> Tensor | None:
         import torch
@@ -210,5 +227,17 @@ class _Guided:
         return bool(self._matcher.is_stopped())
 
     def _check(self) -> None:
-        if self._matcher.is_error():
-            raise RuntimeError(self._matcher.get_error())
+        """Raise what went wrong.
+
+        Raises:
+            ParameterError: The schema is too large, which shows where much of it may come next: most often
+                at an object of some hundred fields of which none has to be there.
+            RuntimeError: Else.
+        """
+        if not self._matcher.is_error():
+            return
+        said: str = self._matcher.get_error()
+        if _LIMIT.search(first := said.partition("\n")[0]):
+            message = f"{self._param}: this schema is too large to be followed: {first[:_SAID]}"
+            raise ParameterError(self._param, message)
+        raise RuntimeError(said)

@@ -189,6 +189,18 @@ def test_a_parsed_answer_fits_its_model(client: openai.OpenAI) -> None:
 
 
 @needs_llguidance
+def test_a_schema_too_large_to_be_followed_is_a_400(client: openai.OpenAI) -> None:
+    fields = {f"p{at}": {"type": "integer"} for at in range(1700)}
+    schema = {"type": "object", "properties": fields, "additionalProperties": False}
+    asked: Any = {"type": "json_schema", "json_schema": {"name": "large", "schema": schema}}
+
+    with pytest.raises(openai.BadRequestError, match="this schema is too large") as raised:
+        client.chat.completions.create(model="tiny", messages=USER, response_format=asked)
+
+    assert raised.value.param == "response_format"
+
+
+@needs_llguidance
 def test_any_object(client: openai.OpenAI) -> None:
     answer = ask(
         client, response_format={"type": "json_object"}, max_tokens=200, logit_bias={97: 5}

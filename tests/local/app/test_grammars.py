@@ -12,7 +12,7 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
 import local_app
-from cachesaver.local import Params
+from cachesaver.local import ParameterError, Params
 from cachesaver.local.app.grammars import Grammars
 from cachesaver.local.app.refusals import Refusal
 from cachesaver.local.app.served import Served
@@ -109,6 +109,35 @@ def test_a_token_that_is_not_allowed_is_an_error(served: Served) -> None:
 
     with pytest.raises(RuntimeError):
         guide.accept(served.tongue.id_of("x"))  # type: ignore[arg-type]
+
+
+def fields(count: int) -> dict[str, Any]:
+    """A schema with as many fields, none of which has to be there: any of them may come next."""
+    each = {f"p{at}": {"type": "integer"} for at in range(count)}
+    return {"type": "object", "properties": each, "additionalProperties": False}
+
+
+@needs_llguidance
+def test_a_schema_too_large_to_be_followed_is_the_requests_fault(served: Served) -> None:
+    guide = served.grammars.guide(fields(1700), "response_format")(0)
+    brace = served.tongue.id_of("{")
+    assert brace is not None
+
+    with pytest.raises(ParameterError, match="response_format: this schema is too large") as raised:
+        guide.accept(brace)
+
+    assert raised.value.parameter == "response_format"
+    assert "\n" not in str(raised.value)
+
+
+@needs_llguidance
+def test_a_schema_that_is_large_is_followed(served: Served) -> None:
+    guide = served.grammars.guide(fields(400), "response_format")(0)
+
+    for token in map(served.tongue.id_of, '{"p0":1'):
+        assert token is not None
+        guide.accept(token)
+        assert guide.allowed() is not None
 
 
 @needs_llguidance
