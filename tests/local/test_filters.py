@@ -6,9 +6,11 @@ import math
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from transformers import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from cachesaver.local import Params
+from cachesaver.local import Params, filters
 from cachesaver.local.filters import Filters
 
 CPU = torch.device("cpu")
@@ -65,3 +67,67 @@ def test_top_p_works_on_what_top_k_left() -> None:
     left = filtered(logits, Params(top_k=2, top_p=0.57))
 
     assert (left > -math.inf).tolist() == [[True, False, False, False]]
+
+
+CHOICES = st.builds(
+    Params,
+    top_k=st.sampled_from([0, 1, 3, 8, 9, 12, 30, 100]),
+    top_p=st.sampled_from([0.05, 0.3, 0.7, 0.95, 0.999, 1.0]),
+    min_p=st.sampled_from([0.0, 0.01, 0.2]),
+)
+
+
+def is_told_apart(row: torch.Tensor, params: Params) -> bool:
+    """Tell whether no bound of *params* is so near to what it bounds that rounding decides."""
+    ranked = row.double().sort(descending=True).values[: params.top_k or None]
+    chances = ranked.softmax(dim=-1)
+    sums = (chances.cumsum(dim=-1) - params.top_p).abs()
+    return bool(sums.min() > 1e-5 and (chances / chances[0] - params.min_p).abs().min() > 1e-5)
+
+
+@given(
+    st.lists(st.tuples(CHOICES, st.floats(0, 4), st.integers(0, 99)), min_size=1, max_size=4),
+    st.sampled_from([torch.float32, torch.bfloat16]),
+)
+def test_it_is_as_if_all_were_sorted(
+    rows: list[tuple[Params, float, int]], dtype: torch.dtype
+) -> None:
+    """Given a few ranks that are looked at first, then as many are left, ties or not, of each row."""
+    drawn = [torch.randn(50, generator=torch.Generator().manual_seed(seed)) for *_, seed in rows]
+    heats = torch.tensor([heat for _, heat, _ in rows])[:, None]
+    logits = (torch.stack(drawn) * heats).to(dtype).float().round(decimals=1)
+    params = [each for each, *_ in rows]
+    assume(all(map(is_told_apart, logits, params)))
+    everything = filtered(logits, *params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filters, "_NEAR", 8)
+        near = filtered(logits, *params)
+        alone = [filtered(logits[at : at + 1], each) for at, each in enumerate(params)]
+
+    assert torch.equal(near, everything)
+    assert torch.equal(near, torch.cat(alone))
+
+
+@pytest.mark.parametrize("near", [2, 512])
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+@pytest.mark.parametrize("params", [Params(top_k=1), Params(top_p=0.5), Params(min_p=0.9)])
+def test_what_is_no_number_stays(
+    params: Params, broken: float, near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a logit that is no number, then it is left, for the draw to see it."""
+    monkeypatch.setattr(filters, "_NEAR", near)
+    logits = torch.tensor([[0.0, 3.0, broken, 2.0, 1.0]])
+
+    left = filtered(logits, params)
+
+    assert torch.equal(left[0, 2], logits[0, 2]) or left[0, 2].isnan()
+
+
+def test_without_a_share_none_is_left_out_for_it() -> None:
+    """Given chances whose sum is 1 before the last when rounded, when all are wanted, then all are left."""
+    logits = torch.tensor([[20.0, *[-20.0] * 9]])
+
+    left = filtered(logits, Params(top_k=9))
+
+    assert (left > -math.inf).sum() == 9
