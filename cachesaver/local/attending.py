@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import threading
 from collections.abc import Generator
 from typing import Any
@@ -22,9 +21,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-__all__ = ["attend", "attend_in_groups", "attending", "find_kernel"]
+from cachesaver.local import kernels
 
-_LOG = logging.getLogger(__name__)
+__all__ = ["attend", "attend_in_groups", "attending", "find_kernel"]
 
 _NAME = "cachesaver-step"
 _FOR = "sdpa"
@@ -116,20 +115,21 @@ def find_kernel(device: torch.device) -> Any:
     """
     if device.type != "cuda":
         return None
-    try:
-        from cachesaver.local import attention_kernel as kernel
+    return kernels.find("attention is", _load, functools.partial(_is_always_right, device=device))
 
-        is_right = all(
-            _is_right(kernel, device, rows, dtype)
-            for rows in (1, 300)
-            for dtype in (torch.bfloat16, torch.float16)
-        )
-    except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
-        _LOG.warning("attention is without a kernel of Triton: %s: %s", type(error).__name__, error)
-        return None
-    if not is_right:
-        _LOG.warning("attention is without a kernel of Triton: it gave something else")
-    return kernel if is_right else None
+
+def _load() -> Any:
+    from cachesaver.local import attention_kernel
+
+    return attention_kernel
+
+
+def _is_always_right(kernel: Any, device: torch.device) -> bool:
+    return all(
+        _is_right(kernel, device, rows, dtype)
+        for rows in (1, 300)
+        for dtype in (torch.bfloat16, torch.float16)
+    )
 
 
 _LENGTH, _WIDTH = 700, 64

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from cachesaver.local import kernels
 from cachesaver.local.noise import gumbel, sample_key
 
 __all__ = ["NONE", "Pick", "find_pick", "pick"]
-
-_LOG = logging.getLogger(__name__)
 
 NONE = -1
 """Instead of a token, where a row's greatest sum is no finite number."""
@@ -47,18 +45,14 @@ def find_pick(device: torch.device) -> Pick:
     """Return the fastest way for *device* that was seen to do what `pick` does."""
     if device.type != "cuda":
         return pick
-    try:
-        from cachesaver.local.picking_kernel import pick as by_kernel
+    is_right = functools.partial(_agree, device=device, types=_TYPES)
+    return kernels.find("tokens are drawn", _load, is_right) or pick
 
-        is_right = _agree(by_kernel, device, _TYPES)
-    except Exception as error:  # noqa: BLE001  # no Triton, no compiler, a device that it does not know
-        _LOG.warning(
-            "tokens are drawn without a kernel of Triton: %s: %s", type(error).__name__, error
-        )
-        return pick
-    if not is_right:
-        _LOG.warning("tokens are drawn without a kernel of Triton: it drew others")
-    return by_kernel if is_right else pick
+
+def _load() -> Pick:
+    from cachesaver.local.picking_kernel import pick as by_kernel
+
+    return by_kernel
 
 
 _WIDTH, _ROWS = 5003, 6
