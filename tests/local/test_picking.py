@@ -78,7 +78,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     from cachesaver.local import picking
 
     real = picking._agree
-    monkeypatch.setattr(picking, "_agree", lambda other, _, types: real(other, CPU, types))
+    monkeypatch.setattr(picking, "_agree", lambda other, types, **_: real(other, CPU, types))
     return monkeypatch
 
 
