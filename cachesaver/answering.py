@@ -303,10 +303,11 @@ class Answering:
         )
 
     def _spoken(self, error: Exception, request: Request) -> Response | None:
-        """Return how a miss is told to an SDK that lets no error through."""
-        if not isinstance(error, ReplayError):
+        """Return how a miss, or the end of a budget, is told to an SDK that lets no error through."""
+        if not isinstance(error, ReplayError | BudgetError):
             return None
-        if (said := spoken(error, request)) is not None:
+        said = spoken(error, request)
+        if said is not None and isinstance(error, ReplayError):
             self._misses.append(error)
         return said
 

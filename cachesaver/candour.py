@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from cachesaver.errors import CachesaverError, ReplayError, rebuilt
+from cachesaver.errors import BudgetError, CachesaverError, ReplayError, rebuilt
 from cachesaver.exchange import Request, Response
 
 __all__ = ["ROOTS", "SPOKEN_TO", "Root", "let_through", "spoken"]
@@ -59,11 +59,11 @@ SPOKEN_TO: Final = re.compile(
 So are releases of those in `ROOTS` that do not look at the root yet.
 """
 
-_TOLD_SO: Final = 412
-"""Precondition Failed: what the gateway says as well. No SDK retries it."""
+_STATUSES: Final = ((ReplayError, 412), (BudgetError, 402))
+"""Precondition Failed, Payment Required: what the gateway says as well. No SDK retries them."""
 
 
-def spoken(error: ReplayError, request: Request) -> Response | None:
+def spoken(error: ReplayError | BudgetError, request: Request) -> Response | None:
     """Return the response that tells *error* to the SDK of *request*; None where it may be raised."""
     agent = request.header("user-agent")
     if (agent is None or SPOKEN_TO.match(agent) is None) and not _is_of_an_old_one(request):
@@ -74,7 +74,8 @@ def spoken(error: ReplayError, request: Request) -> Response | None:
         ("content-length", str(len(text))),
         ("x-should-retry", "false"),
     )
-    return Response(status=_TOLD_SO, headers=headers, chunks=(text,))
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    return Response(status=status, headers=headers, chunks=(text,))
 
 
 def _is_of_an_old_one(request: Request) -> bool:

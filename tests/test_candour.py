@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from cachesaver.candour import ROOTS, let_through, spoken
-from cachesaver.errors import NotRecordedError
+from cachesaver.errors import NotRecordedError, UnknownPriceError
 from cachesaver.exchange import Request
 
 
@@ -76,6 +76,18 @@ def test_what_lets_no_error_through_is_told_by_a_response_that_nobody_retries(ag
     assert told.status == 412
     assert ("x-should-retry", "false") in told.headers
     assert told.body.decode() == f"NotRecordedError: {miss()}"
+
+
+def test_so_is_the_end_of_a_budget() -> None:
+    error = UnknownPriceError("gpt-x")
+
+    told = spoken(error, asking("Groq/Python 1.7.0"))
+
+    assert told is not None
+    assert told.status == 402
+    assert ("x-should-retry", "false") in told.headers
+    assert told.body.decode() == f"UnknownPriceError: {error}"
+    assert spoken(error, asking("OpenAI/Python 3.57.0")) is None
 
 
 @pytest.mark.parametrize("agent", [None, "OpenAI/Python 3.57.0", "my Groq/Python agent"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cachesaver
-from cachesaver.errors import NotRecordedError
+from cachesaver.errors import BudgetExceededError, NotRecordedError
 from cachesaver.rehearsal import Rehearsal
 from refused import SDKS
 
@@ -45,4 +45,20 @@ def test_a_miss_is_told_at_once_and_in_full(rehearsal: Rehearsal, tmp_path: Path
     assert f"cachesaver cassette show {path}" in told
     assert len([each for each in commands if "cassette" in each or "pytest" in each]) == 2
     assert len(cassette.session.misses) == 1
+    assert took < 1.5  # of back-off it would be more
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_so_is_the_end_of_a_budget(rehearsal: Rehearsal, sdk: str) -> None:
+    ask, _ = SDKS[sdk]
+    with cachesaver.install(namespace="a", store="memory://", quiet=True, budget="1 call"):
+        ask(rehearsal.url, {}, 2)
+        begun = time.monotonic()
+        with pytest.raises(Exception) as caught:  # noqa: PT011  # of whatever kind it is there
+            ask(rehearsal.url, {}, 2, text="Say anything.")
+        took = time.monotonic() - begun
+
+    assert isinstance(caught.value, BudgetExceededError) is (sdk not in SPOKEN_TO)
+    assert "and the budget of 1 call has 0 left" in str(caught.value)
+    assert rehearsal.calls().calls == 1
     assert took < 1.5  # of back-off it would be more
