@@ -59,8 +59,8 @@ SPOKEN_TO: Final = re.compile(
 So are releases of those in `ROOTS` that do not look at the root yet.
 """
 
-_STATUSES: Final = ((ReplayError, 412), (BudgetError, 402))
-"""Precondition Failed, Payment Required: what the gateway says as well. No SDK retries them."""
+_PRECONDITION_FAILED, _PAYMENT_REQUIRED = 412, 402
+"""What the gateway says as well. No SDK retries them."""
 
 
 def spoken(error: ReplayError | BudgetError, request: Request) -> Response | None:
@@ -74,7 +74,7 @@ def spoken(error: ReplayError | BudgetError, request: Request) -> Response | Non
         ("content-length", str(len(text))),
         ("x-should-retry", "false"),
     )
-    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    status = _PRECONDITION_FAILED if isinstance(error, ReplayError) else _PAYMENT_REQUIRED
     return Response(status=status, headers=headers, chunks=(text,))
 
 
