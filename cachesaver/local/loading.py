@@ -16,7 +16,7 @@ from cachesaver.local.encoding import TextEncoder
 from cachesaver.local.engine import GraphsChoice, Kind, Sizes
 from cachesaver.local.errors import UnsupportedModelError
 from cachesaver.local.opening import open_engine
-from cachesaver.local.pooling import read_pooling
+from cachesaver.local.pooling import read_habits
 
 __all__ = ["load", "serve"]
 
@@ -71,10 +71,10 @@ def load(  # noqa: PLR0913  # what it is, where and how, each by name
     _check_weights(report["missing_keys"], model)
     called = name or (Path(model).name if Path(model).exists() else model)
     if not _writes(config):
-        pooling, is_unit = read_pooling(model)
+        habits = read_habits(model)
         # Models such as RoBERTa count positions from 2: their tokenizers say what fits.
-        room = tokenizer.model_max_length
-        encoder = TextEncoder(made, pooling=pooling, is_unit=is_unit, context=room)
+        room = min(tokenizer.model_max_length, habits.room or tokenizer.model_max_length)
+        encoder = TextEncoder(made, pooling=habits.pooling, is_unit=habits.is_unit, context=room)
         return Served(name=called, tongue=Tongue(tokenizer), encoder=encoder)
     return serve(made, tokenizer, name=called, kind=kind, sizes=sizes, graphs=graphs)
 

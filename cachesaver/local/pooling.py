@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from huggingface_hub import hf_hub_download, is_offline_mode
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
@@ -17,7 +17,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 from cachesaver.errors import ConfigurationError
 from cachesaver.local.errors import UnsupportedModelError
 
-__all__ = ["Pooling", "read_pooling"]
+__all__ = ["Habits", "Pooling", "read_habits"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,26 +36,59 @@ _CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
 """Kinds of modules, in their order."""
 
 
-def read_pooling(model: str) -> tuple[Pooling, bool]:
-    """Return how *model* pools, and whether its vectors are scaled to length 1.
+_ABOUT_TEXTS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Where the first module says what it does with texts: the first of these that there is."""
 
-    Without the files: the mean, of length 1.
+
+class Habits(NamedTuple):
+    """How vectors are made.
+
+    Attributes:
+        pooling: Of the tokens of a text.
+        is_unit: Whether vectors are scaled to length 1.
+        room: Tokens that a text may have; `None`: as many as the model reads.
+    """
+
+    pooling: Pooling
+    is_unit: bool
+    room: int | None
+
+
+def read_habits(model: str) -> Habits:
+    """Return how *model* makes vectors; without the files: the mean, of length 1.
 
     Args:
         model: A folder, or the id of a model on the hub.
 
     Raises:
-        UnsupportedModelError: It pools in another way, or does more than that.
+        UnsupportedModelError: It makes them in another way, or does more than that.
         ConfigurationError: The hub cannot be asked.
     """
     modules = _read(model, "modules.json")
     if modules is None:
-        return "mean", True
+        return Habits("mean", True, None)
     kinds = [_kind_of(each) for each in modules]
     if kinds not in _CHAINS:
         raise _unsupported(model, f"its modules are {', '.join(kinds)}")
     settings = _read(model, f"{modules[1]['path']}/config.json")
-    return _mode_of(model, settings or {}), "Normalize" in kinds
+    return Habits(
+        pooling=_mode_of(model, settings or {}),
+        is_unit="Normalize" in kinds,
+        room=_room_of(model, modules[0]["path"]),
+    )
+
+
+def _room_of(model: str, folder: str) -> int | None:
+    """Return how long a text may be: what follows, sentence-transformers would leave out."""
+    found = (_read(model, f"{folder}/{each}".lstrip("/")) for each in _ABOUT_TEXTS)
+    about: Mapping[str, Any] = next((each for each in found if each is not None), {})
+    if about.get("do_lower_case"):
+        raise _unsupported(model, "it writes texts in small letters before it reads them")
+    room: int | None = about.get("max_seq_length")
+    return room
 
 
 def _mode_of(model: str, settings: Mapping[str, Any]) -> Pooling:

@@ -18,7 +18,7 @@ import local_app
 from cachesaver.errors import ConfigurationError
 from cachesaver.local import UnsupportedModelError
 from cachesaver.local.loading import load
-from cachesaver.local.pooling import read_pooling
+from cachesaver.local.pooling import read_habits
 
 CHAIN = ("Transformer", "Pooling", "Normalize")
 MEAN = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
@@ -77,11 +77,47 @@ def answering(status: int, headers: dict[str, str]) -> Generator[str]:
 def test_it_pools_as_the_models_folder_says(
     tmp_path: Path, pooling: Any, kinds: tuple[str, ...], expected: tuple[str, bool]
 ) -> None:
-    assert read_pooling(str(write(tmp_path, pooling, kinds))) == expected
+    assert read_habits(str(write(tmp_path, pooling, kinds))) == (*expected, None)
+
+
+@pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_xlm-roberta_config.json"])
+@pytest.mark.parametrize("folder", ["", "0_Transformer"])
+def test_a_text_may_be_as_long_as_the_models_folder_says(
+    tmp_path: Path, name: str, folder: str
+) -> None:
+    write(tmp_path, MEAN)
+    modules = json.loads((tmp_path / "modules.json").read_text())
+    modules[0]["path"] = folder
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / name).write_text('{"max_seq_length": 256, "do_lower_case": false}')
+
+    assert read_habits(str(tmp_path)) == ("mean", True, 256)
+
+
+def test_small_letters_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, MEAN)
+    (tmp_path / "sentence_bert_config.json").write_text('{"do_lower_case": true}')
+
+    with pytest.raises(UnsupportedModelError, match="it writes texts in small letters"):
+        read_habits(str(tmp_path))
+
+
+@pytest.mark.parametrize(("told", "room"), [(7, 7), (None, 64), (5000, 64)])
+def test_what_is_longer_than_that_is_refused(tmp_path: Path, told: int | None, room: int) -> None:
+    local_app.bert().save_pretrained(tmp_path)
+    local_app.tokenizer().save_pretrained(tmp_path)
+    write(tmp_path, MEAN)
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": told}))
+
+    encoder = load(str(tmp_path)).encoder
+
+    assert encoder is not None
+    assert encoder.context == room
 
 
 def test_without_the_files_it_is_the_mean(tmp_path: Path) -> None:
-    assert read_pooling(str(tmp_path)) == ("mean", True)
+    assert read_habits(str(tmp_path)) == ("mean", True, None)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +139,7 @@ def test_what_it_cannot_do_is_refused(
     tmp_path: Path, pooling: Any, kinds: tuple[str, ...], why: str
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=why):
-        read_pooling(str(write(tmp_path, pooling, kinds)))
+        read_habits(str(write(tmp_path, pooling, kinds)))
 
 
 def test_an_id_of_the_hub_gives_the_vectors_of_its_folder(hub: Path, tmp_path: Path) -> None:
@@ -122,14 +158,14 @@ def test_an_id_of_the_hub_gives_the_vectors_of_its_folder(hub: Path, tmp_path: P
 def test_what_is_not_there_offline_is_told(hub: Path, caplog: pytest.LogCaptureFixture) -> None:
     hub.mkdir(parents=True)
 
-    assert read_pooling("org/little") == ("mean", True)
+    assert read_habits("org/little") == ("mean", True, None)
     assert "org/little has no modules.json here" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "expected"),
     [
-        (404, {"X-Error-Code": "EntryNotFound"}, ("mean", True)),
+        (404, {"X-Error-Code": "EntryNotFound"}, ("mean", True, None)),
         (403, {}, None),
         (404, {"X-Error-Code": "RepoNotFound"}, None),
     ],
@@ -144,7 +180,7 @@ def test_a_hub_that_says_no_is_told_from_one_without_the_file(
         template = url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         if expected is not None:
-            assert read_pooling("org/little") == expected
+            assert read_habits("org/little") == expected
             return
         with pytest.raises(ConfigurationError, match="whether it has modules"):
-            read_pooling("org/little")
+            read_habits("org/little")
