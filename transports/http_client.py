@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from cachesaver.ports import Gate
@@ -29,9 +29,6 @@ from cachesaver.transports.patches import (
     patch,
 )
 from cachesaver.transports.sights import is_let_through, is_unseen, let_through
-
-if TYPE_CHECKING:
-    import http.client
 
 __all__ = ["MODULES", "NAME", "hook"]
 
@@ -58,9 +55,7 @@ def _layer(lib: Any, gate: Gate, original: _End, active: Callable[[], bool]) -> 
     untouched = method_of(original)
 
     @functools.wraps(original)
-    def endheaders(
-        self: http.client.HTTPConnection, message_body: Any = None, *, encode_chunked: bool = False
-    ) -> None:
+    def endheaders(self: Any, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         # Every call of the process comes past here: what decides for most of them is asked first.
         try:
             target = self._buffer[0].decode("latin-1").split(" ", 2)[1]  # there `putheader` puts it
