@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cachesaver import dialects, replies
@@ -68,6 +68,7 @@ class Answering:
         runs: That its draws belong to.
         replays: Whether no provider call may leave but what is bought for the store.
         relays: Whether it goes to the gateway that stands beside this program, if there is one.
+        speaks: Whether SDKs that let no error through are told by a response: see `candour`.
         misses: Gets what was asked for in vain.
         passed: See `Gate.passed`.
         warn: Says something once.
@@ -83,6 +84,7 @@ class Answering:
         *,
         replays: bool,
         relays: bool,
+        speaks: bool,
         misses: list[ReplayError],
         passed: Callable[[str, str], None],
         warn: Callable[[str], None],
@@ -92,6 +94,7 @@ class Answering:
         self.store = store
         self._runs = runs
         self._replays = replays
+        self._speaks = speaks
         self._policy = _POLICIES[chosen.mode]
         self._misses = misses
         self._passed = passed
@@ -156,8 +159,10 @@ class Answering:
             if (said := self._spoken(error, request)) is not None:
                 return replies.told(said)
             self._judge(error, line)
-            with _seen_through_sdks():
+            try:
                 return self._engine.live(_whole(ask), Line(send))
+            except BudgetError as over:
+                return replies.told(self._told(over, request))
         self._count(ask, outcome)
         return reply(outcome, self._engine, line, self._tally, pace=self.settings.pace)
 
@@ -184,8 +189,10 @@ class Answering:
             if (said := self._spoken(error, request)) is not None:
                 return replies.async_told(said)
             self._judge(error, line)
-            with _seen_through_sdks():
+            try:
                 return await self._engine.alive(_whole(ask), Line(send))
+            except BudgetError as over:
+                return replies.async_told(self._told(over, request))
         self._count(ask, outcome)
         return async_reply(outcome, self._engine, line, self._tally, pace=self.settings.pace)
 
@@ -304,11 +311,17 @@ class Answering:
 
     def _spoken(self, error: Exception, request: Request) -> Response | None:
         """Return how a miss, or the end of a budget, is told to an SDK that lets no error through."""
-        if not isinstance(error, ReplayError | BudgetError):
+        if not self._speaks or not isinstance(error, ReplayError | BudgetError):
             return None
         said = spoken(error, request)
         if said is not None and isinstance(error, ReplayError):
             self._misses.append(error)
+        return said
+
+    def _told(self, error: BudgetError, request: Request) -> Response:
+        """Return how *error* is told, or raise it."""
+        if (said := self._spoken(error, request)) is None:
+            raise let_through(error) from None
         return said
 
     def _judge(self, error: Exception, line: Line[Any] | None) -> None:
@@ -347,14 +360,6 @@ def _drawn(family: Family, request: Request, question: Question) -> Drawn:
     if explicit:
         return family.named(explicit, question.fingerprint, question.count)
     return family.draw(question.fingerprint, question.count)
-
-
-@contextlib.contextmanager
-def _seen_through_sdks() -> Generator[None]:
-    try:
-        yield
-    except BudgetError as error:
-        raise let_through(error) from None
 
 
 def _by_a_mount(request: Request) -> bool | None:

@@ -73,6 +73,7 @@ class Session:
         is_sealed = isinstance(store, Sealed) and store.is_sealed()
         self._replays = chosen.mode is Mode.REPLAY or is_sealed
         self._relays = bool(chosen.gateway) and not apart
+        self._speaks = not apart  # a gateway has a shape of its own for what it refuses
         self._is_plain = not (self._replays or self._asks_match or self._relays)
         is_of_any_host = self._is_plain and not self._hosts
         # See `Gate.ignores`. No method: what several sessions ignore by is told to be the same.
@@ -264,6 +265,7 @@ class Session:
             self._runs,
             replays=self._replays,
             relays=self._relays,
+            speaks=self._speaks,
             misses=self._misses,
             passed=self.passed,
             warn=self._warn,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,12 +58,9 @@ def test_one_worker_has_all_of_them(
 ) -> None:
     pytest.importorskip("xdist")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTHONPATH", str(TESTS / "support"))
-    pytester.makeconftest(
-        "import scheduling\n"
-        "def pytest_xdist_make_scheduler(config, log):\n"
-        "    return scheduling.scheduler(config, log)\n"
-    )
+    home = (*map(str, (TESTS.parent, TESTS / "support")), *sys.path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(home))
+    pytester.makeconftest("from tests.conftest import pytest_xdist_make_scheduler\n")
     folder = pytester.path / "tests" / "corpus"
     folder.mkdir(parents=True)
     (folder / "test_some.py").write_text(SHARED)

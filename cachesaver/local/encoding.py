@@ -24,6 +24,7 @@ class TextEncoder:
         pooling: That the model was trained with.
         is_unit: Whether vectors are scaled to length 1.
         context: Tokens that a text may have; `None`: what the model says.
+        lowers: Whether texts are written in small letters first.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class TextEncoder:
         pooling: Pooling = "mean",
         is_unit: bool = True,
         context: int | None = None,
+        lowers: bool = False,
     ) -> None:
+        self.lowers = lowers
         self.context = min(each for each in (context, find_reach(model.config)) if each is not None)
         self.width = int(model.config.hidden_size)
         self.vocabulary = int(model.config.vocab_size)

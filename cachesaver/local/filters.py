@@ -89,7 +89,7 @@ def _drops(chances: Tensor, bounds: _Bounds) -> Tensor:
 def _first(own: Tensor, ranked: Tensor, drops: Tensor) -> Tensor:
     """Tell which of *own* have the ranks that are not dropped; of equal ones the first have the better.
 
-    What is no number has the best.
+    A row with what is no number keeps that: it may be left whole.
     """
     counts = (~drops).sum(dim=-1, keepdim=True)
     least = ranked.gather(1, counts - 1)

@@ -74,7 +74,13 @@ def load(  # noqa: PLR0913  # what it is, where and how, each by name
         habits = read_habits(model)
         # Models such as RoBERTa count positions from 2: their tokenizers say what fits.
         room = min(tokenizer.model_max_length, habits.room or tokenizer.model_max_length)
-        encoder = TextEncoder(made, pooling=habits.pooling, is_unit=habits.is_unit, context=room)
+        encoder = TextEncoder(
+            made,
+            pooling=habits.pooling,
+            is_unit=habits.is_unit,
+            context=room,
+            lowers=habits.lowers,
+        )
         return Served(name=called, tongue=Tongue(tokenizer), encoder=encoder)
     return serve(made, tokenizer, name=called, kind=kind, sizes=sizes, graphs=graphs)
 

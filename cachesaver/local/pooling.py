@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
-from huggingface_hub import hf_hub_download, is_offline_mode
+from huggingface_hub import hf_hub_download, is_offline_mode, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from cachesaver.errors import ConfigurationError
@@ -50,11 +50,13 @@ class Habits(NamedTuple):
         pooling: Of the tokens of a text.
         is_unit: Whether vectors are scaled to length 1.
         room: Tokens that a text may have; `None`: as many as the model reads.
+        lowers: Whether a text is written in small letters before it is read.
     """
 
     pooling: Pooling
     is_unit: bool
-    room: int | None
+    room: int | None = None
+    lowers: bool = False
 
 
 def read_habits(model: str) -> Habits:
@@ -69,26 +71,29 @@ def read_habits(model: str) -> Habits:
     """
     modules = _read(model, "modules.json")
     if modules is None:
-        return Habits("mean", True, None)
+        return Habits("mean", True)
     kinds = [_kind_of(each) for each in modules]
     if kinds not in _CHAINS:
         raise _unsupported(model, f"its modules are {', '.join(kinds)}")
     settings = _read(model, f"{modules[1]['path']}/config.json")
+    folder = modules[0]["path"]
+    texts = _read(model, *(f"{folder}/{each}".lstrip("/") for each in _ABOUT_TEXTS)) or {}
     return Habits(
         pooling=_mode_of(model, settings or {}),
         is_unit="Normalize" in kinds,
-        room=_room_of(model, modules[0]["path"]),
+        room=_room_of(model, texts.get("max_seq_length")),
+        lowers=bool(texts.get("do_lower_case")),
     )
 
 
-def _room_of(model: str, folder: str) -> int | None:
+def _room_of(model: str, said: object) -> int | None:
     """Return how long a text may be: what follows, sentence-transformers would leave out."""
-    found = (_read(model, f"{folder}/{each}".lstrip("/")) for each in _ABOUT_TEXTS)
-    about: Mapping[str, Any] = next((each for each in found if each is not None), {})
-    if about.get("do_lower_case"):
-        raise _unsupported(model, "it writes texts in small letters before it reads them")
-    room: int | None = about.get("max_seq_length")
-    return room
+    if said is None or (isinstance(said, int) and said > 0):
+        return said
+    raise ConfigurationError(
+        f"the model {model!r} cannot be loaded: its max_seq_length is {said!r}, and no "
+        "number of tokens"
+    )
 
 
 def _mode_of(model: str, settings: Mapping[str, Any]) -> Pooling:
@@ -118,22 +123,35 @@ def _unsupported(model: str, what: str) -> UnsupportedModelError:
     )
 
 
-def _read(model: str, name: str) -> Any:
-    """Return what the file says; `None`: there is none."""
-    path = Path(model, name) if Path(model).is_dir() else _fetch(model, name)
-    return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+def _read(model: str, *names: str) -> Any:
+    """Return what the first file says that there is of *names*; `None`: there is none."""
+    if Path(model).is_dir():
+        found = next(
+            (each for each in (Path(model, name) for name in names) if each.is_file()), None
+        )
+    elif is_offline_mode():
+        found = _kept(model, names)
+    else:
+        found = next((each for name in names if (each := _fetched(model, name))), None)
+    return None if found is None else json.loads(found.read_text(encoding="utf-8"))
 
 
-def _fetch(model: str, name: str) -> Path | None:
+def _kept(model: str, names: Sequence[str]) -> Path | None:
+    """Return the first that is here; if there may be one that is not, say so."""
+    kept = [try_to_load_from_cache(model, name) for name in names]
+    if found := next((each for each in kept if isinstance(each, str)), None):
+        return Path(found)
+    if None in kept:
+        message = "%s has no %s here, and the hub is not asked: its vectors are made without"
+        _LOG.warning(message, model, names[0])
+    return None
+
+
+def _fetched(model: str, name: str) -> Path | None:
     try:
         return Path(hf_hub_download(model, name))
     except LocalEntryNotFoundError as error:
-        if not is_offline_mode():
-            raise _unknown(model, name, error) from error
-        _LOG.warning(
-            "%s has no %s here, and the hub is not asked: its vectors are made without", model, name
-        )
-        return None
+        raise _unknown(model, name, error) from error
     except EntryNotFoundError:
         return None
     except HfHubHTTPError as error:

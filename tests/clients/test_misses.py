@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cachesaver
 from cachesaver.errors import BudgetExceededError, NotRecordedError
 from cachesaver.rehearsal import Rehearsal
+from cachesaver.stores.memory import MemoryStore
 from refused import SDKS
 
 pytestmark = [
@@ -62,3 +64,28 @@ def test_so_is_the_end_of_a_budget(rehearsal: Rehearsal, sdk: str) -> None:
     assert "and the budget of 1 call has 0 left" in str(caught.value)
     assert rehearsal.calls().calls == 1
     assert took < 1.5  # of back-off it would be more
+
+
+class Failing(MemoryStore):
+    """A store that fails from some time on."""
+
+    fails = False
+
+    def acquire(self, *asked: Any, **more: Any) -> Any:
+        if self.fails:
+            raise OSError("the disk is full")
+        return super().acquire(*asked, **more)
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_so_it_is_where_the_store_has_failed(rehearsal: Rehearsal, sdk: str) -> None:
+    ask, _ = SDKS[sdk]
+    store = Failing()
+    with cachesaver.install(namespace="a", store=store, quiet=True, budget="1 call"):
+        ask(rehearsal.url, {}, 2)
+        store.fails = True
+        with pytest.raises(Exception) as caught:  # noqa: PT011  # of whatever kind it is there
+            ask(rehearsal.url, {}, 2, text="Say anything.")
+
+    assert "and the budget of 1 call has 0 left" in str(caught.value)
+    assert rehearsal.calls().calls == 1

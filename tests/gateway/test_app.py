@@ -419,25 +419,33 @@ class TestWhatFails:
         assert answer.headers["x-should-retry"] == "false"
         assert "is recorded" in said or "is stored" in said or "stored samples are free" in said
 
+    @pytest.mark.parametrize("agent", ["x", "Groq/Python 1.7.0"])
     def test_it_shows_the_nearest_question(
-        self, open_gateway: Open, scripted: Gateway, server: LoopbackServer, http: httpx2.Client
+        self,
+        open_gateway: Open,
+        scripted: Gateway,
+        server: LoopbackServer,
+        http: httpx2.Client,
+        agent: str,
     ) -> None:
         server.script("/v1/chat/completions", Script(headers=JSON, chunks=(ANSWER,)))
         http.post(f"{scripted.url}{CHAT}", json=ASK)
         replaying = open_gateway("b", mode="replay", upstreams={"openai": server.url})
 
-        answer = http.post(f"{replaying.url}{CHAT}", json={**ASK, "seed": 7})
+        asked = {**ASK, "seed": 7}
+        answer = http.post(f"{replaying.url}{CHAT}", json=asked, headers={"user-agent": agent})
 
         assert answer.status_code == 412
         assert '"seed": 7' in answer.json()["error"]["message"]
         assert len(server.received) == 1
 
+    @pytest.mark.parametrize("agent", ["x", "Groq/Python 1.7.0"])
     def test_a_budget_is_no_reason_to_try_again(
-        self, open_gateway: Open, server: LoopbackServer, http: httpx2.Client
+        self, open_gateway: Open, server: LoopbackServer, http: httpx2.Client, agent: str
     ) -> None:
         gateway = open_gateway(upstreams={"openai": server.url}, budget="0 calls")
 
-        answer = http.post(f"{gateway.url}{CHAT}", json=ASK)
+        answer = http.post(f"{gateway.url}{CHAT}", json=ASK, headers={"user-agent": agent})
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (402, "cachesaver_budget")
         assert server.received == []

@@ -77,7 +77,7 @@ def answering(status: int, headers: dict[str, str]) -> Generator[str]:
 def test_it_pools_as_the_models_folder_says(
     tmp_path: Path, pooling: Any, kinds: tuple[str, ...], expected: tuple[str, bool]
 ) -> None:
-    assert read_habits(str(write(tmp_path, pooling, kinds))) == (*expected, None)
+    assert read_habits(str(write(tmp_path, pooling, kinds))) == (*expected, None, False)
 
 
 @pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_xlm-roberta_config.json"])
@@ -92,14 +92,22 @@ def test_a_text_may_be_as_long_as_the_models_folder_says(
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / name).write_text('{"max_seq_length": 256, "do_lower_case": false}')
 
-    assert read_habits(str(tmp_path)) == ("mean", True, 256)
+    assert read_habits(str(tmp_path)) == ("mean", True, 256, False)
 
 
-def test_small_letters_are_refused(tmp_path: Path) -> None:
+def test_texts_are_written_in_small_letters_where_the_models_folder_says_so(tmp_path: Path) -> None:
     write(tmp_path, MEAN)
     (tmp_path / "sentence_bert_config.json").write_text('{"do_lower_case": true}')
 
-    with pytest.raises(UnsupportedModelError, match="it writes texts in small letters"):
+    assert read_habits(str(tmp_path)) == ("mean", True, None, True)
+
+
+@pytest.mark.parametrize("said", ["x", -1, 0, 7.5, []])
+def test_a_length_that_is_none_is_told(tmp_path: Path, said: object) -> None:
+    write(tmp_path, MEAN)
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": said}))
+
+    with pytest.raises(ConfigurationError, match="its max_seq_length is"):
         read_habits(str(tmp_path))
 
 
@@ -117,7 +125,7 @@ def test_what_is_longer_than_that_is_refused(tmp_path: Path, told: int | None, r
 
 
 def test_without_the_files_it_is_the_mean(tmp_path: Path) -> None:
-    assert read_habits(str(tmp_path)) == ("mean", True, None)
+    assert read_habits(str(tmp_path)) == ("mean", True, None, False)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +166,37 @@ def test_an_id_of_the_hub_gives_the_vectors_of_its_folder(hub: Path, tmp_path: P
 def test_what_is_not_there_offline_is_told(hub: Path, caplog: pytest.LogCaptureFixture) -> None:
     hub.mkdir(parents=True)
 
-    assert read_habits("org/little") == ("mean", True, None)
+    assert read_habits("org/little") == ("mean", True, None, False)
     assert "org/little has no modules.json here" in caplog.text
+
+
+def test_what_is_known_not_to_be_there_is_told_once_or_not_at_all(
+    hub: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a download of a model whose texts are described by a later name, or by none."""
+    hub.mkdir(parents=True)
+    write(hub, MEAN)
+    assert read_habits("org/little").room is None
+    assert caplog.text.count("made without") == 1
+
+    caplog.clear()
+    (hub / "sentence_xlm-roberta_config.json").write_text('{"max_seq_length": 128}')
+    assert read_habits("org/little").room == 128
+    assert caplog.text == ""
+
+    (hub / "sentence_xlm-roberta_config.json").unlink()
+    absent = hub.parent.parent / ".no_exist" / hub.name
+    absent.mkdir(parents=True)
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"):
+        (absent / f"sentence_{kind}_config.json").touch()
+    assert read_habits("org/little").room is None
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "expected"),
     [
-        (404, {"X-Error-Code": "EntryNotFound"}, ("mean", True, None)),
+        (404, {"X-Error-Code": "EntryNotFound"}, ("mean", True, None, False)),
         (403, {}, None),
         (404, {"X-Error-Code": "RepoNotFound"}, None),
     ],

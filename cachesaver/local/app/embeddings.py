@@ -29,7 +29,8 @@ def texts_of(served: Served, ask: EmbeddingAsk) -> tuple[Encoder, list[Sequence[
         raise unsupported("dimensions", f"dimensions other than {encoder.width} are not supported")
     texts: list[Sequence[int]] = []
     for at, given in enumerate(ask.inputs):
-        texts.append(ids_of(served, given))
+        text = given.lower() if encoder.lowers and isinstance(given, str) else given
+        texts.append(ids_of(served, text))
         _check(encoder, at, texts[-1])
     return encoder, texts
 

@@ -29,11 +29,13 @@ class Encoder(Protocol):
         context: Tokens that a text may have.
         width: Numbers in a vector.
         vocabulary: Token ids are below this.
+        lowers: Whether a text is written in small letters before it is made token ids.
     """
 
     context: int
     width: int
     vocabulary: int
+    lowers: bool
 
     def embed(self, texts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Return a vector for each of *texts*, which are token ids with all that belongs around them."""

@@ -9,6 +9,11 @@ import openai
 import pytest
 
 import local_app
+from cachesaver.local.app.embeddings import texts_of
+from cachesaver.local.app.other_asks import EmbeddingAsk
+from cachesaver.local.app.served import Served
+from cachesaver.local.app.tongue import Tongue
+from cachesaver.local.encoding import TextEncoder
 
 TEXTS = ["the", "the quick brown fox", "jumps"]
 
@@ -20,6 +25,19 @@ def ask(client: openai.OpenAI, **fields: Any) -> Any:
 
 def vectors(answer: Any) -> list[list[float]]:
     return [each.embedding for each in answer.data]
+
+
+@pytest.mark.parametrize("lowers", [False, True])
+def test_a_text_is_written_in_small_letters_where_the_model_wants_that(*, lowers: bool) -> None:
+    encoder = TextEncoder(local_app.bert(), lowers=lowers)
+    served = Served(name="b", tongue=Tongue(local_app.tokenizer()), encoder=encoder)
+
+    (shouted,), (said,) = (
+        texts_of(served, EmbeddingAsk(model="b", input=text))[1] for text in ("THE fox", "the fox")
+    )
+
+    assert (list(shouted) == list(said)) is lowers
+    assert texts_of(served, EmbeddingAsk(model="b", input=[5, 6]))[1] == [[5, 6]]
 
 
 def test_each_text_has_its_vector(client: openai.OpenAI) -> None:
