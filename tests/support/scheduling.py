@@ -17,10 +17,8 @@ __all__ = ["scheduler", "together"]
 _TOGETHER: tuple[tuple[str, str], ...] = (
     (r"tests/corpus/", "the corpus"),  # all of it is read, and answered, for each of its tests
     (r"tests/laws/loads/test_workloads\.py", "loads"),  # it uses all cores by itself
-    (
-        r"tests/laws/(?:agents/test_agents|draws/test_replay)\.py",
-        "",
-    ),  # programs that run for a minute
+    # Programs run for a minute, and all tests look at what they did.
+    (r"tests/laws/(?:agents/test_agents|draws/test_replay)\.py", ""),
     (r"tests/clients/test_\w+\.py", ""),  # likewise: see `played`
 )
 """What an id of a test begins with, and what it belongs to: itself, where nothing is said."""
