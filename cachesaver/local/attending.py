@@ -23,7 +23,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from cachesaver.local import kernels
 
-__all__ = ["attend", "attend_in_groups", "attending", "find_kernel"]
+__all__ = ["Layers", "attend", "attend_in_groups", "attending", "find_kernel"]
 
 _NAME = "cachesaver-step"
 _FOR = "sdpa"
@@ -31,29 +31,47 @@ _NOT_OURS = ("softcap", "s_aux", "position_bias", "sliding_window")
 """What a model may hand on that is not known here."""
 
 
+class Layers:
+    """How many layers of a step read each row's own text alone, and how many all that is visible."""
+
+    def __init__(self) -> None:
+        self.own = 0
+        self.all = 0
+
+    @property
+    def are_own(self) -> bool:
+        """Whether no layer reads more than a row's own text: what else is visible costs it nothing."""
+        return self.own > 0 and not self.all
+
+
 class _Step(threading.local):
     """Of this thread: the last cell that each row may look at; `None`: there is no telling."""
 
     ends: Tensor | None = None
+    layers = Layers()
 
 
 _step = _Step()
 
 
 @contextlib.contextmanager
-def attending(config: Any, ends: Tensor) -> Generator[None, None, None]:
+def attending(config: Any, ends: Tensor) -> Generator[Layers, None, None]:
     """Within it, the model of *config* attends so, if it does by `sdpa` and *ends* is on CUDA.
 
     Args:
         config: Of the decoder.
         ends: int64, (rows,): see `_Step`.
+
+    Yields:
+        What its layers did; nothing where it does not attend so.
     """
+    layers = Layers()
     if config._attn_implementation != _FOR or ends.device.type != "cuda":  # noqa: SLF001  # no public name
-        yield
+        yield layers
         return
-    config._attn_implementation, _step.ends = _NAME, ends  # noqa: SLF001
+    config._attn_implementation, _step.ends, _step.layers = _NAME, ends, layers  # noqa: SLF001
     try:
-        yield
+        yield layers
     finally:
         config._attn_implementation, _step.ends = _FOR, None  # noqa: SLF001
 
@@ -85,10 +103,13 @@ def attend(  # noqa: PLR0913, PLR0917  # as transformers calls it
     """
     is_known = not dropout and not any(more.get(name) is not None for name in _NOT_OURS)
     if is_known and attention_mask is not None and query.shape[2] == 1:
-        for way in (_to_own, _by_cudnn):
-            found = way(query, key, value, attention_mask, scaling)
-            if found is not None:
-                return found, None
+        if (found := _to_own(query, key, value, attention_mask, scaling)) is not None:
+            _step.layers.own += 1
+            return found, None
+        if (found := _by_cudnn(query, key, value, attention_mask, scaling)) is not None:
+            _step.layers.all += 1
+            return found, None
+    _step.layers.all += 1
     found, _ = sdpa_attention_forward(
         module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
     )

@@ -3,10 +3,12 @@
 A step of a small batch is a thousand small pieces of work, and telling the device each takes longer than
 doing it. Sizes are rounded up, to few of them: rows to a rung of a ladder, where those too many write in
 slots that are not in use and nobody reads them, and lengths to another, where the mask hides the rest.
+Where no layer reads more than each row's own text, lengths do not matter: all is visible.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -40,6 +42,10 @@ what the batch is in passing only: to hide more cells takes less time than to te
 
 _LARGER = 8
 """So many times the cells of a size a graph may have that is used for it in passing."""
+
+_PASSING_OWN = 64
+"""The same as `_PASSING` where no layer reads more than each row's own text: rows that nobody reads cost
+little then, however many, and a graph takes as long to make as it saves in so many steps."""
 
 
 def rung(number: int, *, finest: int, parts: int) -> int:
@@ -76,13 +82,8 @@ class Size:
         return self.rows * self.visible
 
     def does_for(self, size: Size) -> bool:
-        """Tell whether a graph for this can take a step of *size*, and is not much larger."""
-        return (
-            self.slot == size.slot
-            and self.rows >= size.rows
-            and self.visible >= size.visible
-            and self.cells <= _LARGER * size.cells
-        )
+        """Tell whether a graph for this can take a step of *size*."""
+        return self.slot == size.slot and self.rows >= size.rows and self.visible >= size.visible
 
 
 class Graphs:
@@ -123,6 +124,7 @@ class Graphs:
         self._room = room
         self._pieces = pieces
         self._is_watched = False
+        self._is_own = False
         most = count_rows(rows)
         self._rows = torch.arange(most, device=decoder.device)
         self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
@@ -147,24 +149,42 @@ class Graphs:
         Raises:
             Exception: The model's own.
         """
-        size = self._size(self._slots.make_room())
+        size = self._size(self._slots.make_room(), rows=len(tokens))
         self._take(self._in_passing(size) or size, tokens)
         self._slots.close_step()
         return self._logits[: len(tokens)]
 
-    def _size(self, length: int) -> Size:
+    def prepare(self) -> None:
+        """Record a step of the whole batch, if it costs little more than a step of fewer rows.
+
+        Then there is a graph for whatever batch from the first step on. No row is in use yet.
+        """
+        self._slots.lay_out()
+        try:
+            self._watch(Size(rows=1, visible=1, slot=self._slots.shape[1]))
+            if not self._is_own:
+                return
+            whole = self._size(1, rows=len(self._rows))
+            for _ in range(_WARM):
+                self._warm(whole)
+        except Exception as error:  # noqa: BLE001  # such as no memory
+            self._give_up(f"a step of the whole batch raised {type(error).__name__}: {error}")
+            return
+        self._record(whole)
+
+    def _size(self, length: int, *, rows: int) -> Size:
+        """Return the size of a step of *rows* of which the longest has *length*."""
         slots, slot = self._slots.shape
-        return Size(
-            rows=min(count_rows(len(self._slots.lengths)), slots),
-            visible=min(rung(length, finest=64, parts=8), slot),
-            slot=slot,
-        )
+        visible = slot if self._is_own else min(rung(length, finest=64, parts=8), slot)
+        return Size(rows=min(count_rows(rows), slots), visible=visible, slot=slot)
 
     def _in_passing(self, size: Size) -> Size | None:
         """Return the least size that there is a graph for and that does for *size*, until it has stayed."""
-        if size in self._held or self._passed[size] >= _PASSING:
+        passing, larger = (_PASSING_OWN, sys.maxsize) if self._is_own else (_PASSING, _LARGER)
+        if size in self._held or self._passed[size] >= passing:
             return None
-        fits = [each for each in self._held if each.does_for(size)]
+        most = larger * size.cells
+        fits = [each for each in self._held if each.does_for(size) and each.cells <= most]
         if not fits:
             return None
         self._passed[size] += 1
@@ -221,8 +241,9 @@ class Graphs:
         tokens, ends = self._inputs[0, :rows, None], self._inputs[1, :rows]
         positions, mask = self._slots.aim(self._rows[:rows], ends, size.visible)
         fused = self._pieces.fused() if self._pieces else nullcontext()
-        with fused, attending(self._decoder.config, ends):
+        with fused, attending(self._decoder.config, ends) as layers:
             logits = self._decoder(tokens, self._slots.cache, positions=positions, mask=mask)
+        self._is_own = layers.are_own
         self._logits[:rows].copy_(logits)
 
     def _record(self, size: Size) -> Recording | None:

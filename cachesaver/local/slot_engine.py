@@ -73,7 +73,7 @@ class SlotEngine(Worker):
     ) -> tuple[Slots, Graphs | None]:
         if recorder is None:
             return Slots(layers=layers, cells=self.cells, device=self.decoder.device), None
-        return open_graphs(
+        slots, graphs = open_graphs(
             self.decoder,
             recorder,
             rows=self.rows,
@@ -82,6 +82,9 @@ class SlotEngine(Worker):
             room=room,
             pieces=pieces,
         )
+        graphs.prepare()
+        self._warn(graphs)
+        return slots, graphs
 
     def turn(self) -> None:
         """Read a chunk of the next prompts and seat who can be, take one step."""
@@ -95,12 +98,14 @@ class SlotEngine(Worker):
 
     def leave(self, rows: Sequence[Row]) -> None:
         """Free the slots of *rows*."""
-        for slot in sorted((self.running.index(row) for row in rows), reverse=True):
-            self._slots.remove(slot)
-            self.running[slot] = self.running[-1]
-            self.running.pop()
-        if rows:
-            self._sampler = None
+        if not rows:
+            return
+        gone = set(map(id, rows))
+        freed = [slot for slot, row in enumerate(self.running) if id(row) in gone]
+        for old, new in self._slots.remove(freed):
+            self.running[new] = self.running[old]
+        del self.running[len(self.running) - len(freed) :]
+        self._sampler = None
 
     def count_cells(self) -> int:
         """Return how many tokens the batch holds."""
@@ -191,11 +196,15 @@ class SlotEngine(Worker):
         """Read the token drawn *last* in each row."""
         if self._graphs is not None and self._graphs.reason is None:
             logits = self._graphs.step(last)
-            if self._graphs.reason is not None:
-                _LOG.warning("steps are no graphs from now on: %s", self._graphs.reason)
+            self._warn(self._graphs)
             return logits
         positions, mask = self._slots.open_step()
         tokens = self.decoder.tensor(last)[:, None]
         logits = self.decoder(tokens, self._slots.cache, positions=positions, mask=mask)
         self._slots.close_step()
         return logits
+
+    @staticmethod
+    def _warn(graphs: Graphs) -> None:
+        if graphs.reason is not None:
+            _LOG.warning("steps are no graphs from now on: %s", graphs.reason)

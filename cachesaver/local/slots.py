@@ -8,7 +8,7 @@ slot was ever written, who takes one clears it, and beyond that there are zeros.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,9 @@ GRAIN = 8
 
 _STRIDE = 64
 """Tokens by which slots grow, so that they are not copied at each step."""
+
+_AT_ONCE = 1 << 15
+"""Tokens that are moved together at the most: in between, they are in memory a second time."""
 
 
 def plan(rows: int, length: int, *, now: tuple[int, int], cells: int) -> tuple[int, int]:
@@ -125,14 +128,23 @@ class Slots:
         """Take note that each row has one more token."""
         self.lengths = [length + 1 for length in self.lengths]
 
-    def remove(self, slot: int) -> None:
-        """Free *slot*: the last one in use moves there."""
-        last = len(self.lengths) - 1
-        used = max(self.lengths[last], self.lengths[slot])
+    def remove(self, slots: Sequence[int]) -> list[tuple[int, int]]:
+        """Free *slots*, each once; return which of the others moved, from where to where."""
+        gone, left = set(slots), len(self.lengths) - len(slots)
+        stay = [slot for slot in range(left, len(self.lengths)) if slot not in gone]
+        moves = list(zip(stay, sorted(slot for slot in gone if slot < left), strict=True))
+        used = [max(self.lengths[old], self.lengths[new]) for old, new in moves]
+        for first, end in _parts(used, _AT_ONCE):
+            self._move(moves[first:end], max(used[first:end]))
+        for old, new in moves:
+            self.lengths[new] = self.lengths[old]
+        del self.lengths[left:]
+        return moves
+
+    def _move(self, moves: Sequence[tuple[int, int]], length: int) -> None:
+        old, new = torch.tensor(moves, device=self._device).unbind(1)
         for layer in self.layers:
-            layer.move(last, slot, used)
-        self.lengths[slot] = self.lengths[last]
-        self.lengths.pop()
+            layer.move(old, new, length)
 
     def plan(self, rows: int, length: int) -> tuple[int, int]:
         """Return the shape to have, for at least *rows* and *length*; it may be what there is."""
@@ -198,11 +210,17 @@ class SlotLayer(CacheLayerMixin):
             own[slots, :, : new.shape[2]] = new
             own[slots, :, new.shape[2] : until] = 0
 
-    def move(self, old: int, new: int, length: int) -> None:
-        """Have slot *new* hold what *old* does: *length* cells, beyond which both are zeros."""
-        if old != new:
-            self.own_keys[new, :, :length] = self.own_keys[old, :, :length]
-            self.own_values[new, :, :length] = self.own_values[old, :, :length]
+    def move(self, old: Tensor, new: Tensor, length: int) -> None:
+        """Have the slots *new* hold what *old* do, none of which is among them.
+
+        Args:
+            old: int64, (some,).
+            new: Likewise.
+            length: In cells, beyond which all are zeros.
+        """
+        for own in (self.own_keys, self.own_values):
+            cells = own[:, :, :length]
+            cells.index_copy_(0, new, cells.index_select(0, old))
 
     def resize(
         self, shape: tuple[int, int], rows: int, length: int, *, keys: Tensor, values: Tensor
@@ -218,6 +236,18 @@ def _resized(old: Tensor, shape: tuple[int, int], rows: int, length: int) -> Ten
     new = old.new_zeros((shape[0], old.shape[1], shape[1], old.shape[3]))
     new[:rows, :, :length] = old[:rows, :, :length]
     return new
+
+
+def _parts(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Iterate where runs of *sizes* begin and end, each with *most* in all or with one size only.
+
+    A run counts for as many times its greatest size as it is long.
+    """
+    first = 0
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or max(sizes[first : end + 1]) * (end + 1 - first) > most:
+            yield first, end
+            first = end
 
 
 def _up(number: int, multiple: int) -> int:

@@ -49,6 +49,12 @@ class StaticSlots(Slots):
         self.tensors = tuple(each for layer in layers for each in layer.memory)
         self._most = rows
 
+    def lay_out(self) -> None:
+        """Have a slot for each row that there may be. None is in use."""
+        states = [(layer.own_keys, layer.own_values) for layer in self.layers]
+        self._fit(self._most, 1, states)
+        self.written = max(self.written, 1)
+
     def plan(self, rows: int, length: int) -> tuple[int, int]:
         """Return the shape to have: what there is while it fits, from the beginning if none is in use."""
         now = self.shape

@@ -116,6 +116,21 @@ def test_another_thread_has_ends_of_its_own(on_cuda: Tensor) -> None:
         assert pool.submit(lambda: module._step.ends).result() is None
 
 
+def test_a_layer_that_reads_all_shows_beside_one_that_does_not(
+    on_cuda: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_kernel", lambda _: Kernel(is_known=True))
+    config = tiny.model().config
+
+    with attending(config, on_cuda) as layers:
+        attend(Layer(), *given(2, 16))
+        assert layers.are_own
+        attend(Layer(), *given(2, 16), sliding_window=9)
+        assert not layers.are_own
+    with attending(config, on_cuda) as layers:
+        assert not layers.are_own
+
+
 class Kernel:
     """Stands for the module `attention_kernel`: it knows all, or nothing."""
 
@@ -141,10 +156,11 @@ def test_the_kernel_is_asked_first(
     monkeypatch.setattr(module, "find_kernel", lambda _: kernel)
     monkeypatch.setattr(module, "_by_cudnn", lambda *_: "cudnn")
 
-    with attending(tiny.model().config, on_cuda):
+    with attending(tiny.model().config, on_cuda) as layers:
         found = attend(Layer(), *asked, scaling=0.3)
 
     assert found == (expected, None)
+    assert layers.are_own is is_known
     assert all(one[-2:] == (on_cuda, 0.3) for one in kernel.asked)
     assert attend(Layer(), *asked, scaling=0.3) == ("cudnn", None)  # outside nobody knows the ends
 

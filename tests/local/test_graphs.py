@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 import tiny
 from cachesaver.local import GraphsChoice, Params, Sizes, Stream, open_engine
+from cachesaver.local.attending import Layers
 from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.static_slots import StaticSlots
@@ -310,7 +312,7 @@ class Room:
         self.slots.seat(prefill.states, 1)
         for _ in range(3):
             self.graphs.step([5])
-        self.slots.remove(0)
+        self.slots.remove([0])
 
     @property
     def visible(self) -> list[int]:
@@ -353,6 +355,82 @@ def test_graphs_take_no_more_memory_than_they_may(room: Room) -> None:
     room.draw(10)
 
     assert room.visible == [64]
+
+
+# Where no layer reads more than each row's own text.
+
+
+@pytest.fixture
+def own(recorder: TapeRecorder, monkeypatch: pytest.MonkeyPatch) -> TapeRecorder:
+    """Let every model say that its layers read no more than that, as with our kernel on CUDA."""
+
+    @contextmanager
+    def saying(*_: Any) -> Iterator[Layers]:
+        layers = Layers()
+        layers.own = 2
+        yield layers
+
+    monkeypatch.setattr("cachesaver.local.graphs.attending", saying)
+    return recorder
+
+
+def test_the_whole_batch_is_recorded_before_there_is_one(own: TapeRecorder) -> None:
+    """Given an engine that was opened, then the first step is a graph's, for any text."""
+    graphed = engine(rows=8)
+    assert graphed.stats().graphs == 1
+    warmed = own.warmed
+
+    streams = graphed.submit(prompt(90), 2, LIKELIEST)
+    streams += graphed.submit(prompt(7), 1, LIKELIEST)
+    tick(graphed, 50)
+
+    assert [ids(each) for each in streams[:2]] == [generated("llama", prompt(90), 40)] * 2
+    assert ids(streams[2]) == generated("llama", prompt(7), 40)
+    stats = graphed.stats()
+    assert (own.warmed, stats.graphs) == (warmed, 1)
+    assert stats.graph_steps == stats.steps > 38
+
+
+def test_a_size_that_stays_gets_its_own_in_the_end(own: TapeRecorder) -> None:
+    graphed = engine(rows=8)
+    (stream,) = graphed.submit(prompt(20), 1, Params(temperature=0, max_tokens=90, ignore_end=True))
+    tick(graphed, 64)
+    assert graphed.stats().graphs == 1
+
+    tick(graphed, 30)
+
+    assert [(size.rows, size.visible) for size in graphed._graphs._held] == [(8, 512), (1, 512)]
+    assert graphed.stats().graph_steps == graphed.stats().steps - 2
+    assert ids(stream) == generated("llama", prompt(20), 90)
+
+
+def test_no_memory_for_the_whole_batch_is_said_and_stops_nothing(
+    own: TapeRecorder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Graphs._work
+
+    def work(self: Graphs, size: Any) -> None:
+        if size.rows == 8 and not self._slots.lengths:
+            raise torch.OutOfMemoryError("no room")
+        real(self, size)
+
+    monkeypatch.setattr(Graphs, "_work", work)
+
+    with caplog.at_level(logging.WARNING):
+        graphed = engine(rows=8)
+        (stream,) = graphed.submit(prompt(20), 1, LIKELIEST)
+        tick(graphed, 50)
+
+    assert ids(stream) == generated("llama", prompt(20), 40)
+    assert [each.getMessage() for each in caplog.records] == [
+        "steps are no graphs from now on: a step of the whole batch raised OutOfMemoryError: no room"
+    ]
+    assert own.warmed > 0
+
+
+def test_where_a_layer_reads_all_nothing_is_recorded_before(recorder: TapeRecorder) -> None:
+    assert engine(rows=8).stats().graphs == 0
+    assert recorder.replays == 2  # of its trial
 
 
 # What cannot be recorded.

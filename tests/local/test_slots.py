@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -122,10 +124,10 @@ def test_any_coming_and_going_leaves_each_row_its_own(seed: int) -> None:
             slots.seat(states(length, value), 2)
             expected += [[value + 1.0] * length for _ in range(2)]
         elif what < 0.5 and expected:
-            slot = dice.randrange(len(expected))
-            slots.remove(slot)
-            expected[slot] = expected[-1]
-            expected.pop()
+            gone = dice.sample(range(len(expected)), dice.randint(1, len(expected)))
+            for old, new in slots.remove(gone):
+                expected[new] = expected[old]
+            del expected[len(expected) - len(gone) :]
         elif expected and slots.has_room(0, max(slots.lengths) + 1):
             news = [float(dice.randint(1, 1000)) for _ in expected]
             seen = [visible(*row) for row in step(slots, news)]
@@ -145,6 +147,40 @@ def test_room_is_rows_times_the_longest() -> None:
     assert slots.has_room(0, 30)
 
 
+@pytest.mark.parametrize("at_once", [1, 25, 1 << 15])
+def test_who_is_behind_the_end_moves_together_as_far_as_it_may(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given few tokens that may be moved at once, then fewer rows are, and all are where it says."""
+    monkeypatch.setattr("cachesaver.local.slots._AT_ONCE", at_once)
+    slots = Slots(layers=2, cells=1000, device=CPU)
+    for value in (10, 20, 30, 40, 50):
+        slots.seat(states(value // 5, value), 1)
+    moved = Counter[int]()
+    for layer in slots.layers:
+        layer.move = counting(layer.move, moved)
+
+    moves = slots.remove([1, 0])
+
+    assert moves == [(3, 0), (4, 1)]
+    assert dict(moved) == ({1: 4} if at_once < 20 else {2: 2})
+    assert [visible(*row) for row in step(slots, [1, 2, 3])] == [
+        [41] * 8 + [2],
+        [51] * 10 + [3],
+        [31] * 6 + [4],
+    ]
+
+
+def counting(move: Any, moved: Counter[int]) -> Any:
+    """Return *move*, which notes how many slots move together."""
+
+    def noting(old: Any, new: Any, length: int) -> None:
+        moved[len(old)] += 1
+        move(old, new, length)
+
+    return noting
+
+
 def test_what_is_hidden_is_a_number() -> None:
     slots = Slots(layers=2, cells=1000, device=CPU)
     slots.seat(states(3, 10), 1)
@@ -161,8 +197,8 @@ def test_what_is_hidden_is_a_number_whatever_was_there_before() -> None:
     slots.seat(states(20, float("nan")), 2)
     slots.seat(states(5, 30), 1)
 
-    slots.remove(1)
-    slots.remove(2)
+    slots.remove([1])
+    slots.remove([2])
     slots.seat(states(3, 40), 1)
     seen = [visible(*row) for row in step(slots, [1, 2, 3])]
 

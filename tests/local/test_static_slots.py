@@ -102,10 +102,10 @@ def test_any_coming_and_going_moves_nothing_and_leaves_each_row_its_own(seed: in
             slots.seat(states(length, value), 2)
             expected += [[value + 1.0] * length for _ in range(2)]
         elif what < 0.5 and expected:
-            slot = dice.randrange(len(expected))
-            slots.remove(slot)
-            expected[slot] = expected[-1]
-            expected.pop()
+            gone = dice.sample(range(len(expected)), dice.randint(1, len(expected)))
+            for old, new in slots.remove(gone):
+                expected[new] = expected[old]
+            del expected[len(expected) - len(gone) :]
         elif expected and slots.has_room(0, max(slots.lengths) + 1):
             news = [float(dice.randint(1, 1000)) for _ in expected]
             found = step(slots, news)
@@ -122,7 +122,7 @@ def test_when_all_have_left_slots_are_many_again() -> None:
     slots.seat(states(1000, 1), 1)
     assert slots.shape == (1, 1984)
 
-    slots.remove(0)
+    slots.remove([0])
     slots.seat(states(3, 1), 1)
 
     assert slots.shape == (8, 248)
