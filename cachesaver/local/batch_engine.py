@@ -79,13 +79,11 @@ class BatchEngine(Worker):
 
     def _next(self) -> Row | None:
         """Return the sample that is next to join, if there is memory for it."""
-        if self.current is None or not self.current.rows:
-            self.current = self.queue.pop()
-        if self.current is None:
+        if (prompt := self.next_prompt()) is None:
             return None
         taken = sum(map(self._blocks, self.running))
-        fits = taken + self._blocks(self.current.rows[0]) <= self._batch.blocks
-        return self.current.rows.popleft() if fits else None
+        fits = taken + self._blocks(prompt.rows[0]) <= self._batch.blocks
+        return prompt.rows.popleft() if fits else None
 
     def _blocks(self, row: Row) -> int:
         """Return how many blocks *row* may come to need."""

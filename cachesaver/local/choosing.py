@@ -25,6 +25,7 @@ from cachesaver.local.trial import (
     count_bytes,
     group_agrees,
     slots_agree,
+    texts_agree,
     why_not_graphs,
 )
 
@@ -55,6 +56,9 @@ _KEPT_SHARE = 8
 
 _CHUNK, _CHUNK_ON_CUDA = 512, 2048
 """Tokens of prompts between two steps: some 50 ms of a large model, on a GPU."""
+
+_TOGETHER = 8
+"""Prompts that are read at once; what each takes of the time that it takes alone falls no further then."""
 
 _GRAPH_SHARE = 16
 """Graphs may take one part in so many of the free memory."""
@@ -120,10 +124,11 @@ def _with_slots(
     cells = sizes.cells or affordable_cells(decoder, less=room)
     return SlotEngine(
         decoder,
-        layers=len(_layers(decoder)),
+        layers=decoder.layers,
         rows=sizes.rows,
         cells=cells,
         kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
+        together=_TOGETHER if _try(texts_agree, decoder) is None else 1,
         chunk=_chunk(decoder, sizes),
         waiting=sizes.waiting,
         recorder=recorder,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from cachesaver.local.errors import UnsupportedModelError
 from cachesaver.local.reach import find_context
@@ -44,7 +47,7 @@ class Decoder:
                 "can be served, such as those of AutoModelForCausalLM"
             )
         self._cache_name = next(name for name in _CACHE_NAMES if name in takes)
-        self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self._keep = [name for name in ("logits_to_keep",) if name in takes]
         self.takes_positions = "position_ids" in takes
 
     def __call__(
@@ -54,6 +57,7 @@ class Decoder:
         *,
         positions: Tensor | None = None,
         mask: Tensor | None = None,
+        ends: Sequence[int] | None = None,
     ) -> Tensor:
         """Read *tokens* (rows, some) after what *cache* holds.
 
@@ -62,17 +66,33 @@ class Decoder:
             cache: Of transformers; it gets *tokens* too.
             positions: Of the tokens in their texts, of their shape; `None`: right after the cache.
             mask: What each may look at: bool, (rows, 1, some, length); `None`: all before it.
+            ends: Which token is the last of each row, from 0; `None`: the last there is.
 
         Returns:
             Logits after the last token, (rows, vocabulary).
         """
-        named: dict[str, Any] = {self._cache_name: cache, **self._keep}
+        kept = sorted(set(ends or ()))
+        keep = dict.fromkeys(self._keep, self.tensor(kept) if kept else 1)
+        named: dict[str, Any] = {self._cache_name: cache, **keep}
         if positions is not None:
             named["position_ids"] = positions
         if mask is not None:
             named["attention_mask"] = self._in_its_form(mask)
         logits: Tensor = self.model(input_ids=tokens, use_cache=True, **named).logits
-        return logits[:, -1, : self.vocabulary]  # some pad their output layer
+        logits = logits[:, :, : self.vocabulary]  # some pad their output layer
+        if ends is None:
+            return logits[:, -1]
+        places = [kept.index(end) for end in ends] if keep else ends
+        return logits[torch.arange(len(ends), device=logits.device), self.tensor(places)]
+
+    @cached_property
+    def layers(self) -> int:
+        """How many its cache has.
+
+        Raises:
+            KeyError: transformers has no cache for some kind of them.
+        """
+        return len(DynamicCache(config=self.config).layers)
 
     def tensor(self, values: object) -> Tensor:
         """Return whole numbers on the model's device."""

@@ -50,13 +50,11 @@ class GroupEngine(Worker):
             with self.blaming(self.running):
                 self._step()
             return
-        if self.current is None or not self.current.rows:
-            self.current = self.queue.pop()
-        if self.current is not None:
-            count = min(self.rows, len(self.current.rows))
-            rows = [self.current.rows.popleft() for _ in range(count)]
+        if (prompt := self.next_prompt()) is not None:
+            count = min(self.rows, len(prompt.rows))
+            rows = [prompt.rows.popleft() for _ in range(count)]
             with self.blaming(rows):
-                self._begin(rows, self.current.tokens)
+                self._begin(rows, prompt.tokens)
 
     def leave(self, rows: Sequence[Row]) -> None:
         """Take *rows* out of the cache."""

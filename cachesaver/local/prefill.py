@@ -1,4 +1,4 @@
-"""Read prompts once: in chunks, from where a prompt before has the same beginning, and kept for later."""
+"""Read prompts once: together or in chunks, from where another one begins alike, and kept for later."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from operator import attrgetter, ne
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from cachesaver.local.decoder import Decoder
+from cachesaver.local.memory import Memory, States
 
-__all__ = ["Prefill", "Prefixes", "States"]
-
-States: TypeAlias = Sequence[tuple[Tensor, Tensor]]
-"""Keys and values of each layer, each (1, heads, length, width)."""
+__all__ = ["Prefill", "Prefixes", "count_shared", "read_together"]
 
 
 class Prefill:
@@ -29,6 +25,7 @@ class Prefill:
         cached: How many of them were taken from *begun*.
         done: How many were read so far.
         logits: (1, vocabulary), once all were.
+        states: What the slots get, once all were.
     """
 
     def __init__(self, tokens: tuple[int, ...], *, begun: States = (), cached: int = 0) -> None:
@@ -36,24 +33,56 @@ class Prefill:
         self.cached = cached
         self.done = cached
         self.logits: Tensor | None = None
-        self._cache: Any = DynamicCache()
-        for layer, (keys, values) in enumerate(begun):
-            self._cache.update(keys[:, :, :cached], values[:, :, :cached], layer)
-
-    @property
-    def states(self) -> States:
-        """What the slots get."""
-        return [(layer.keys, layer.values) for layer in self._cache.layers]
+        self.states: States = ()
+        self._begun = begun
+        self._memory: Memory | None = None
+        self._at: int | None = None
 
     def advance(self, decoder: Decoder, chunk: int) -> int:
         """Read up to *chunk* more tokens and return how many."""
+        memory = self._memory = self._memory or self._begin(decoder)
         piece = self.tokens[self.done : self.done + chunk]
         positions = torch.arange(self.done, self.done + len(piece), device=decoder.device)
-        logits = decoder(decoder.tensor([piece]), self._cache, positions=positions[None])
+        logits = decoder(decoder.tensor([piece]), memory.cache, positions=positions[None])
         self.done += len(piece)
         if self.done == len(self.tokens):
-            self.logits = logits
+            self.logits, self.states = logits, memory.text(0, self.done)
         return len(piece)
+
+    def end(self, memory: Memory, at: int, logits: Tensor) -> None:
+        """Take note that it was read as text *at* of *memory*, which has others beside it."""
+        self._memory, self._at = memory, at
+        self.done, self.logits = len(self.tokens), logits
+        self.states = memory.text(at, self.done)
+
+    def part(self) -> None:
+        """Have memory of its own, if it has it together with others."""
+        if self._memory is not None and self._at is not None:
+            self.states, self._at = self._memory.copy(self._at, self.done), None
+            self._memory = None
+
+    def _begin(self, decoder: Decoder) -> Memory:
+        memory = Memory(decoder.layers, texts=1, room=len(self.tokens))
+        memory.begin(self._begun, self.cached)
+        self._begun = ()
+        return memory
+
+
+def read_together(decoder: Decoder, prefills: Sequence[Prefill]) -> None:
+    """Read all of *prefills*, of which nothing was read, at once; the shorter ones are filled up behind."""
+    lengths = [len(each.tokens) for each in prefills]
+    longest = max(lengths)
+    texts = [[*each.tokens, *[0] * (longest - len(each.tokens))] for each in prefills]
+    memory = Memory(decoder.layers, texts=len(texts), room=longest)
+    positions = torch.arange(longest, device=decoder.device).expand(len(texts), -1)
+    logits = decoder(
+        decoder.tensor(texts),
+        memory.cache,
+        positions=positions,
+        ends=[length - 1 for length in lengths],
+    )
+    for at, each in enumerate(prefills):
+        each.end(memory, at, logits[at : at + 1])
 
 
 class Prefixes:
@@ -78,8 +107,7 @@ class Prefixes:
             self._use(kept)
             kept.cached = len(tokens)
             return kept
-        beside = self._sorted[max(at - 1, 0) : at + 1]
-        shared = max((_shared(tokens, each.tokens) for each in beside), default=0)
+        shared = self._shared_with(tokens, at)
         # The last token is always read: its logits are wanted.
         if not (cached := min(shared, len(tokens) - 1)):
             return Prefill(tokens)
@@ -92,11 +120,21 @@ class Prefixes:
         at, kept = self._find(prefill.tokens)
         if kept is not None or len(prefill.tokens) > self._room:
             return
+        prefill.part()
         self._sorted.insert(at, prefill)
         self._use(prefill)
         self.size += len(prefill.tokens)
         while self.size > self._room:
             self._forget(next(iter(self._used)))
+
+    def count(self, tokens: tuple[int, ...]) -> int:
+        """Return how many of *tokens* `open` would find read, about; nothing is used by that."""
+        return self._shared_with(tokens, self._find(tokens)[0])
+
+    def _shared_with(self, tokens: tuple[int, ...], at: int) -> int:
+        """Return how many tokens of the beginning those have that lie where *tokens* belong."""
+        beside = self._sorted[max(at - 1, 0) : at + 1]
+        return max((count_shared(tokens, each.tokens) for each in beside), default=0)
 
     def _find(self, tokens: tuple[int, ...]) -> tuple[int, Prefill | None]:
         """Return where *tokens* belong among the sorted, and who has them."""
@@ -124,7 +162,7 @@ class Prefixes:
 _tokens = attrgetter("tokens")
 
 
-def _shared(ours: tuple[int, ...], theirs: tuple[int, ...]) -> int:
+def count_shared(ours: tuple[int, ...], theirs: tuple[int, ...]) -> int:
     """Return how many tokens two prompts have in common at their beginning."""
     differing = itertools.compress(itertools.count(), map(ne, ours, theirs))
     return next(differing, min(len(ours), len(theirs)))

@@ -151,10 +151,17 @@ class Queue:
 
     def pop(self) -> Prompt | None:
         """Take the first prompt that somebody wants."""
+        if (prompt := self.first()) is not None:
+            del self._prompts[prompt.tokens]
+        return prompt
+
+    def first(self) -> Prompt | None:
+        """Return the prompt that `pop` would take."""
         while self._prompts:
-            _, prompt = self._prompts.popitem(last=False)
+            prompt = next(iter(self._prompts.values()))
             if prompt.rows:
                 return prompt
+            del self._prompts[prompt.tokens]
         return None
 
     def sweep(self) -> Iterator[Row]:

@@ -14,7 +14,8 @@ from torch import Tensor
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.fusing import Pieces
 from cachesaver.local.graphs import MOST_BYTES, Graphs, open_graphs
-from cachesaver.local.prefill import Prefill, Prefixes
+from cachesaver.local.prefill import Prefill
+from cachesaver.local.reader import Reader
 from cachesaver.local.recorders import Recorder
 from cachesaver.local.rows import Prompt, Row
 from cachesaver.local.sampling import Sampler
@@ -38,6 +39,7 @@ class SlotEngine(Worker):
         rows: Samples in the batch at most.
         cells: Tokens in the batch at most: samples times the longest of them.
         kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
+        together: Prompts that are read at once, at most.
         chunk: Tokens of prompts that are read between two steps of the batch.
         waiting: See `Sizes`.
         recorder: For steps as graphs, in memory that is taken at once; `None`: there are none.
@@ -55,6 +57,7 @@ class SlotEngine(Worker):
         rows: int = 64,
         cells: int = 1 << 18,
         kept: int = 1 << 16,
+        together: int = 1,
         chunk: int = 512,
         waiting: int | None = None,
         recorder: Recorder | None = None,
@@ -64,8 +67,14 @@ class SlotEngine(Worker):
         super().__init__(decoder, rows=rows, cells=cells, waiting=waiting)
         self._chunk = chunk
         self._slots, self._graphs = self._places(layers, recorder, room, pieces)
-        self._prefixes = Prefixes(kept)
-        self._prefill: Prefill | None = None
+        self._reader = Reader(
+            decoder,
+            self.queue,
+            kept=kept,
+            together=together,
+            chunk=chunk,
+            counts=self.counts,
+        )
         self._sampler: Sampler | None = None
 
     def _places(
@@ -113,34 +122,27 @@ class SlotEngine(Worker):
 
     # Reading prompts.
 
-    def _read(self, most: int) -> int:
-        """Read up to *most* tokens of the prompt whose turn it is, and return how many."""
-        prompt, read = self._next_prompt(), 0
-        if prompt is None or self._prefill is None or self._prefill.logits is not None or not most:
-            return 0
-        with self.blaming(prompt.rows):
-            read = self._prefill.advance(self.decoder, most)
-            self.counts["prompt_tokens"] += read
-            if self._prefill.logits is not None:
-                self._prefixes.keep(self._prefill)
-        return read
+    @property
+    def reading(self) -> Sequence[Prompt]:
+        """See `Worker.reading`."""
+        return self._reader.prompts
 
-    def _next_prompt(self) -> Prompt | None:
-        """Return the prompt being read, or the next one."""
-        if self.current is None or not self.current.rows:
-            self.current, self._prefill = self.queue.pop(), None
-            if self.current is not None:
-                self._prefill = self._prefixes.open(self.current.tokens)
-                self.counts["reused_tokens"] += self._prefill.cached
-        return self.current
+    def _read(self, most: int) -> int:
+        """Read up to *most* tokens of the prompts whose turn it is, and return how many."""
+        readings = self._reader.next(most)
+        read = 0
+        if readings:
+            with self.blaming([row for each in readings for row in each.prompt.rows]):
+                read = self._reader.read(readings, most)
+        return read
 
     # Joining the batch.
 
     def _seat(self) -> bool:
         """Let samples of the prompt that was read join; tell whether another prompt may do so now."""
-        prompt, prefill = self._next_prompt(), self._prefill
-        if prompt is None or prefill is None or prefill.logits is None:
+        if (reading := self._reader.first()) is None:
             return False
+        prompt, prefill = reading
         joining = [
             prompt.rows.popleft() for _ in range(self._count_free(len(prefill.tokens), prompt))
         ]
@@ -182,6 +184,7 @@ class SlotEngine(Worker):
         while len(self.running) > 1 and not self._slots.has_room(0, max(self._slots.lengths) + 1):
             youngest = max(self.running, key=lambda row: row.serial)
             self.leave([youngest])
+            self._reader.put_back()
             self.queue.put_back(youngest)
             self.counts["set_back"] += 1
 

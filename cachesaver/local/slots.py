@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-from cachesaver.local.prefill import States
+from cachesaver.local.memory import States
 
 __all__ = ["GRAIN", "SlotLayer", "Slots", "plan"]
 

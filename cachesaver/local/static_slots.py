@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cachesaver.local.prefill import States
+from cachesaver.local.memory import States
 from cachesaver.local.slots import GRAIN, SlotLayer, Slots
 
 __all__ = ["StaticSlots", "slot_length"]

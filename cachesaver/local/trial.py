@@ -17,11 +17,18 @@ from transformers import DynamicCache
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.fusing import Pieces
 from cachesaver.local.graphs import open_graphs
-from cachesaver.local.prefill import Prefill
+from cachesaver.local.prefill import Prefill, read_together
 from cachesaver.local.recorders import Recorder
 from cachesaver.local.slots import Slots
 
-__all__ = ["batch_agrees", "count_bytes", "group_agrees", "slots_agree", "why_not_graphs"]
+__all__ = [
+    "batch_agrees",
+    "count_bytes",
+    "group_agrees",
+    "slots_agree",
+    "texts_agree",
+    "why_not_graphs",
+]
 
 _LENGTHS = (5, 11)
 _STEPS = 8
@@ -53,6 +60,15 @@ def slots_agree(decoder: Decoder, *, layers: int) -> bool:
     positions, mask = slots.open_step()
     last = decoder.tensor([text[-1:] for text in texts])
     found = decoder(last, slots.cache, positions=positions, mask=mask)
+    return _is_close(found, torch.cat([_at_once(decoder, text) for text in texts]))
+
+
+def texts_agree(decoder: Decoder) -> bool:
+    """Tell whether texts of different lengths can be read together."""
+    texts = [_text(length, decoder.vocabulary) for length in _LENGTHS]
+    read = [Prefill(text) for text in texts]
+    read_together(decoder, read)
+    found = torch.cat([each.logits for each in read if each.logits is not None])
     return _is_close(found, torch.cat([_at_once(decoder, text) for text in texts]))
 
 

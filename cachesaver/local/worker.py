@@ -40,7 +40,6 @@ class Worker(ABC):
 
     Attributes:
         queue: Samples whose prompt is still to be read.
-        current: The prompt that is being read, or was, with the samples that have no place yet.
         running: The samples in the batch.
         counts: Those of `Stats`.
     """
@@ -54,7 +53,7 @@ class Worker(ABC):
         self.rows = rows
         self.cells = cells
         self.queue = Queue()
-        self.current: Prompt | None = None
+        self._current: Prompt | None = None
         self.running: list[Row] = []
         self.counts: Counter[str] = Counter()
         self._bell = Bell()
@@ -181,6 +180,17 @@ class Worker(ABC):
     def count_cells(self) -> int:
         """Return how many tokens the batch holds."""
 
+    @property
+    def reading(self) -> Sequence[Prompt]:
+        """The prompts that are being read, or were, with the samples that have no place yet."""
+        return () if self._current is None else (self._current,)
+
+    def next_prompt(self) -> Prompt | None:
+        """Return the prompt that is being read, or the next one; for engines that read one at a time."""
+        if self._current is None or not self._current.rows:
+            self._current = self.queue.pop()
+        return self._current
+
     def deliver(self, rows: Sequence[Row], tokens: Sequence[Token | None]) -> list[Row]:
         """Hand each of *rows* its token and return those that are over."""
         self.counts["answer_tokens"] += len(rows)
@@ -235,7 +245,8 @@ class Worker(ABC):
 
     def _all(self) -> Iterator[Row]:
         yield from self.running
-        yield from self.current.rows if self.current else ()
+        for prompt in self.reading:
+            yield from prompt.rows
         yield from self.queue
 
     def _measure(self) -> None:
@@ -246,7 +257,8 @@ class Worker(ABC):
 
     def _sweep(self) -> None:
         self.drop(self.queue.sweep())
-        self.drop(self.current.sweep() if self.current else ())
+        for prompt in self.reading:
+            self.drop(prompt.sweep())
         if unwanted := [row for row in self.running if row.stream.is_unwanted]:
             self.leave(unwanted)
             self.drop(unwanted)

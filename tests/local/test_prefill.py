@@ -194,7 +194,7 @@ def test_few_of_thousands_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
         compared.append(theirs)
         return common(ours, theirs)
 
-    monkeypatch.setattr(prefill, "_shared", counting)
+    monkeypatch.setattr(prefill, "count_shared", counting)
 
     assert prefixes.open((*system, 2000, 7)).cached == 51
     assert len(compared) <= 2

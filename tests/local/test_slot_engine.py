@@ -135,7 +135,7 @@ def test_a_sample_that_loses_its_place_goes_on_where_it_was() -> None:
 
 
 def test_the_youngest_loses_its_place_and_is_the_next_to_be_read() -> None:
-    """Given three that grow, one that was read and one that was not, then the third is before the last."""
+    """Given three that grow, and two that were read together, then the third is before the last."""
     engine = llama(cells=150, rows=3, kept=0)
     wanted = Params(seed=3, max_tokens=100, ignore_end=True)
     streams = [engine.submit(prompt(15, at), 1, wanted)[0] for at in range(5)]
@@ -144,7 +144,7 @@ def test_the_youngest_loses_its_place_and_is_the_next_to_be_read() -> None:
         tick(engine)
 
     assert [row.stream for row in engine.running] == streams[:2]
-    assert [row.stream for row in engine.current.rows] == [streams[3]]
+    assert [row.stream for prompt in engine.reading for row in prompt.rows] == [streams[3]]
     assert [row.stream for row in engine.queue] == [streams[2], streams[4]]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cachesaver.local.prefill import States
+from cachesaver.local.memory import States
 from cachesaver.local.slots import Slots, plan
 
 CPU = torch.device("cpu")
@@ -125,8 +125,8 @@ def test_any_coming_and_going_leaves_each_row_its_own(seed: int) -> None:
             expected += [[value + 1.0] * length for _ in range(2)]
         elif what < 0.5 and expected:
             gone = dice.sample(range(len(expected)), dice.randint(1, len(expected)))
-            for old, new in slots.remove(gone):
-                expected[new] = expected[old]
+            for old, place in slots.remove(gone):
+                expected[place] = expected[old]
             del expected[len(expected) - len(gone) :]
         elif expected and slots.has_room(0, max(slots.lengths) + 1):
             news = [float(dice.randint(1, 1000)) for _ in expected]
@@ -158,7 +158,7 @@ def test_who_is_behind_the_end_moves_together_as_far_as_it_may(
         slots.seat(states(value // 5, value), 1)
     moved = Counter[int]()
     for layer in slots.layers:
-        layer.move = counting(layer.move, moved)
+        monkeypatch.setattr(layer, "move", counting(layer.move, moved))
 
     moves = slots.remove([1, 0])
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cachesaver.local.prefill import States
+from cachesaver.local.memory import States
 from cachesaver.local.static_slots import StaticSlots, slot_length
 
 CPU = torch.device("cpu")
@@ -103,8 +103,8 @@ def test_any_coming_and_going_moves_nothing_and_leaves_each_row_its_own(seed: in
             expected += [[value + 1.0] * length for _ in range(2)]
         elif what < 0.5 and expected:
             gone = dice.sample(range(len(expected)), dice.randint(1, len(expected)))
-            for old, new in slots.remove(gone):
-                expected[new] = expected[old]
+            for old, place in slots.remove(gone):
+                expected[place] = expected[old]
             del expected[len(expected) - len(gone) :]
         elif expected and slots.has_room(0, max(slots.lengths) + 1):
             news = [float(dice.randint(1, 1000)) for _ in expected]
