@@ -128,20 +128,22 @@ class Graphs:
         most = count_rows(rows)
         self._rows = torch.arange(most, device=decoder.device)
         self._inputs = torch.zeros((2, most), dtype=torch.long, device=decoder.device)
-        self._told = torch.zeros(
-            (2, most), dtype=torch.long, pin_memory=decoder.device.type == "cuda"
-        )
+        is_pinned = decoder.device.type == "cuda"
+        self._told = [
+            torch.zeros((2, most), dtype=torch.long, pin_memory=is_pinned) for _ in range(2)
+        ]
         self._logits = like.new_zeros((most, like.shape[1]))
         self.tensors = (self._rows, self._inputs, self._logits, *slots.tensors)
         self._warmed: Counter[Size] = Counter()
         self._passed: Counter[Size] = Counter()
         self._held: OrderedDict[Size, Recording] = OrderedDict()
 
-    def step(self, tokens: Sequence[int]) -> Tensor:
+    def step(self, tokens: Sequence[int] | Tensor) -> Tensor:
         """Read one more token in each row in use.
 
         Args:
-            tokens: One per row.
+            tokens: One per row; on the device, if nobody has looked at them yet. Of two steps that follow
+                each other, the first is over when the next one after them is asked for.
 
         Returns:
             Logits after it, (rows, vocabulary), until the next step.
@@ -190,15 +192,21 @@ class Graphs:
         self._passed[size] += 1
         return min(fits, key=lambda each: each.cells)
 
-    def _load(self, tokens: Sequence[int], rows: int) -> None:
+    def _load(self, tokens: Sequence[int] | Tensor, rows: int) -> None:
         """Say what is read, and where each row ends; a row too many reads a 0 at its beginning."""
         more = [0] * (rows - len(tokens))
-        told = torch.tensor([[*tokens, *more], [*self._slots.lengths, *more]], dtype=torch.long)
-        # Who draws waits for the step, so the last copy is over.
-        self._told[:, :rows] = told
-        self._inputs.copy_(self._told, non_blocking=True)
+        known = more if isinstance(tokens, Tensor) else [*tokens, *more]
+        ends = [*self._slots.lengths, *more]
+        # What the step before last was told is no longer copied: see `step`.
+        told = self._told[0]
+        self._told.reverse()
+        told[0, rows - len(known) : rows] = torch.tensor(known, dtype=torch.long)
+        told[1, :rows] = torch.tensor(ends, dtype=torch.long)
+        self._inputs.copy_(told, non_blocking=True)
+        if isinstance(tokens, Tensor):
+            self._inputs[0, : len(tokens)].copy_(tokens).clamp_(min=0)  # none was drawn: it is over
 
-    def _take(self, size: Size, tokens: Sequence[int]) -> None:
+    def _take(self, size: Size, tokens: Sequence[int] | Tensor) -> None:
         self._load(tokens, size.rows)
         recording = self._held.get(size)
         if recording is not None:

@@ -75,18 +75,31 @@ class Sampler:
         self._tops = [each.logprobs for each in params]
         self._widest = max((top for top in self._tops if top is not None), default=None)
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether it can draw a token before anyone has looked at the one before; it waits for nothing."""
+        return self._is_plain and self._widest is None
+
     def draw(self, logits: Tensor) -> list[Token | None]:
         """Return the next token of each row; `None` where the model gave no numbers.
 
         Args:
             logits: (rows, vocabulary), of any float type; not changed.
         """
+        return self.tell(logits, self.pick(logits))
+
+    def pick(self, logits: Tensor) -> Tensor:
+        """Return ids of the next tokens, int64, (rows,), or `NONE`; the device may still be at it."""
         scores, heat = (
             (logits, self._heat) if self._is_plain else (self._scores(logits), self._once)
         )
         tokens = self._pick(scores, heat, self._is_drawn, self._keys, self._positions)
         self._positions += 1
         self._penalties.count(tokens)
+        return tokens
+
+    def tell(self, logits: Tensor, tokens: Tensor) -> list[Token | None]:
+        """Wait for what `pick` returned for *logits*, and return it with what was asked for besides."""
         reports = self._reports(logits, tokens)
         return [
             None if token == NONE else Token(id=token, logprob=chance, top=top)

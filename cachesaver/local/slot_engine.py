@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from cachesaver.local.decoder import Decoder
@@ -28,6 +30,20 @@ _LOG = logging.getLogger(__name__)
 
 _HEADROOM = 32
 """Tokens that a sample must be able to grow by when it joins, or it would soon be set back."""
+
+
+class _Step(NamedTuple):
+    """What the device was told to draw, and may still be at.
+
+    Attributes:
+        tokens: As of `Sampler.pick`.
+        sampler: That drew them.
+    """
+
+    rows: list[Row]
+    logits: Tensor
+    tokens: Tensor
+    sampler: Sampler
 
 
 class SlotEngine(Worker):
@@ -76,6 +92,7 @@ class SlotEngine(Worker):
             counts=self.counts,
         )
         self._sampler: Sampler | None = None
+        self._ahead: _Step | None = None
 
     def _places(
         self, layers: int, recorder: Recorder | None, room: int, pieces: Pieces | None
@@ -101,9 +118,10 @@ class SlotEngine(Worker):
         while self._seat():
             read += self._read(self._chunk - read)
         self._make_room()
+        ahead, self._ahead = self._ahead, None
         if self.running:
             with self.blaming(self.running):
-                self._step()
+                self._step(ahead)
 
     def leave(self, rows: Sequence[Row]) -> None:
         """Free the slots of *rows*."""
@@ -188,21 +206,46 @@ class SlotEngine(Worker):
             self.queue.put_back(youngest)
             self.counts["set_back"] += 1
 
-    def _step(self) -> None:
-        """Draw the next token of every sample."""
-        self._sampler = self._sampler or self._sampler_of(self.running)
-        logits = self._logits([row.answer[-1] for row in self.running])
-        self.counts["steps"] += 1
-        self.leave(self.deliver(self.running, self._sampler.draw(logits)))
+    def _step(self, ahead: _Step | None) -> None:
+        """Draw the next token of every sample, or of those that it was begun for *ahead*.
 
-    def _logits(self, last: Sequence[int]) -> Tensor:
+        The device is told of the step after it before anyone looks at what was drawn: so it is at work
+        while tokens are handed over. Who turns out to be over by then took that step in vain.
+        """
+        step = ahead or self._draw([row.answer[-1] for row in self.running])
+        following = self._draw(step.tokens) if self._may_go_on(step) else None
+        told = step.sampler.tell(step.logits, step.tokens)
+        self.counts["steps"] += 1
+        here = set(map(id, self.running))
+        drawn = [pair for pair in zip(step.rows, told, strict=True) if id(pair[0]) in here]
+        self.leave(self.deliver([row for row, _ in drawn], [token for _, token in drawn]))
+        self._ahead = following
+
+    def _draw(self, last: Sequence[int] | Tensor) -> _Step:
+        """Let the device read the token drawn *last* in each row, and draw the next one."""
+        sampler = self._sampler = self._sampler or self._sampler_of(self.running)
+        logits = self._logits(last)
+        return _Step([*self.running], logits, sampler.pick(logits), sampler)
+
+    def _may_go_on(self, step: _Step) -> bool:
+        """Tell whether the step after *step* is the same for all that is drawn by this one, and of use."""
+        return (
+            self._graphs is not None
+            and self._graphs.reason is None
+            and step.sampler is self._sampler  # the same rows
+            and step.sampler.is_blind
+            and any(len(row.answer) + 1 < row.limit for row in step.rows)
+            and self._slots.has_room(0, max(self._slots.lengths) + 1)
+        )
+
+    def _logits(self, last: Sequence[int] | Tensor) -> Tensor:
         """Read the token drawn *last* in each row."""
         if self._graphs is not None and self._graphs.reason is None:
             logits = self._graphs.step(last)
             self._warn(self._graphs)
             return logits
         positions, mask = self._slots.open_step()
-        tokens = self.decoder.tensor(last)[:, None]
+        tokens = torch.as_tensor(last, dtype=torch.long, device=self.decoder.device)[:, None]
         logits = self.decoder(tokens, self._slots.cache, positions=positions, mask=mask)
         self._slots.close_step()
         return logits

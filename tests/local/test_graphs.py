@@ -209,6 +209,71 @@ def poison(slots: StaticSlots) -> None:
                     each[row, :, length + 1 :] = 1e9
 
 
+# The step ahead.
+
+
+def test_the_next_step_is_begun_before_a_token_is_handed_over(recorder: TapeRecorder) -> None:
+    """Given an engine under way, when a token is handed over, then the next was asked for."""
+    graphed = engine()
+    (stream,) = graphed.submit(prompt(20), 1, LIKELIEST)
+    tick(graphed, 4)
+    seen = list[tuple[int, int]]()
+    real = graphed.deliver
+
+    def deliver(rows: Any, tokens: Any) -> Any:
+        seen.append((graphed.stats().steps, recorder.tapes[-1].replays))
+        return real(rows, tokens)
+
+    graphed.deliver = deliver
+    tick(graphed, 50)
+
+    first = seen[0][1] - seen[0][0]
+    assert [replays - steps for steps, replays in seen[:-1]] == [first] * (len(seen) - 1)
+    assert seen[-1][1] - seen[-1][0] == first - 1  # nothing comes after the last
+    assert ids(stream) == generated("llama", prompt(20), 40)
+
+
+@pytest.mark.usefixtures("recorder")
+def test_who_ends_by_a_stop_token_takes_a_step_in_vain_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given samples that end at any time, others that join, and one that is set back, then each says what
+    it says alone.
+    """
+    monkeypatch.setattr("cachesaver.local.graphs._WARM", 1)
+    graphed = engine(cells=700, rows=5)
+    texts = [prompt(12 + 7 * at, at) for at in range(9)]
+    wanted = [generated("llama", text, 40) for text in texts]
+    streams = []
+    for at, text in enumerate(texts):
+        ends = frozenset({wanted[at][5 * at % 37]})
+        params = Params(temperature=0, max_tokens=40, ignore_end=True, stop_ids=ends)
+        streams += graphed.submit(text, 1 + at % 2, params)
+        tick(graphed, 1 + 3 * (at % 3))
+    tick(graphed, 300)
+
+    owners = [at for at in range(9) for _ in range(1 + at % 2)]
+    for at, stream in zip(owners, streams, strict=True):
+        last = wanted[at].index(wanted[at][5 * at % 37])
+        assert ids(stream) == wanted[at][: last + 1]
+    assert graphed.stats().running == graphed.stats().failed == 0
+
+
+def test_where_a_token_must_be_looked_at_nothing_is_begun_ahead(recorder: TapeRecorder) -> None:
+    """Given reports, or penalties, or a filter, then no step is begun before that."""
+    for params in (
+        Params(temperature=0, max_tokens=20, ignore_end=True, logprobs=1),
+        Params(temperature=1, seed=1, max_tokens=20, ignore_end=True, top_p=0.9),
+        Params(temperature=0, max_tokens=20, ignore_end=True, frequency_penalty=0.5),
+    ):
+        graphed = engine()
+        graphed.submit(prompt(20), 1, params)
+        tick(graphed, 10)
+        stats = graphed.stats()
+        assert stats.graph_steps == stats.steps - 2 > 5
+    assert recorder.replays > 15
+
+
 # How many, and of what.
 
 
@@ -220,7 +285,7 @@ def test_one_graph_for_each_size_after_two_steps_without(recorder: TapeRecorder)
 
     assert graphed.stats().graphs == len(recorder.tapes) - trial[0] == 1
     assert recorder.warmed - trial[1] == 2
-    assert graphed.stats().graph_steps == recorder.tapes[-1].replays == 38
+    assert graphed.stats().graph_steps == recorder.tapes[-1].replays == 39  # and one ahead
 
     graphed.submit(prompt(20, 2), 1, LONG)  # four rows: the same rung
     tick(graphed, 3)
@@ -461,8 +526,9 @@ def test_a_model_that_raises_ends_its_samples_and_graphs_go_on(recorder: TapeRec
     graphed = engine()
     (broken,) = graphed.submit(prompt(), 1, LIKELIEST)
     real = graphed.decoder.model
-    tick(graphed)
-    graphed.decoder.model = lambda **_: 1 / 0
+    graphed.decoder.model = lambda **named: (
+        real(**named) if named["input_ids"].shape[1] > 1 else 1 / 0
+    )
     tick(graphed, 2)
     graphed.decoder.model = real
 
