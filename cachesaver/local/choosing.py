@@ -60,6 +60,9 @@ _CHUNK, _CHUNK_ON_CUDA = 512, 2048
 _TOGETHER = 8
 """Prompts that are read at once; what each takes of the time that it takes alone falls no further then."""
 
+_CHUNKS = 8
+"""Chunks of tokens that are in memory for a while, besides: being read, joining, or moving."""
+
 _GRAPH_SHARE = 16
 """Graphs may take one part in so many of the free memory."""
 
@@ -122,14 +125,17 @@ def _with_slots(
 ) -> SlotEngine:
     room = 0 if recorder is None else graph_room(decoder)
     cells = sizes.cells or affordable_cells(decoder, less=room)
+    kept = cells // _KEPT_SHARE if sizes.kept is None else sizes.kept
+    chunk = _chunk(decoder, sizes)
     return SlotEngine(
         decoder,
         layers=decoder.layers,
         rows=sizes.rows,
         cells=cells,
-        kept=cells // _KEPT_SHARE if sizes.kept is None else sizes.kept,
+        kept=kept,
         together=_TOGETHER if _try(texts_agree, decoder) is None else 1,
-        chunk=_chunk(decoder, sizes),
+        chunk=chunk,
+        reserved=(kept + _CHUNKS * chunk) * count_bytes(decoder),
         waiting=sizes.waiting,
         recorder=recorder,
         room=room,

@@ -14,10 +14,42 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-__all__ = ["Memory", "States"]
+__all__ = ["Memory", "States", "reserve"]
 
 States: TypeAlias = Sequence[tuple[Tensor, Tensor]]
 """Keys and values of each layer, each (1, heads, length, width)."""
+
+
+def reserve(nbytes: int, device: torch.device) -> Sequence[Tensor]:
+    """Have *nbytes* of a GPU at hand for tensors that come and go, while what is returned is held.
+
+    torch keeps what was given back to it as one piece, which it takes apart for whoever asks next, and
+    returns it to the device only when nothing of it is in use: so a little of it stays in use.
+    """
+    if device.type != "cuda" or nbytes < _GREAT:
+        return ()
+    try:
+        piece = torch.empty(nbytes, dtype=torch.uint8, device=device)
+    except torch.OutOfMemoryError:
+        return ()
+    first = piece.data_ptr()
+    del piece
+    held = list[Tensor]()
+    while not any(first <= each.data_ptr() < first + nbytes for each in held):
+        if len(held) == _TRIES:
+            return ()
+        held.append(torch.empty(_HELD, dtype=torch.uint8, device=device))
+    return held
+
+
+_GREAT = 1 << 28
+"""Bytes that it is worth while for."""
+
+_HELD = 12 << 20
+"""Bytes; for less than 10 MiB torch looks elsewhere: https://docs.pytorch.org/docs/stable/notes/cuda.html."""
+
+_TRIES = 32
+"""Other pieces of that size may lie about, and are taken first."""
 
 
 class Memory:

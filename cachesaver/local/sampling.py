@@ -22,7 +22,7 @@ from cachesaver.local.penalties import Bias, Penalties
 from cachesaver.local.picking import NONE, find_pick
 from cachesaver.local.streams import Token
 
-__all__ = ["Draw", "Sampler"]
+__all__ = ["Draw", "Picked", "Sampler"]
 
 _COLDEST = 1e-6
 """Temperatures below it would divide logits beyond what a float holds; noise is nothing here already."""
@@ -43,6 +43,29 @@ class Draw:
     prompt: Sequence[int]
     answer: Sequence[int]
     guide: Guide | None = None
+
+
+class Picked:
+    """Ids on their way from the device: whoever waits for them waits for nothing that it is told later.
+
+    Attributes:
+        tokens: int64, (rows,), on the device.
+    """
+
+    def __init__(self, tokens: Tensor) -> None:
+        self.tokens = tokens
+        self._here, self._arrived = tokens, None
+        if tokens.is_cuda:
+            self._here = torch.empty_like(tokens, device="cpu", pin_memory=True)
+            self._here.copy_(tokens, non_blocking=True)
+            self._arrived = torch.cuda.current_stream(tokens.device).record_event()
+
+    def wait(self) -> list[int]:
+        """Return them when they are there."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        ids: list[int] = self._here.tolist()
+        return ids
 
 
 class Sampler:
@@ -88,22 +111,22 @@ class Sampler:
         """
         return self.tell(logits, self.pick(logits))
 
-    def pick(self, logits: Tensor) -> Tensor:
-        """Return ids of the next tokens, int64, (rows,), or `NONE`; the device may still be at it."""
+    def pick(self, logits: Tensor) -> Picked:
+        """Return the next tokens' ids, or `NONE`: on the device, which may still be at it."""
         scores, heat = (
             (logits, self._heat) if self._is_plain else (self._scores(logits), self._once)
         )
         tokens = self._pick(scores, heat, self._is_drawn, self._keys, self._positions)
         self._positions += 1
         self._penalties.count(tokens)
-        return tokens
+        return Picked(tokens)
 
-    def tell(self, logits: Tensor, tokens: Tensor) -> list[Token | None]:
-        """Wait for what `pick` returned for *logits*, and return it with what was asked for besides."""
-        reports = self._reports(logits, tokens)
+    def tell(self, logits: Tensor, picked: Picked) -> list[Token | None]:
+        """Wait for what was picked by *logits*, and return it with what was asked for besides."""
+        reports = self._reports(logits, picked.tokens)
         return [
             None if token == NONE else Token(id=token, logprob=chance, top=top)
-            for token, (chance, top) in zip(tokens.tolist(), reports, strict=True)
+            for token, (chance, top) in zip(picked.wait(), reports, strict=True)
         ]
 
     def _scores(self, logits: Tensor) -> Tensor:

@@ -16,11 +16,12 @@ from torch import Tensor
 from cachesaver.local.decoder import Decoder
 from cachesaver.local.fusing import Pieces
 from cachesaver.local.graphs import MOST_BYTES, Graphs, open_graphs
+from cachesaver.local.memory import reserve
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.reader import Reader
 from cachesaver.local.recorders import Recorder
 from cachesaver.local.rows import Prompt, Row
-from cachesaver.local.sampling import Sampler
+from cachesaver.local.sampling import Picked, Sampler
 from cachesaver.local.slots import Slots
 from cachesaver.local.worker import Worker
 
@@ -33,16 +34,11 @@ _HEADROOM = 32
 
 
 class _Step(NamedTuple):
-    """What the device was told to draw, and may still be at.
-
-    Attributes:
-        tokens: As of `Sampler.pick`.
-        sampler: That drew them.
-    """
+    """What the device was told to draw, and may still be at."""
 
     rows: list[Row]
     logits: Tensor
-    tokens: Tensor
+    picked: Picked
     sampler: Sampler
 
 
@@ -57,6 +53,7 @@ class SlotEngine(Worker):
         kept: Tokens of prompts to keep for later prompts that begin alike; 0 keeps none.
         together: Prompts that are read at once, at most.
         chunk: Tokens of prompts that are read between two steps of the batch.
+        reserved: Bytes that are taken from a GPU at once, for prompts that are read or kept.
         waiting: See `Sizes`.
         recorder: For steps as graphs, in memory that is taken at once; `None`: there are none.
         room: Bytes for them.
@@ -75,6 +72,7 @@ class SlotEngine(Worker):
         kept: int = 1 << 16,
         together: int = 1,
         chunk: int = 512,
+        reserved: int = 0,
         waiting: int | None = None,
         recorder: Recorder | None = None,
         room: int = MOST_BYTES,
@@ -91,6 +89,7 @@ class SlotEngine(Worker):
             chunk=chunk,
             counts=self.counts,
         )
+        self._reserve = reserve(reserved, decoder.device)
         self._sampler: Sampler | None = None
         self._ahead: _Step | None = None
 
@@ -213,8 +212,8 @@ class SlotEngine(Worker):
         while tokens are handed over. Who turns out to be over by then took that step in vain.
         """
         step = ahead or self._draw([row.answer[-1] for row in self.running])
-        following = self._draw(step.tokens) if self._may_go_on(step) else None
-        told = step.sampler.tell(step.logits, step.tokens)
+        following = self._draw(step.picked.tokens) if self._may_go_on(step) else None
+        told = step.sampler.tell(step.logits, step.picked)
         self.counts["steps"] += 1
         here = set(map(id, self.running))
         drawn = [pair for pair in zip(step.rows, told, strict=True) if id(pair[0]) in here]
