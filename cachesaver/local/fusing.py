@@ -1,4 +1,4 @@
-"""Small pieces of a model, compiled, so that a step has a third of the kernels: norms, turns, feeds.
+"""Small pieces of a model, compiled or put together, so that a step has a third of the kernels.
 
 A normalisation of transformers is eight kernels, turning heads by their positions ten, and each takes a
 device longer to begin than to do for a batch of a few rows. What they compute is left to them: the parts
@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import torch
+
+from cachesaver.local.merging import find_trios
 
 __all__ = ["Pieces", "find_pieces"]
 
@@ -41,7 +43,11 @@ class Pieces:
         modules = list(model.modules())
         chosen = [each for each in modules if type(each).__name__.endswith(_KINDS)]
         fast = {kind: compile_(kind.forward) for kind in {type(each) for each in chosen}}
-        self._forwards = [(each, functools.partial(fast[type(each)], each)) for each in chosen]
+        self._forwards: list[tuple[Any, Callable[..., Any]]] = [
+            (each, functools.partial(fast[type(each)], each)) for each in chosen
+        ]
+        for trio in find_trios(model):
+            self._forwards += trio.forwards()
         self._turns = [(home, compile_(getattr(home, _TURN))) for home in _homes(modules)]
 
     @contextlib.contextmanager
@@ -63,7 +69,11 @@ class Pieces:
 
 def find_pieces(model: Any, device: torch.device) -> Pieces | None:
     """Return the pieces of *model* if there is what compiles for *device*: CUDA, and Triton."""
-    return Pieces(model) if device.type == "cuda" and find_spec("triton") else None
+    if device.type != "cuda" or not find_spec("triton"):
+        return None
+    pieces = Pieces(model)
+    torch.cuda.empty_cache()  # where weights were before they were put together
+    return pieces
 
 
 def _homes(modules: list[Any]) -> list[ModuleType]:

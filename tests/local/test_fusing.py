@@ -130,8 +130,8 @@ def test_steps_that_are_recorded_have_them(
 
     assert ids(stream) == generated("llama", prompt(), 20)
     assert recorder.replays > 10
-    # A step that warms, and one that is recorded; not the one that is watched, nor the prompt.
-    assert counted.calls["apply_rotary_pos_emb"] == 2 * 2
+    # Two steps that warm, and one that is recorded; not the one that is watched, nor the prompt.
+    assert counted.calls["apply_rotary_pos_emb"] == 3 * 2
 
 
 @pytest.mark.parametrize("fault", ["raises", "is wrong"])
