@@ -5,7 +5,7 @@
 Sixteen prompts of 512 tokens, eight samples of each, 128 tokens a sample, from Llamas of random weights in
 bf16 with the shapes of 1B and 8B: our engine in a process, with and without graphs, ours over HTTP, and
 `transformers serve` with and without continuous batching. Weights and tokenizer are made on the spot.
-Ours is timed after three rounds, in which graphs are recorded, theirs after one.
+Ours is timed after three rounds, as the median of three, theirs after one.
 Takes the torch and transformers that are there; for ours over HTTP it needs the extra `local`, for theirs
 transformers' extra `serving`, and a part that cannot run says why and does not stop the others.
 

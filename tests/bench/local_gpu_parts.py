@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -146,8 +147,8 @@ def _bare(way: str, load: Load) -> dict[str, Any]:
         for out in (load.out, 1)
     )
     vocabulary = int(model.config.vocab_size)
-    warming = _WARMING if way in (ENGINE, UNGRAPHED) else 1
-    whole, first = (_timed(WAYS[way], model, each, vocabulary, warming) for each in (size, one))
+    ours = way in (ENGINE, UNGRAPHED)
+    whole, first = (_timed(WAYS[way], model, each, vocabulary, ours=ours) for each in (size, one))
     found = _figures(load, whole, first, floor=_floor(model, load))
     return (
         {"transformers": transformers.__version__}
@@ -159,19 +160,23 @@ def _bare(way: str, load: Load) -> dict[str, Any]:
 _WARMING = 3
 """Rounds of ours that are not timed: they record graphs. Theirs is timed after one."""
 
+_TIMED = 3
+"""Rounds of ours that are timed, for their median; one of theirs, which takes half a minute."""
 
-def _timed(way: Callable[..., Any], model: Any, size: Any, vocabulary: int, warming: int) -> float:
-    """Return the seconds of a round, after *warming* others."""
+
+def _timed(way: Callable[..., Any], model: Any, size: Any, vocabulary: int, *, ours: bool) -> float:
+    """Return the seconds of a round, after some others."""
     from serving.ways import prompts
 
-    took = 0.0
+    took: list[float] = []
+    warming, timed = (_WARMING, _TIMED) if ours else (1, 1)
     with way(model, size) as draw:
-        for seed in range(warming + 1):
+        for seed in range(warming + timed):
             asked = prompts(size, vocabulary=vocabulary, seed=seed)
             began = time.perf_counter()
             assert draw(asked) == size.tokens
-            took = time.perf_counter() - began
-    return took
+            took.append(time.perf_counter() - began)
+    return statistics.median(took[warming:])
 
 
 def _served(kind: str, load: Load) -> dict[str, Any]:
@@ -185,12 +190,13 @@ def _served(kind: str, load: Load) -> dict[str, Any]:
     if kind == BATCHING and load.device == "cpu":
         options = SMALL
     folder = Path(load.folder)
-    times: list[float] = []
+    times: dict[int, list[float]] = {load.out: [], 1: []}
     with run(
         kind, sys.executable, folder, log=folder.with_suffix(".log"), options=options
     ) as server:
-        warming = [load.out] * (_WARMING if kind == OURS else 1)
-        for seed, out in enumerate((*warming, 1, load.out, 1)):
+        warming, timed = (_WARMING, _TIMED) if kind == OURS else (1, 1)
+        rounds = (*[load.out] * warming, 1, *[load.out] * timed, *[1] * timed)
+        for seed, out in enumerate(rounds):
             asked = [text(load.length - AROUND, seed * 1000 + at) for at in range(few)]
             began = time.perf_counter()
             drawn = ask_all(
@@ -201,9 +207,10 @@ def _served(kind: str, load: Load) -> dict[str, Any]:
                 knows_n=kind == OURS,
                 fields={"max_tokens": out, "temperature": 1.0},
             )
-            times.append(time.perf_counter() - began)
+            times[out].append(time.perf_counter() - began)
             assert drawn == few * n
-    return _figures(load, times[-2], times[-1], samples=few * n)
+    whole, first = (statistics.median(times[out][-timed:]) for out in (load.out, 1))
+    return _figures(load, whole, first, samples=few * n)
 
 
 def _figures(

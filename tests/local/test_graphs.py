@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -430,7 +430,7 @@ def own(recorder: TapeRecorder, monkeypatch: pytest.MonkeyPatch) -> TapeRecorder
     """Let every model say that its layers read no more than that, as with our kernel on CUDA."""
 
     @contextmanager
-    def saying(*_: Any) -> Iterator[Layers]:
+    def saying(*_: Any) -> Generator[Layers]:
         layers = Layers()
         layers.own = 2
         yield layers

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 
-from cachesaver.local.memory import Memory
+from cachesaver.local.memory import Memory, reserve
 
 
 def states(texts: int, length: int, *, heads: int = 2, width: int = 3, value: float = 0) -> Tensor:
@@ -107,3 +109,74 @@ def test_there_is_no_limit_by_either_name() -> None:
     (layer,) = Memory(1, texts=1, room=4).cache.layers
 
     assert layer.get_max_length() == layer.get_max_cache_shape() == -1
+
+
+def test_a_processor_has_nothing_to_reserve() -> None:
+    assert reserve(1 << 40, torch.device("cpu")) == ()
+
+
+class Allocator:
+    """Stands for torch on a GPU of *room* bytes: tensors lie where *places* say."""
+
+    def __init__(self, places: list[int], room: int = 1 << 40) -> None:
+        self.places = places
+        self.room = room
+        self.asked: list[int] = []
+
+    def empty(self, nbytes: int, **_: object) -> SimpleNamespace:
+        """Return something that has an address."""
+        self.asked.append(nbytes)
+        if nbytes > self.room:
+            raise torch.OutOfMemoryError("no memory")
+        place = self.places.pop(0)
+        return SimpleNamespace(data_ptr=lambda: place)
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("places", "held"),
+    [
+        ([1000 * MIB, 1000 * MIB], 1),  # the first small piece lies in the great one
+        ([1000 * MIB, 50 * MIB, 1512 * MIB, 1100 * MIB], 3),  # others lay about
+        ([1000 * MIB, *[50 * MIB] * 40], 0),
+    ],
+)
+def test_a_little_of_what_is_reserved_stays_in_use(
+    monkeypatch: pytest.MonkeyPatch, places: list[int], held: int
+) -> None:
+    allocator = Allocator(places)
+    monkeypatch.setattr(torch, "empty", allocator.empty)
+
+    kept = reserve(512 * MIB, torch.device("cuda"))
+
+    assert len(kept) == held
+    assert allocator.asked[0] == 512 * MIB
+    assert set(allocator.asked[1:]) == {12 * MIB}
+
+
+def test_without_memory_nothing_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocator = Allocator([], room=400 * MIB)
+    monkeypatch.setattr(torch, "empty", allocator.empty)
+
+    assert reserve(512 * MIB, torch.device("cuda")) == ()
+    assert reserve(100 * MIB, torch.device("cuda")) == ()
+    assert allocator.asked == [512 * MIB]  # a little is not worth while
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
+
+
+@needs_gpu
+def test_what_is_reserved_is_there_after_torch_gave_back_what_it_could() -> None:
+    device = torch.device("cuda")
+    kept = reserve(1 << 30, device)
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_stats(device)["num_device_alloc"]
+
+    pieces = [torch.empty(64 * MIB, dtype=torch.uint8, device=device) for _ in range(12)]
+
+    assert kept
+    assert len(pieces) == 12
+    assert torch.cuda.memory_stats(device)["num_device_alloc"] == before
