@@ -28,6 +28,7 @@ def reserve(nbytes: int, device: torch.device) -> Sequence[Tensor]:
     """
     if device.type != "cuda" or nbytes < _GREAT:
         return ()
+    torch.cuda.empty_cache()  # or pieces that lie about would be taken first
     try:
         piece = torch.empty(nbytes, dtype=torch.uint8, device=device)
     except torch.OutOfMemoryError:
@@ -49,7 +50,7 @@ _HELD = 12 << 20
 """Bytes; for less than 10 MiB torch looks elsewhere: https://docs.pytorch.org/docs/stable/notes/cuda.html."""
 
 _TRIES = 32
-"""Other pieces of that size may lie about, and are taken first."""
+"""Pieces that are in use in part have room for some."""
 
 
 class Memory:

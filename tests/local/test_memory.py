@@ -148,6 +148,7 @@ def test_a_little_of_what_is_reserved_stays_in_use(
 ) -> None:
     allocator = Allocator(places)
     monkeypatch.setattr(torch, "empty", allocator.empty)
+    monkeypatch.setattr(torch.cuda, "empty_cache", allocator.asked.clear)
 
     kept = reserve(512 * MIB, torch.device("cuda"))
 
@@ -159,6 +160,7 @@ def test_a_little_of_what_is_reserved_stays_in_use(
 def test_without_memory_nothing_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     allocator = Allocator([], room=400 * MIB)
     monkeypatch.setattr(torch, "empty", allocator.empty)
+    monkeypatch.setattr(torch.cuda, "empty_cache", allocator.asked.clear)
 
     assert reserve(512 * MIB, torch.device("cuda")) == ()
     assert reserve(100 * MIB, torch.device("cuda")) == ()

@@ -16,6 +16,7 @@ from cachesaver.local.trial import (
     count_bytes,
     group_agrees,
     slots_agree,
+    texts_agree,
     why_not_graphs,
 )
 from tape import TapeRecorder
@@ -49,7 +50,18 @@ def test_a_model_that_hears_passes_both() -> None:
     decoder = Decoder(tiny.model())
 
     assert slots_agree(decoder, layers=2)
+    assert texts_agree(decoder)
     assert group_agrees(decoder)
+
+
+@pytest.mark.parametrize("family", sorted(tiny.SLOT_FAMILIES))
+def test_each_family_can_read_texts_together(family: str) -> None:
+    assert texts_agree(Decoder(tiny.model(family)))
+
+
+def test_a_model_that_tells_of_the_last_token_alone_fails_together() -> None:
+    decoder = deaf("logits_to_keep")
+    assert texts_agree(decoder) is False
 
 
 @pytest.mark.parametrize("argument", ["position_ids", "attention_mask"])
