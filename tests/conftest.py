@@ -23,6 +23,10 @@ pytest_plugins = ["pytester"]  # tests of our plugin run a pytest of their own
 pytest.register_assert_rewrite("cachesaver.stores.testing", "cachesaver.transports.testing")
 
 
+# Each new client reads all authorities of the machine, which takes 30 ms, and no test reaches whom they
+# signed. Said to the programs that tests start, too.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
+
 # Machines that run tests are busy with others: how long an example took says nothing.
 hypothesis.settings.register_profile(
     "unhurried",
