@@ -1,4 +1,4 @@
-"""Forks that end at once leave nothing of what coverage saw in them, and seeing takes a third of their time."""
+"""Forks that end at once leave nothing of what coverage saw in them, and it is a third of their time."""
 
 from __future__ import annotations
 
