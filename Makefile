@@ -25,6 +25,9 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN = $(BIN)/python -m
 ARGS =
 
+# Images set it, and then each of the interpreters that tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test local local-compare check lint format types mypy pyright contracts bench apart fuzz frameworks matrix suites examples exports compare vcr-suites patchers clean
 .DEFAULT_GOAL = test
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ pytest_plugins = ["pytester"]  # tests of our plugin run a pytest of their own
 # before any test module is imported, and so before any of them imports one of these.
 pytest.register_assert_rewrite("cachesaver.stores.testing", "cachesaver.transports.testing")
 
+
+# Each new client reads all authorities of the machine, which takes 30 ms, and no test reaches whom they
+# signed. Said to the programs that tests start, too.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
 
 # Machines that run tests are busy with others: how long an example took says nothing.
 hypothesis.settings.register_profile(
@@ -67,6 +72,14 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.section("notes")
         for note in notes:
             terminalreporter.write_line(note)
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project whose modules are always compiled: a change within the second is not told by its time."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return pytester
 
 
 @pytest.fixture(scope="session")

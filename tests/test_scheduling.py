@@ -1,4 +1,7 @@
-"""Tests that share what takes long are run by one worker of pytest-xdist, and the others by any."""
+"""Tests that share what takes long are run by one worker of pytest-xdist, and the others by any.
+
+And what a pytest inside a test is given, so that it may change its modules as fast as it likes.
+"""
 
 from __future__ import annotations
 
@@ -70,3 +73,11 @@ def test_one_worker_has_all_of_them(
 
     ran.assert_outcomes(passed=18)
     assert len(set((pytester.path / "workers").read_text().split())) == 1
+
+
+def test_a_project_may_change_its_modules_within_a_second(pytester: pytest.Pytester) -> None:
+    for each in range(4):
+        test = f"import given\ndef test_a():\n    assert given.NUMBER == {each}\n"
+        pytester.makepyfile(given=f"NUMBER = {each}\n", test_a=test)
+
+        pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)

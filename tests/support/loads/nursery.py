@@ -22,6 +22,7 @@ import openai
 import cachesaver
 from cachesaver import dialects
 from loads.worker import Job, perform
+from unmeasured import unmeasured
 
 __all__: list[str] = []
 
@@ -70,6 +71,7 @@ class Nursery:
 
 
 def _child(job: Job) -> int:
+    unmeasured()
     with contextlib.suppress(OSError):
         os.close(0)
     try:

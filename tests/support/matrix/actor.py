@@ -22,6 +22,7 @@ import cachesaver
 from matrix import programs
 from matrix.provider import Gone, Provider
 from matrix.ways import Way, opened
+from unmeasured import unmeasured
 
 PROGRAMS: Mapping[str, Callable[[programs.Stage], Any]] = {
     "cold": programs.cold,
@@ -55,6 +56,7 @@ def main() -> None:
         if child := os.fork():
             os.waitpid(child, 0)
             continue
+        unmeasured()
         status = 1
         try:
             _tell(process, ways, told)
