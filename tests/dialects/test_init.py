@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cachesaver.dialects as registry
@@ -573,6 +573,58 @@ def test_another_packages_endpoint_is_looked_for_whatever_its_form(
     assert not is_ordinary(path)
     assert wants("x.test", path)
     assert not wants("x.test", "/v1/orders")
+
+
+ODD_ENDS = {
+    "odd": r"/odd\d+",
+    "in": r"/in/[^/]+(?:/[^/]+)?",
+    "ask": r"/c/[^/]+/ask",
+    "zoo": r"/zoo/[^/]+/a?b",
+    "say": r"/(?:c|d)/[^/]+(?::|%3[Aa])(?:ask|say)",
+    "acme": r"/acme",
+}
+"""Endpoints of other packages: with ends that are words, with marks beside ours, with neither."""
+
+ODD_WORDS = (
+    "odd12",
+    "in",
+    "c",
+    "zoo",
+    "b",
+    "ask",
+    "d:say",
+    "acme",
+    "models",
+    "m:predict",
+    "orders",
+)
+
+ODD_PATHS = st.lists(st.sampled_from(ODD_WORDS), max_size=4).map("/".join).map("/{}".format)
+
+TURNS = st.lists(
+    st.tuples(st.sets(st.sampled_from(sorted(ODD_ENDS))), st.lists(ODD_PATHS, max_size=6)),
+    max_size=3,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=TURNS)
+def test_whatever_packages_come_and_go_no_path_of_theirs_is_ordinary(
+    other_packages: dict[str, object], turns: list[tuple[set[str], list[str]]]
+) -> None:
+    """Given packages that bring dialects, in any order, then what was told before them counts no more."""
+    for names, paths in turns:
+        other_packages.clear()
+        for name in names:
+            other_packages[name] = type("Odd", (Acme,), {"endpoints": (ODD_ENDS[name],)})
+        forget()
+        ends = "|".join(end for each in dialects() for end in each.endpoints)
+        for path in paths:
+            has_endpoint = re.search(f"(?:{ends})\\Z", path) is not None
+
+            assert not (has_endpoint and is_ordinary(path))
+            assert not (has_endpoint and is_ordinary(f"{path}?key=/orders"))
+            assert not (is_ordinary(path) and wants("h.test", path))
 
 
 @pytest.mark.parametrize("path", ["/orders/{}/", "/channels/{}/messages", "/boards/{}:move"])
