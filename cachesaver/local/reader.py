@@ -94,11 +94,13 @@ class Reader:
     def read(self, readings: Sequence[Reading], most: int) -> int:
         """Read *readings*, or up to *most* tokens of the one; return how many tokens that were.
 
+        Nothing is read if the model cannot read them together.
+
         Raises:
             Exception: The model's own, under the only one.
         """
         if len(readings) > 1 and not self._read_together(readings):
-            readings = readings[:1]
+            return 0  # who is read alone is to blame alone
         if len(readings) == 1:
             read = readings[0].prefill.advance(self._decoder, most)
         else:
@@ -117,7 +119,7 @@ class Reader:
         del self._group[1:]
 
     def _read_together(self, readings: Sequence[Reading]) -> bool:
-        """Tell whether they were read: if the model raises, each is read alone, to see under which."""
+        """Tell whether they were read: if the model raises, each is read alone from now on."""
         try:
             read_together(self._decoder, [each.prefill for each in readings])
         except Exception as error:  # noqa: BLE001  # it is raised again under the one to blame

@@ -124,11 +124,14 @@ def test_what_was_read_together_is_there_for_later_prompts(reads: list[tuple[int
     assert [each.cached for each in (*streams, again)] == [20, 24, 30, 24]
 
 
-def test_a_prompt_under_which_the_model_raises_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("worst", range(4))
+def test_a_prompt_under_which_the_model_raises_ends_alone(
+    worst: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given one of four prompts that the model cannot read, then the other three are answered."""
     engine = slots()
     texts = [prompt(20, at) for at in range(4)]
-    bad = texts[1][7]
+    bad = texts[worst][7]
 
     def fail(read: Call, tokens: Tensor) -> Tensor:
         if (tokens == bad).any():
@@ -136,15 +139,16 @@ def test_a_prompt_under_which_the_model_raises_ends_alone(monkeypatch: pytest.Mo
         return read(tokens)
 
     texts = [
-        [each if at == 1 or each != bad else 3 for each in text] for at, text in enumerate(texts)
+        [each if at == worst or each != bad else 3 for each in text]
+        for at, text in enumerate(texts)
     ]
     changed(monkeypatch, fail)
     streams = [engine.submit(text, 1, LIKELIEST)[0] for text in texts]
     tick(engine, 20)
 
     with pytest.raises(EngineFailedError, match="ZeroDivisionError"):
-        ids(streams[1])
-    whole = [0, 2, 3]
+        ids(streams[worst])
+    whole = [at for at in range(4) if at != worst]
     wanted = [generated("llama", texts[at], 12) for at in whole]
     assert [ids(streams[at]) for at in whole] == wanted
     assert (engine.stats().failed, engine.stats().running) == (1, 0)
