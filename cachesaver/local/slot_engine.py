@@ -145,7 +145,7 @@ class SlotEngine(Worker):
         return self._reader.prompts
 
     def _read(self, most: int) -> int:
-        """Read up to *most* tokens of the prompts whose turn it is, and return how many."""
+        """Read up to *most* tokens of the prompts whose turn it is, and return what of *most* that took."""
         readings = self._reader.next(most)
         read = 0
         if readings:

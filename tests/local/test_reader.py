@@ -104,6 +104,24 @@ def test_of_one_beginning_the_first_is_read_and_the_others_go_on(
     assert [ids(each) for each in streams] == [generated("llama", text, 12) for text in texts]
 
 
+def test_many_of_a_known_beginning_join_at_once(reads: list[tuple[int, ...]]) -> None:
+    """Given a beginning that was read, then the rests of as many prompts are read as a chunk has room for."""
+    engine = slots(chunk=50, rows=16)
+    beginning = prompt(45)
+    engine.submit([*beginning, 7], 1, ONE)
+    tick(engine)
+    reads.clear()
+    for at in range(12):
+        engine.submit([*beginning, *prompt(5, at + 3)], 1, LIKELIEST)
+
+    tick(engine)
+    assert reads == [(1, 5)] * 10
+
+    tick(engine)
+    assert reads == [(1, 5)] * 12
+    assert engine.stats().running == 12
+
+
 def test_what_was_read_together_is_there_for_later_prompts(reads: list[tuple[int, ...]]) -> None:
     """Given prompts that were read together, when others begin like them, then only the rest is read."""
     engine = slots()
@@ -198,3 +216,19 @@ def test_pieces_of_one_are_bounded_while_others_wait(reads: list[tuple[int, ...]
     for turn in range(1, 4):
         tick(engine)
         assert reads == [(2, 25)] * turn
+
+
+def test_what_shorter_ones_are_filled_up_with_counts(reads: list[tuple[int, ...]]) -> None:
+    """Given prompts of two lengths that fill a chunk together, then no other is read in that turn."""
+    engine = slots(chunk=100, rows=16)
+    reads.clear()
+    texts = [prompt(length, at) for at, length in enumerate((25, 13, 13, 13, 12, 12, 12))]
+    for text in texts:
+        engine.submit(text, 1, LONG)
+
+    tick(engine)
+    assert reads == [(4, 25)]
+    assert engine.stats().prompt_tokens == 25 + 3 * 13
+
+    tick(engine)
+    assert reads == [(4, 25), (3, 12)]
