@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tiny
-from cachesaver.local import GraphsChoice, Params, Sizes, Stream, open_engine
+from cachesaver.local import EngineFailedError, GraphsChoice, Params, Sizes, Stream, open_engine
 from cachesaver.local.attending import Layers
 from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
 from cachesaver.local.prefill import Prefill
@@ -272,6 +272,56 @@ def test_where_a_token_must_be_looked_at_nothing_is_begun_ahead(recorder: TapeRe
         stats = graphed.stats()
         assert stats.graph_steps == stats.steps - 2 > 5
     assert recorder.replays > 15
+
+
+def test_a_step_that_nobody_is_left_for_is_no_step(recorder: TapeRecorder) -> None:
+    """Given samples that end by a stop token while a step is begun, when others come, then it is gone."""
+    graphed = engine()
+    wanted = generated("llama", prompt(20), 12)
+    ends = frozenset({wanted[9]})
+    last = wanted.index(wanted[9])
+    params = Params(temperature=0, max_tokens=40, ignore_end=True, stop_ids=ends)
+    for count in range(1, 4):
+        (stream,) = graphed.submit(prompt(20), 1, params)
+        tick(graphed, last)
+        assert ids(stream) == wanted[: last + 1]
+        assert graphed.stats().steps == count * last
+    assert recorder.replays > last
+
+
+@pytest.mark.usefixtures("recorder")
+def test_nobody_is_set_back_for_a_step_that_was_begun() -> None:
+    """Given memory for just what all four samples come to, then each keeps its place to the end."""
+    graphed = engine(cells=4 * 62, rows=4)
+    wanted = Params(temperature=0, max_tokens=43, ignore_end=True)
+    streams = graphed.submit(prompt(20), 4, wanted)
+
+    tick(graphed, 60)
+
+    assert [ids(each) for each in streams] == [generated("llama", prompt(20), 43)] * 4
+    assert graphed.stats().set_back == 0
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_token_that_was_drawn_is_handed_over_though_the_next_step_fails() -> None:
+    """Given two samples, of which one has just its last token on its way, then only the other one fails."""
+    graphed = engine()
+    (long,) = graphed.submit(prompt(20), 1, LIKELIEST)
+    (short,) = graphed.submit(
+        prompt(20, 5), 1, Params(temperature=0, max_tokens=10, ignore_end=True)
+    )
+    while len(graphed.running) < 2 or len(graphed.running[1].answer) < 9:
+        tick(graphed)
+    assert graphed._ahead is not None
+
+    graphed._graphs.step = lambda _: 1 / 0
+    tick(graphed)
+
+    assert ids(short) == generated("llama", prompt(20, 5), 10)
+    with pytest.raises(EngineFailedError, match="ZeroDivisionError"):
+        ids(long)
+    assert (graphed.stats().finished, graphed.stats().failed) == (1, 1)
+    assert graphed._ahead is None
 
 
 # How many, and of what.
