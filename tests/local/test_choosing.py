@@ -125,7 +125,7 @@ def test_where_steps_can_be_graphs_they_are(
 ) -> None:
     open_engine(tiny.model(), sizes=Sizes(cells=100), graphs="auto")
 
-    assert recorder.replays == 2
+    assert recorder.replays == 3
     assert logged(caplog) == []
 
 

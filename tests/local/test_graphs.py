@@ -20,9 +20,11 @@ from torch import Tensor
 import tiny
 from cachesaver.local import EngineFailedError, GraphsChoice, Params, Sizes, Stream, open_engine
 from cachesaver.local.attending import Layers
+from cachesaver.local.decoder import Decoder
 from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.static_slots import StaticSlots
+from cachesaver.local.trial import why_not_graphs
 from engines import LONG, EngineContract, by_hand, generated, ids, model, prompt, tick
 from tape import TapeRecorder
 
@@ -92,7 +94,7 @@ def test_each_family_says_what_generate_says(family: str, recorder: TapeRecorder
     stats = graphed.stats()
     assert stats.graphs >= 2
     assert stats.graph_steps > stats.steps / 2
-    assert recorder.replays == stats.graph_steps + 2  # of its trial
+    assert recorder.replays == stats.graph_steps + 3  # of its trial
 
 
 def test_seeded_samples_are_those_without_graphs(recorder: TapeRecorder) -> None:
@@ -543,9 +545,58 @@ def test_no_memory_for_the_whole_batch_is_said_and_stops_nothing(
     assert own.warmed > 0
 
 
+@pytest.mark.usefixtures("own")
+def test_less_memory_than_samples_is_enough() -> None:
+    """Given memory for fewer tokens than there may be samples, then there are as many slots as tokens."""
+    graphed = engine(cells=20, rows=64)
+
+    (stream,) = graphed.submit(prompt(8), 1, Params(temperature=0, max_tokens=5, ignore_end=True))
+    tick(graphed, 10)
+
+    assert ids(stream) == generated("llama", prompt(8), 5)
+
+
+def test_what_cannot_be_recorded_is_not_tried_before_there_is_a_batch(
+    own: TapeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a model whose first step after its trial waits for the device, then nothing is recorded."""
+    trial = engine(rows=8)
+    decoder = trial.decoder
+    _, graphs = open_graphs(decoder, own, rows=8, cells=512, counts=Counter[str]())
+    tapes = len(own.tapes)
+    real = decoder.model
+    waits = lambda **named: real(**named) if named["input_ids"].nonzero().numel() + 1 else None
+    monkeypatch.setattr(decoder, "model", waits)
+
+    with torch.inference_mode():
+        graphs.prepare()
+
+    assert (graphs.reason or "").startswith("a step cannot be recorded: aten::")
+    assert len(own.tapes) == tapes
+    assert not graphs._held
+
+
+def test_a_trial_has_a_graph_done_again(own: TapeRecorder) -> None:
+    """Given a model that reads its tokens behind torch's back, then a recording that has them is found out."""
+    decoder = Decoder(tiny.model())
+    real = decoder.model
+
+    def sly(**given: Any) -> Any:
+        given["input_ids"] = torch.from_numpy(given["input_ids"].numpy().copy())
+        return real(**given)
+
+    decoder.model = sly
+
+    with torch.inference_mode():
+        reason = why_not_graphs(decoder, own)
+
+    assert "other logits" in (reason or "")
+    assert own.replays > 1
+
+
 def test_where_a_layer_reads_all_nothing_is_recorded_before(recorder: TapeRecorder) -> None:
     assert engine(rows=8).stats().graphs == 0
-    assert recorder.replays == 2  # of its trial
+    assert recorder.replays == 3  # of its trial
 
 
 # What cannot be recorded.
