@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor
 
-from cachesaver.local.memory import Memory
+from cachesaver.local.memory import Memory, reserve
 
 
 def states(texts: int, length: int, *, heads: int = 2, width: int = 3, value: float = 0) -> Tensor:
@@ -107,3 +109,49 @@ def test_there_is_no_limit_by_either_name() -> None:
     (layer,) = Memory(1, texts=1, room=4).cache.layers
 
     assert layer.get_max_length() == layer.get_max_cache_shape() == -1
+
+
+class Allocator:
+    """Memory of a GPU in which *about* pieces lie about, that are taken before what was given back."""
+
+    uint8 = torch.uint8
+    OutOfMemoryError = torch.OutOfMemoryError
+
+    def __init__(self, about: int) -> None:
+        self.about = about
+        self.taken: list[Piece] = []
+
+    def empty(self, nbytes: int, **_: object) -> Piece:
+        """Return the next piece: the first is *nbytes* at 1000."""
+        at = 1000 if not self.taken or len(self.taken) > self.about else len(self.taken)
+        self.taken.append(Piece(at, nbytes))
+        return self.taken[-1]
+
+
+@dataclass
+class Piece:
+    """A tensor of so many bytes somewhere."""
+
+    place: int
+    nbytes: int
+
+    def data_ptr(self) -> int:
+        """Return where it is."""
+        return self.place
+
+
+@pytest.mark.parametrize(("about", "held"), [(0, 1), (5, 1), (100, 0)])
+def test_of_what_is_reserved_one_piece_is_held(
+    about: int, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given other memory that lies about, then no more of it is held than what keeps the piece."""
+    allocator = Allocator(about)
+    monkeypatch.setattr("cachesaver.local.memory.torch", allocator)
+
+    found = reserve(1 << 30, torch.device("cuda"))
+
+    assert [each.data_ptr() for each in found] == [1000] * held
+
+
+def test_nothing_is_reserved_of_a_processor_or_where_it_is_little() -> None:
+    assert reserve(1 << 40, torch.device("cpu")) == reserve(1 << 20, torch.device("cuda")) == ()
