@@ -80,7 +80,7 @@ def _can_be_one(parts: Sequence[Any]) -> bool:
 
 
 def _is_plain(tensor: Any) -> bool:
-    """Tell whether *tensor* is a parameter as torch makes them, with memory of its own, that may be moved."""
+    """Tell whether *tensor* is a parameter as torch makes them, with memory of its own that may move."""
     return (
         type(tensor) is nn.Parameter
         and not tensor.is_inference()

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -482,7 +482,7 @@ def own(recorder: TapeRecorder, monkeypatch: pytest.MonkeyPatch) -> TapeRecorder
     """Let every model say that its layers read no more than that, as with our kernel on CUDA."""
 
     @contextmanager
-    def saying(*_: Any) -> Iterator[Layers]:
+    def saying(*_: Any) -> Generator[Layers, None, None]:
         layers = Layers()
         layers.own = 2
         yield layers
@@ -565,7 +565,11 @@ def test_what_cannot_be_recorded_is_not_tried_before_there_is_a_batch(
     _, graphs = open_graphs(decoder, own, rows=8, cells=512, counts=Counter[str]())
     tapes = len(own.tapes)
     real = decoder.model
-    waits = lambda **named: real(**named) if named["input_ids"].nonzero().numel() + 1 else None
+
+    def waits(**named: Any) -> Any:
+        named["input_ids"].nonzero()
+        return real(**named)
+
     monkeypatch.setattr(decoder, "model", waits)
 
     with torch.inference_mode():
@@ -577,7 +581,7 @@ def test_what_cannot_be_recorded_is_not_tried_before_there_is_a_batch(
 
 
 def test_a_trial_has_a_graph_done_again(own: TapeRecorder) -> None:
-    """Given a model that reads its tokens behind torch's back, then a recording that has them is found out."""
+    """Given a model that reads its tokens behind torch's back, then a recording of them is found out."""
     decoder = Decoder(tiny.model())
     real = decoder.model
 

@@ -122,10 +122,10 @@ def test_weights_that_others_have_too_stay_apart() -> None:
 
 
 class Packed(Tensor):
-    """A weight that is no plain one, as of models in eight bits, and can neither be cut nor put together."""
+    """A weight that is no plain one, as of models in eight bits, and cannot be put together."""
 
     @staticmethod
-    def __new__(cls, shape: tuple[int, int]) -> Any:
+    def __new__(cls: type[Packed], shape: tuple[int, int]) -> Any:
         """Make one of no numbers."""
         return Tensor._make_wrapper_subclass(cls, shape)
 
@@ -158,7 +158,7 @@ def test_a_model_that_was_made_for_inference_alone_is_as_it_was() -> None:
 def test_projections_that_are_called_otherwise_stay_apart() -> None:
     """Given a projection whose `forward` was swapped, as weights that are elsewhere have it, then it is."""
     layer = Layer()
-    vars(layer.k_proj)["forward"] = lambda given: given[..., :4]
+    layer.k_proj.forward = lambda given: given[..., :4]
 
     assert find_trios(layer) == []
 

@@ -105,7 +105,7 @@ def test_of_one_beginning_the_first_is_read_and_the_others_go_on(
 
 
 def test_many_of_a_known_beginning_join_at_once(reads: list[tuple[int, ...]]) -> None:
-    """Given a beginning that was read, then the rests of as many prompts are read as a chunk has room for."""
+    """Given a beginning that was read, then as many rests are read as a chunk has room for."""
     engine = slots(chunk=50, rows=16)
     beginning = prompt(45)
     engine.submit([*beginning, 7], 1, ONE)
