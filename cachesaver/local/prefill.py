@@ -56,7 +56,8 @@ class Prefill:
         self.states = memory.text(at, self.done)
 
     def part(self) -> None:
-        """Have memory of its own, if it has it together with others."""
+        """Have memory of its own, if it has it together with others, and no logits but its own."""
+        self.logits = None if self.logits is None else self.logits.clone()
         if self._memory is not None and self._at is not None:
             self.states, self._at = self._memory.copy(self._at, self.done), None
             self._memory = None
