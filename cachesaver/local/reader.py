@@ -115,6 +115,7 @@ class Reader:
     def put_back(self) -> None:
         """Let all but the first wait in the queue again, where others can be put before them."""
         for reading in reversed(self._group[1:]):
+            reading.prefill.is_due = True
             for row in reading.prompt.rows:
                 self._queue.put_back(row)
         del self._group[1:]

@@ -189,6 +189,21 @@ def test_who_leaves_while_others_are_read_or_wait_is_let_go() -> None:
     assert engine.stats().waiting == 0
 
 
+def test_what_was_read_for_a_prompt_itself_was_not_known_before() -> None:
+    """Given prompts that were put back for one that lost its place, then nothing of them was reused."""
+    engine = slots(cells=150, rows=3, kept=1000)
+    wanted = Params(seed=3, max_tokens=100, ignore_end=True)
+    streams = [engine.submit(prompt(15, at), 1, wanted)[0] for at in range(6)]
+
+    tick(engine, 600)
+    (again,) = engine.submit(prompt(15, 5), 1, ONE)
+    tick(engine)
+
+    assert engine.stats().set_back > 0
+    assert [each.cached for each in streams] == [0] * 6
+    assert again.cached == 15
+
+
 def test_a_model_that_reads_texts_otherwise_together_reads_each_alone(
     monkeypatch: pytest.MonkeyPatch, reads: list[tuple[int, ...]]
 ) -> None:
