@@ -97,16 +97,22 @@ def _recording(
     """Return *recorder* if steps can be recorded with it, and pieces if so; say why if not."""
     if recorder is None:
         return None, None
-    if (pieces := find_pieces(decoder.model, decoder.device)) is not None:
+    if (pieces := _try_pieces(decoder)) is not None:
         if (reason := _try_graphs(decoder, recorder, pieces)) is None:
             return recorder, pieces
-        _LOG.warning(
-            "steps of %s have no compiled pieces: %s", type(decoder.model).__name__, reason
-        )
+        _say_pieceless(decoder, reason)
     if (reason := _try_graphs(decoder, recorder, None)) is None:
         return recorder, None
     _say_graphless(decoder, reason)
     return None, None
+
+
+def _try_pieces(decoder: Decoder) -> Pieces | None:
+    try:
+        return find_pieces(decoder.model, decoder.device)
+    except Exception as error:  # noqa: BLE001  # such as no memory; the model is what it was
+        _say_pieceless(decoder, f"to make them raised {type(error).__name__}")
+        return None
 
 
 def _try_graphs(decoder: Decoder, recorder: Recorder, pieces: Pieces | None) -> str | None:
@@ -114,6 +120,10 @@ def _try_graphs(decoder: Decoder, recorder: Recorder, pieces: Pieces | None) -> 
         return why_not_graphs(decoder, recorder, pieces)
     except Exception as error:  # noqa: BLE001  # such as no memory; slots were tried without
         return f"a short text made it raise {type(error).__name__}"
+
+
+def _say_pieceless(decoder: Decoder, reason: str) -> None:
+    _LOG.warning("steps of %s have no compiled pieces: %s", type(decoder.model).__name__, reason)
 
 
 def _say_graphless(decoder: Decoder, reason: str) -> None:

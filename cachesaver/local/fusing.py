@@ -41,7 +41,11 @@ class Pieces:
 
     def __init__(self, model: Any, compile_: Callable[[Any], Any] = _compile) -> None:
         modules = list(model.modules())
-        chosen = [each for each in modules if type(each).__name__.endswith(_KINDS)]
+        chosen = [
+            each
+            for each in modules
+            if type(each).__name__.endswith(_KINDS) and "forward" not in vars(each)
+        ]
         fast = {kind: compile_(kind.forward) for kind in {type(each) for each in chosen}}
         self._forwards: list[tuple[Any, Callable[..., Any]]] = [
             (each, functools.partial(fast[type(each)], each)) for each in chosen

@@ -159,12 +159,13 @@ class Graphs:
     def prepare(self) -> None:
         """Record a step of the whole batch, if it costs little more than a step of fewer rows.
 
-        Then there is a graph for whatever batch from the first step on. No row is in use yet.
+        Then there is a graph for whatever batch from the first step on, as long as slots are no longer than
+        they are laid out for it. No row is in use yet.
         """
         self._slots.lay_out()
         try:
             self._watch(Size(rows=1, visible=1, slot=self._slots.shape[1]))
-            if not self._is_own:
+            if self.reason is not None or not self._is_own:
                 return
             whole = self._size(1, rows=len(self._rows))
             for _ in range(_WARM):

@@ -6,6 +6,7 @@ everybody else: within a step alone they are called otherwise.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,14 @@ __all__ = ["Trio", "find_trios"]
 
 _NAMES = ("q_proj", "k_proj", "v_proj")
 """What they are called in most models of transformers."""
+
+
+class _Held(threading.local):
+    """What one thread has computed and not yet taken: another one may be in the same layer."""
+
+    def __init__(self) -> None:
+        self.given: Tensor | None = None
+        self.found: dict[int, Tensor] = {}
 
 
 class Trio:
@@ -31,8 +40,7 @@ class Trio:
         self._sizes = [each.out_features for each in parts]
         self._weight = _joined([each.weight for each in parts])
         self._bias = None if parts[0].bias is None else _joined([each.bias for each in parts])
-        self._input: Tensor | None = None
-        self._found: dict[int, Tensor] = {}
+        self._held = _Held()
 
     def forwards(self) -> Iterator[tuple[Any, Callable[[Tensor], Tensor]]]:
         """Iterate the projections, each with what to call instead of its `forward`."""
@@ -41,12 +49,13 @@ class Trio:
 
     def _forward(self, at: int) -> Callable[[Tensor], Tensor]:
         def forward(given: Tensor) -> Tensor:
-            if self._input is not given or at not in self._found:
+            held = self._held
+            if held.given is not given or at not in held.found:
                 found = linear(given, self._weight, self._bias).split(self._sizes, dim=-1)
-                self._input, self._found = given, dict(enumerate(found))
-            taken = self._found.pop(at)
-            if not self._found:
-                self._input = None  # nothing is kept that a recording would have to keep
+                held.given, held.found = given, dict(enumerate(found))
+            taken = held.found.pop(at)
+            if not held.found:
+                held.given = None  # nothing is kept that a recording would have to keep
             return taken
 
         return forward
@@ -60,15 +69,23 @@ def find_trios(model: Any) -> list[Trio]:
 
 def _can_be_one(parts: Sequence[Any]) -> bool:
     """Tell whether *parts* are plain projections alike, whose weights are nobody else's."""
-    if not all(type(each) is nn.Linear for each in parts):
+    if not all(type(each) is nn.Linear and "forward" not in vars(each) for each in parts):
         return False
     kinds = {
         (each.in_features, each.weight.dtype, each.weight.device, each.bias is None)
         for each in parts
     }
     tensors = [one for each in parts for one in (each.weight, each.bias) if one is not None]
-    return len(kinds) == 1 and all(
-        each.untyped_storage().nbytes() == each.nbytes and each.is_contiguous() for each in tensors
+    return len(kinds) == 1 and all(map(_is_plain, tensors))
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Tell whether *tensor* is a parameter as torch makes them, with memory of its own that may move."""
+    return (
+        type(tensor) is nn.Parameter
+        and not tensor.is_inference()
+        and tensor.untyped_storage().nbytes() == tensor.nbytes
+        and tensor.is_contiguous()
     )
 
 

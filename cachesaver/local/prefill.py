@@ -26,6 +26,7 @@ class Prefill:
         done: How many were read so far.
         logits: (1, vocabulary), once all were.
         states: What the slots get, once all were.
+        is_due: Whether it was read for somebody who has yet to get it: to open it again reuses nothing.
     """
 
     def __init__(self, tokens: tuple[int, ...], *, begun: States = (), cached: int = 0) -> None:
@@ -34,6 +35,7 @@ class Prefill:
         self.done = cached
         self.logits: Tensor | None = None
         self.states: States = ()
+        self.is_due = False
         self._begun = begun
         self._memory: Memory | None = None
         self._at: int | None = None
@@ -56,7 +58,8 @@ class Prefill:
         self.states = memory.text(at, self.done)
 
     def part(self) -> None:
-        """Have memory of its own, if it has it together with others."""
+        """Have memory of its own, if it has it together with others, and no logits but its own."""
+        self.logits = None if self.logits is None else self.logits.clone()
         if self._memory is not None and self._at is not None:
             self.states, self._at = self._memory.copy(self._at, self.done), None
             self._memory = None
@@ -105,7 +108,7 @@ class Prefixes:
         at, kept = self._find(tokens)
         if kept is not None:
             self._use(kept)
-            kept.cached = len(tokens)
+            kept.cached, kept.is_due = kept.cached if kept.is_due else len(tokens), False
             return kept
         shared = self._shared_with(tokens, at)
         # The last token is always read: its logits are wanted.

@@ -81,8 +81,8 @@ class Reader:
     def next(self, most: int) -> list[Reading]:
         """Return what is to be read now: up to *most* tokens in all, or of the only one.
 
-        Nothing while what was read waits for a place, or where the rest of a chunk is not enough for a
-        prompt that the next one may be.
+        Nothing while what was read waits for a place, or where the rest of a chunk is not enough for what
+        is new of the next one, or begins a longer one.
         """
         if self.first() is not None:
             return []
@@ -92,32 +92,36 @@ class Reader:
         return unread[:1] if self._is_apart else unread
 
     def read(self, readings: Sequence[Reading], most: int) -> int:
-        """Read *readings*, or up to *most* tokens of the one; return how many tokens that were.
+        """Read *readings*, or up to *most* tokens of the one; return what of *most* that took.
+
+        What shorter ones are filled up with counts. Nothing is read if the model cannot read them together.
 
         Raises:
             Exception: The model's own, under the only one.
         """
         if len(readings) > 1 and not self._read_together(readings):
-            readings = readings[:1]
+            return 0  # who is read alone is to blame alone
         if len(readings) == 1:
-            read = readings[0].prefill.advance(self._decoder, most)
+            read = taken = readings[0].prefill.advance(self._decoder, most)
         else:
-            read = sum(len(each.prompt.tokens) for each in readings)
+            lengths = [len(each.prompt.tokens) for each in readings]
+            read, taken = sum(lengths), len(lengths) * max(lengths)
         self._counts["prompt_tokens"] += read
         for each in readings:
             if each.prefill.logits is not None:
                 self._prefixes.keep(each.prefill)
-        return read
+        return taken
 
     def put_back(self) -> None:
         """Let all but the first wait in the queue again, where others can be put before them."""
         for reading in reversed(self._group[1:]):
+            reading.prefill.is_due = True
             for row in reading.prompt.rows:
                 self._queue.put_back(row)
         del self._group[1:]
 
     def _read_together(self, readings: Sequence[Reading]) -> bool:
-        """Tell whether they were read: if the model raises, each is read alone, to see under which."""
+        """Tell whether they were read: if the model raises, each is read alone from now on."""
         try:
             read_together(self._decoder, [each.prefill for each in readings])
         except Exception as error:  # noqa: BLE001  # it is raised again under the one to blame
@@ -128,7 +132,7 @@ class Reader:
     def _gather(self, most: int) -> None:
         """Take the next prompt from the queue, and those behind it that are read with it."""
         first = self._queue.first()
-        if first is None or most < min(self._chunk, len(first.tokens)):
+        if first is None or most < min(self._chunk, self._count_new(first)):
             return
         taken = list[Prompt]()
         while (prompt := self._queue.first()) is not None and self._fits(prompt, taken, most):
@@ -140,6 +144,10 @@ class Reader:
             for each in taken
         ]
         self._counts["reused_tokens"] += sum(each.prefill.cached for each in self._group)
+
+    def _count_new(self, prompt: Prompt) -> int:
+        """Return how many tokens of *prompt* are to be read, at least one."""
+        return max(1, len(prompt.tokens) - self._prefixes.count(prompt.tokens))
 
     def _fits(self, prompt: Prompt, others: Sequence[Prompt], most: int) -> bool:
         """Tell whether *prompt* can be read with *others*, and is not better read after them."""

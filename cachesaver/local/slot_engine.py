@@ -116,8 +116,9 @@ class SlotEngine(Worker):
         read = self._read(self._chunk)
         while self._seat():
             read += self._read(self._chunk - read)
-        self._make_room()
         ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            self._make_room()
         if self.running:
             with self.blaming(self.running):
                 self._step(ahead)
@@ -132,6 +133,8 @@ class SlotEngine(Worker):
             self.running[new] = self.running[old]
         del self.running[len(self.running) - len(freed) :]
         self._sampler = None
+        if not self.running:
+            self._ahead = None
 
     def count_cells(self) -> int:
         """Return how many tokens the batch holds."""
@@ -145,7 +148,7 @@ class SlotEngine(Worker):
         return self._reader.prompts
 
     def _read(self, most: int) -> int:
-        """Read up to *most* tokens of the prompts whose turn it is, and return how many."""
+        """Read up to *most* tokens of the prompts whose turn it is, and return what of *most* that took."""
         readings = self._reader.next(most)
         read = 0
         if readings:
@@ -212,13 +215,18 @@ class SlotEngine(Worker):
         while tokens are handed over. Who turns out to be over by then took that step in vain.
         """
         step = ahead or self._draw([row.answer[-1] for row in self.running])
-        following = self._draw(step.picked.tokens) if self._may_go_on(step) else None
+        try:
+            self._ahead = self._draw(step.picked.tokens) if self._may_go_on(step) else None
+        finally:
+            self._hand_over(step)
+
+    def _hand_over(self, step: _Step) -> None:
+        """Wait for what *step* draws, and deliver it to those that are still there."""
         told = step.sampler.tell(step.logits, step.picked)
         self.counts["steps"] += 1
         here = set(map(id, self.running))
         drawn = [pair for pair in zip(step.rows, told, strict=True) if id(pair[0]) in here]
         self.leave(self.deliver([row for row, _ in drawn], [token for _, token in drawn]))
-        self._ahead = following
 
     def _draw(self, last: Sequence[int] | Tensor) -> _Step:
         """Let the device read the token drawn *last* in each row, and draw the next one."""

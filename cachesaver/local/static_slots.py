@@ -50,9 +50,9 @@ class StaticSlots(Slots):
         self._most = rows
 
     def lay_out(self) -> None:
-        """Have a slot for each row that there may be. None is in use."""
+        """Have a slot for each row that there may be, or for as many as there are cells. None is in use."""
         states = [(layer.own_keys, layer.own_values) for layer in self.layers]
-        self._fit(self._most, 1, states)
+        self._fit(min(self._most, self.cells), 1, states)
         self.written = max(self.written, 1)
 
     def plan(self, rows: int, length: int) -> tuple[int, int]:

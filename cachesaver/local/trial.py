@@ -34,8 +34,11 @@ _LENGTHS = (5, 11)
 _STEPS = 8
 """More than it takes to read the texts in pieces, and a token of each."""
 
-_GRAPHED = 4
-"""Steps of graphs that are tried: two before a graph is recorded, its first, and another one with it."""
+_GRAPHED = 5
+"""Steps of graphs that are tried: two or three before a graph is recorded, its first, and another with it.
+
+The first step may tell that lengths do not matter, and then it was one of another size.
+"""
 
 _PIECE = 8
 """Less than all the tokens of the texts: one is read in two pieces."""

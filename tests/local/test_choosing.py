@@ -125,7 +125,7 @@ def test_where_steps_can_be_graphs_they_are(
 ) -> None:
     open_engine(tiny.model(), sizes=Sizes(cells=100), graphs="auto")
 
-    assert recorder.replays == 2
+    assert recorder.replays == 3
     assert logged(caplog) == []
 
 
@@ -164,6 +164,22 @@ def test_a_model_that_cannot_be_recorded_says_why_and_runs(
     )
     assert said.endswith(": operation not permitted when stream is capturing")
     assert engine.stats().engine == "slot"
+
+
+def test_pieces_without_memory_are_no_obstacle(
+    recorder: TapeRecorder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("cachesaver.local.choosing.find_pieces", full)
+
+    open_engine(tiny.model(), graphs="auto", sizes=Sizes(cells=100))
+
+    assert logged(caplog) == [
+        "steps of LlamaForCausalLM have no compiled pieces: to make them raised OutOfMemoryError"
+    ]
+    assert recorder.replays == 3
 
 
 def test_a_trial_without_memory_is_no_obstacle(

@@ -86,6 +86,25 @@ def test_what_raises_leaves_the_model_as_it_was() -> None:
     assert not counted.calls
 
 
+def test_what_is_called_otherwise_stays_so() -> None:
+    """Given modules whose `forward` was swapped, as weights that are elsewhere have it, then it stays."""
+    made = tiny.model()
+    calls: list[str] = []
+    for name in ("model.norm", "model.layers.0.mlp", "model.layers.0.self_attn.q_proj"):
+        module = made.get_submodule(name)
+
+        def forward(*given: Any, name: str = name, real: Any = module.forward) -> Any:
+            calls.append(name)
+            return real(*given)
+
+        module.forward = forward
+
+    for wanted in (3, 6):
+        with Pieces(made, lambda each: each).fused():
+            logits(made)
+        assert len(calls) == wanted
+
+
 def test_they_are_for_cuda_and_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny.model()
     found = dict.fromkeys(["triton"], "found")

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tiny
-from cachesaver.local import GraphsChoice, Params, Sizes, Stream, open_engine
+from cachesaver.local import EngineFailedError, GraphsChoice, Params, Sizes, Stream, open_engine
 from cachesaver.local.attending import Layers
+from cachesaver.local.decoder import Decoder
 from cachesaver.local.graphs import Graphs, count_rows, open_graphs, rung
 from cachesaver.local.prefill import Prefill
 from cachesaver.local.static_slots import StaticSlots
+from cachesaver.local.trial import why_not_graphs
 from engines import LONG, EngineContract, by_hand, generated, ids, model, prompt, tick
 from tape import TapeRecorder
 
@@ -92,7 +94,7 @@ def test_each_family_says_what_generate_says(family: str, recorder: TapeRecorder
     stats = graphed.stats()
     assert stats.graphs >= 2
     assert stats.graph_steps > stats.steps / 2
-    assert recorder.replays == stats.graph_steps + 2  # of its trial
+    assert recorder.replays == stats.graph_steps + 3  # of its trial
 
 
 def test_seeded_samples_are_those_without_graphs(recorder: TapeRecorder) -> None:
@@ -272,6 +274,56 @@ def test_where_a_token_must_be_looked_at_nothing_is_begun_ahead(recorder: TapeRe
         stats = graphed.stats()
         assert stats.graph_steps == stats.steps - 2 > 5
     assert recorder.replays > 15
+
+
+def test_a_step_that_nobody_is_left_for_is_no_step(recorder: TapeRecorder) -> None:
+    """Given samples that end by a stop token while a step is begun, when others come, then it is gone."""
+    graphed = engine()
+    wanted = generated("llama", prompt(20), 12)
+    ends = frozenset({wanted[9]})
+    last = wanted.index(wanted[9])
+    params = Params(temperature=0, max_tokens=40, ignore_end=True, stop_ids=ends)
+    for count in range(1, 4):
+        (stream,) = graphed.submit(prompt(20), 1, params)
+        tick(graphed, last)
+        assert ids(stream) == wanted[: last + 1]
+        assert graphed.stats().steps == count * last
+    assert recorder.replays > last
+
+
+@pytest.mark.usefixtures("recorder")
+def test_nobody_is_set_back_for_a_step_that_was_begun() -> None:
+    """Given memory for just what all four samples come to, then each keeps its place to the end."""
+    graphed = engine(cells=4 * 62, rows=4)
+    wanted = Params(temperature=0, max_tokens=43, ignore_end=True)
+    streams = graphed.submit(prompt(20), 4, wanted)
+
+    tick(graphed, 60)
+
+    assert [ids(each) for each in streams] == [generated("llama", prompt(20), 43)] * 4
+    assert graphed.stats().set_back == 0
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_token_that_was_drawn_is_handed_over_though_the_next_step_fails() -> None:
+    """Given two samples, of which one has just its last token on its way, then only the other one fails."""
+    graphed = engine()
+    (long,) = graphed.submit(prompt(20), 1, LIKELIEST)
+    (short,) = graphed.submit(
+        prompt(20, 5), 1, Params(temperature=0, max_tokens=10, ignore_end=True)
+    )
+    while len(graphed.running) < 2 or len(graphed.running[1].answer) < 9:
+        tick(graphed)
+    assert graphed._ahead is not None
+
+    graphed._graphs.step = lambda _: 1 / 0
+    tick(graphed)
+
+    assert ids(short) == generated("llama", prompt(20, 5), 10)
+    with pytest.raises(EngineFailedError, match="ZeroDivisionError"):
+        ids(long)
+    assert (graphed.stats().finished, graphed.stats().failed) == (1, 1)
+    assert graphed._ahead is None
 
 
 # How many, and of what.
@@ -493,9 +545,62 @@ def test_no_memory_for_the_whole_batch_is_said_and_stops_nothing(
     assert own.warmed > 0
 
 
+@pytest.mark.usefixtures("own")
+def test_less_memory_than_samples_is_enough() -> None:
+    """Given memory for fewer tokens than there may be samples, then there are as many slots as tokens."""
+    graphed = engine(cells=20, rows=64)
+
+    (stream,) = graphed.submit(prompt(8), 1, Params(temperature=0, max_tokens=5, ignore_end=True))
+    tick(graphed, 10)
+
+    assert ids(stream) == generated("llama", prompt(8), 5)
+
+
+def test_what_cannot_be_recorded_is_not_tried_before_there_is_a_batch(
+    own: TapeRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a model whose first step after its trial waits for the device, then nothing is recorded."""
+    trial = engine(rows=8)
+    decoder = trial.decoder
+    _, graphs = open_graphs(decoder, own, rows=8, cells=512, counts=Counter[str]())
+    tapes = len(own.tapes)
+    real = decoder.model
+
+    def waits(**named: Any) -> Any:
+        named["input_ids"].nonzero()
+        return real(**named)
+
+    monkeypatch.setattr(decoder, "model", waits)
+
+    with torch.inference_mode():
+        graphs.prepare()
+
+    assert (graphs.reason or "").startswith("a step cannot be recorded: aten::")
+    assert len(own.tapes) == tapes
+    assert not graphs._held
+
+
+def test_a_trial_has_a_graph_done_again(own: TapeRecorder) -> None:
+    """Given a model that reads its tokens behind torch's back, then a recording of them is found out."""
+    decoder = Decoder(tiny.model())
+    real = decoder.model
+
+    def sly(**given: Any) -> Any:
+        given["input_ids"] = torch.from_numpy(given["input_ids"].numpy().copy())
+        return real(**given)
+
+    decoder.model = sly
+
+    with torch.inference_mode():
+        reason = why_not_graphs(decoder, own)
+
+    assert "other logits" in (reason or "")
+    assert own.replays > 1
+
+
 def test_where_a_layer_reads_all_nothing_is_recorded_before(recorder: TapeRecorder) -> None:
     assert engine(rows=8).stats().graphs == 0
-    assert recorder.replays == 2  # of its trial
+    assert recorder.replays == 3  # of its trial
 
 
 # What cannot be recorded.

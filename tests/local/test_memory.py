@@ -139,7 +139,7 @@ MIB = 1 << 20
     ("places", "held"),
     [
         ([1000 * MIB, 1000 * MIB], 1),  # the first small piece lies in the great one
-        ([1000 * MIB, 50 * MIB, 1512 * MIB, 1100 * MIB], 3),  # others lay about
+        ([1000 * MIB, 50 * MIB, 1512 * MIB, 1100 * MIB], 1),  # others lay about, and are not held
         ([1000 * MIB, *[50 * MIB] * 40], 0),
     ],
 )
@@ -153,6 +153,7 @@ def test_a_little_of_what_is_reserved_stays_in_use(
     kept = reserve(512 * MIB, torch.device("cuda"))
 
     assert len(kept) == held
+    assert all(1000 * MIB <= each.data_ptr() < 1512 * MIB for each in kept)
     assert allocator.asked[0] == 512 * MIB
     assert set(allocator.asked[1:]) == {12 * MIB}
 

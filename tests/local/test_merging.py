@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
 import tiny
 from cachesaver.local import Params, Sizes, open_engine
@@ -63,7 +66,7 @@ def test_nothing_is_kept_when_all_were_taken() -> None:
     for _, call in made.forwards():
         call(given)
 
-    assert (made._input, made._found) == (None, {})
+    assert (made._held.given, made._held.found) == (None, {})
 
 
 def test_weights_are_there_once() -> None:
@@ -116,6 +119,74 @@ def test_weights_that_others_have_too_stay_apart() -> None:
 
     assert find_trios(layer) == []
     assert len(find_trios(Layer())) == 1
+
+
+class Packed(Tensor):
+    """A weight that is no plain one, as of models in eight bits, and cannot be put together."""
+
+    @staticmethod
+    def __new__(cls: type[Packed], shape: tuple[int, int]) -> Any:
+        """Make one of no numbers."""
+        return Tensor._make_wrapper_subclass(cls, shape)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, *_: Any) -> Any:
+        """Only be looked at."""
+        if func is torch.ops.aten.detach.default:
+            return cls((4, 8))
+        raise NotImplementedError(func)
+
+
+def test_weights_that_are_packed_stay_apart() -> None:
+    layer = Layer()
+    for each in layer.children():
+        each.weight = nn.Parameter(Packed((4, 8)), requires_grad=False)
+
+    assert find_trios(layer) == []
+
+
+def test_a_model_that_was_made_for_inference_alone_is_as_it_was() -> None:
+    tokens = torch.arange(6, 20)[None]
+    with torch.inference_mode():
+        made = tiny.model()
+        wanted = made(tokens).logits
+
+        assert find_trios(made) == []
+        assert torch.equal(made(tokens).logits, wanted)
+
+
+def test_projections_that_are_called_otherwise_stay_apart() -> None:
+    """Given a projection whose `forward` was swapped, as weights that are elsewhere have it, then it is."""
+    layer = Layer()
+    layer.k_proj.forward = lambda given: given[..., :4]
+
+    assert find_trios(layer) == []
+
+
+def test_two_threads_at_once_get_their_own() -> None:
+    """Given a layer in which one thread is when another one comes, then each has one product for three."""
+    parts, made = trio()
+    calls = [call for _, call in made.forwards()]
+    ours, theirs = torch.randn(2, 2, 8)
+    calls[0](ours)
+
+    with ThreadPoolExecutor() as other:
+        found = [other.submit(call, theirs).result() for call in calls]
+
+    assert all(torch.allclose(each, part(theirs)) for each, part in zip(found, parts, strict=True))
+    assert sorted(made._held.found) == [1, 2]
+    assert torch.allclose(calls[1](ours), parts[1](ours))
+
+
+def test_a_model_that_is_saved_is_what_it_was(tmp_path: Path) -> None:
+    made = tiny.model("qwen2")
+    before = {name: each.clone() for name, each in made.state_dict().items()}
+    find_trios(made)
+
+    made.save_pretrained(tmp_path)
+
+    after = AutoModelForCausalLM.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(before[name], each) for name, each in after.items())
 
 
 @pytest.mark.parametrize("family", sorted(PUT_TOGETHER))

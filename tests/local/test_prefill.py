@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tiny
 from cachesaver.local import prefill
 from cachesaver.local.decoder import Decoder
-from cachesaver.local.prefill import Prefill, Prefixes
+from cachesaver.local.prefill import Prefill, Prefixes, read_together
 from engines import prompt
 
 
@@ -198,3 +198,18 @@ def test_few_of_thousands_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert prefixes.open((*system, 2000, 7)).cached == 51
     assert len(compared) <= 2
+
+
+def test_what_is_kept_holds_nothing_of_those_it_was_read_with(decoder: Decoder) -> None:
+    """Given prompts that were read together, when each is kept, then its logits are no part of more."""
+    together = [Prefill(tuple(prompt(20, at))) for at in range(4)]
+    with torch.inference_mode():
+        read_together(decoder, together)
+        wanted = [each.logits.clone() for each in together if each.logits is not None]
+        for each in together:
+            Prefixes(100).keep(each)
+
+    for each, logits in zip(together, wanted, strict=True):
+        assert each.logits is not None
+        assert torch.equal(each.logits, logits)
+        assert each.logits.untyped_storage().nbytes() == logits.nbytes

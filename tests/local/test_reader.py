@@ -104,6 +104,24 @@ def test_of_one_beginning_the_first_is_read_and_the_others_go_on(
     assert [ids(each) for each in streams] == [generated("llama", text, 12) for text in texts]
 
 
+def test_many_of_a_known_beginning_join_at_once(reads: list[tuple[int, ...]]) -> None:
+    """Given a beginning that was read, then as many rests are read as a chunk has room for."""
+    engine = slots(chunk=50, rows=16)
+    beginning = prompt(45)
+    engine.submit([*beginning, 7], 1, ONE)
+    tick(engine)
+    reads.clear()
+    for at in range(12):
+        engine.submit([*beginning, *prompt(5, at + 3)], 1, LIKELIEST)
+
+    tick(engine)
+    assert reads == [(1, 5)] * 10
+
+    tick(engine)
+    assert reads == [(1, 5)] * 12
+    assert engine.stats().running == 12
+
+
 def test_what_was_read_together_is_there_for_later_prompts(reads: list[tuple[int, ...]]) -> None:
     """Given prompts that were read together, when others begin like them, then only the rest is read."""
     engine = slots()
@@ -124,11 +142,14 @@ def test_what_was_read_together_is_there_for_later_prompts(reads: list[tuple[int
     assert [each.cached for each in (*streams, again)] == [20, 24, 30, 24]
 
 
-def test_a_prompt_under_which_the_model_raises_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("worst", range(4))
+def test_a_prompt_under_which_the_model_raises_ends_alone(
+    worst: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given one of four prompts that the model cannot read, then the other three are answered."""
     engine = slots()
     texts = [prompt(20, at) for at in range(4)]
-    bad = texts[1][7]
+    bad = texts[worst][7]
 
     def fail(read: Call, tokens: Tensor) -> Tensor:
         if (tokens == bad).any():
@@ -136,15 +157,16 @@ def test_a_prompt_under_which_the_model_raises_ends_alone(monkeypatch: pytest.Mo
         return read(tokens)
 
     texts = [
-        [each if at == 1 or each != bad else 3 for each in text] for at, text in enumerate(texts)
+        [each if at == worst or each != bad else 3 for each in text]
+        for at, text in enumerate(texts)
     ]
     changed(monkeypatch, fail)
     streams = [engine.submit(text, 1, LIKELIEST)[0] for text in texts]
     tick(engine, 20)
 
     with pytest.raises(EngineFailedError, match="ZeroDivisionError"):
-        ids(streams[1])
-    whole = [0, 2, 3]
+        ids(streams[worst])
+    whole = [at for at in range(4) if at != worst]
     wanted = [generated("llama", texts[at], 12) for at in whole]
     assert [ids(streams[at]) for at in whole] == wanted
     assert (engine.stats().failed, engine.stats().running) == (1, 0)
@@ -165,6 +187,21 @@ def test_who_leaves_while_others_are_read_or_wait_is_let_go() -> None:
 
     assert [row.stream for row in engine.running] == [third, fifth]
     assert engine.stats().waiting == 0
+
+
+def test_what_was_read_for_a_prompt_itself_was_not_known_before() -> None:
+    """Given prompts that were put back for one that lost its place, then nothing of them was reused."""
+    engine = slots(cells=150, rows=3, kept=1000)
+    wanted = Params(seed=3, max_tokens=100, ignore_end=True)
+    streams = [engine.submit(prompt(15, at), 1, wanted)[0] for at in range(6)]
+
+    tick(engine, 600)
+    (again,) = engine.submit(prompt(15, 5), 1, ONE)
+    tick(engine)
+
+    assert engine.stats().set_back > 0
+    assert [each.cached for each in streams] == [0] * 6
+    assert again.cached == 15
 
 
 def test_a_model_that_reads_texts_otherwise_together_reads_each_alone(
@@ -194,3 +231,19 @@ def test_pieces_of_one_are_bounded_while_others_wait(reads: list[tuple[int, ...]
     for turn in range(1, 4):
         tick(engine)
         assert reads == [(2, 25)] * turn
+
+
+def test_what_shorter_ones_are_filled_up_with_counts(reads: list[tuple[int, ...]]) -> None:
+    """Given prompts of two lengths that fill a chunk together, then no other is read in that turn."""
+    engine = slots(chunk=100, rows=16)
+    reads.clear()
+    texts = [prompt(length, at) for at, length in enumerate((25, 13, 13, 13, 12, 12, 12))]
+    for text in texts:
+        engine.submit(text, 1, LONG)
+
+    tick(engine)
+    assert reads == [(4, 25)]
+    assert engine.stats().prompt_tokens == 25 + 3 * 13
+
+    tick(engine)
+    assert reads == [(4, 25), (3, 12)]
