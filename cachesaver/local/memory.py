@@ -35,12 +35,13 @@ def reserve(nbytes: int, device: torch.device) -> Sequence[Tensor]:
         return ()
     first = piece.data_ptr()
     del piece
-    held = list[Tensor]()
-    while not any(first <= each.data_ptr() < first + nbytes for each in held):
-        if len(held) == _TRIES:
-            return ()
-        held.append(torch.empty(_HELD, dtype=torch.uint8, device=device))
-    return held[-1:]  # those before it lie elsewhere
+    elsewhere = list[Tensor]()
+    for _ in range(_TRIES):
+        held = torch.empty(_HELD, dtype=torch.uint8, device=device)
+        if first <= held.data_ptr() < first + nbytes:
+            return (held,)
+        elsewhere.append(held)
+    return ()
 
 
 _GREAT = 1 << 28
