@@ -41,10 +41,10 @@ def is_tested(module: str) -> bool:
     """Tell whether *module* has its test: `stores/lmdb` in `stores/test_lmdb*.py`.
 
     A package is tested by `test_NAME*.py` beside its folder or `test_init.py` in it; a contract
-    class (`testing`), by the modules that inherit it.
+    class (`testing`, or in it), by the modules that inherit it.
     """
     *folder, name = module.split("/")
-    if name == "testing":
+    if "testing" in {name, *folder}:
         return True
     if name == "__init__" and folder:
         return bool(
