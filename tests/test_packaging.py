@@ -141,7 +141,10 @@ def test_a_wheel_holds_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> 
         for path in (ROOT / "cachesaver").rglob("*.py")
         if "transports" not in path.relative_to(ROOT / "cachesaver").parts
     }
-    adapters = {f"cachesaver/transports/{p.name}" for p in (ROOT / "transports").glob("*.py")}
+    adapters = {
+        f"cachesaver/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "transports").rglob("*.py")
+    }
 
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
 

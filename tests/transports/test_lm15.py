@@ -195,7 +195,7 @@ class TestAsyncLm15(Lm15Contract):
                     server.release(len(EVENTS) - 1)
                     list(chunks)
 
-            plain, hooked = self._errors(call, gate)
+            plain, hooked = self.errors(call, gate)
 
         assert type(hooked) is type(plain)
         assert gate.tees[0].error is not None
