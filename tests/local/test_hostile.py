@@ -128,8 +128,8 @@ TOOLS = [
 ]
 LARGE: dict[str, tuple[str, dict[str, Any]]] = {
     "texts": ("/v1/completions", {"prompt": ["the quick fox " * 700] * 1000}),
-    "prompts of ids": ("/v1/completions", {"prompt": [[12345] * 4000] * 1000}),
-    "texts of ids": ("/v1/embeddings", {"input": [[123] * 2000] * 2000}),
+    "prompts of ids": ("/v1/completions", {"prompt": [[12345] * 2300] * 1000}),
+    "texts of ids": ("/v1/embeddings", {"input": [[123] * 2000] * 1600}),
     "biases": (
         "/v1/completions",
         {"prompt": "a", "logit_bias": dict.fromkeys(map(str, range(250_000)), 1)},

@@ -32,7 +32,7 @@ from cachesaver.local.app.served import Shop
 
 __all__ = ["LARGEST_BODY", "application"]
 
-LARGEST_BODY = 32 * 1024 * 1024
+LARGEST_BODY = 16 * 1024 * 1024
 """Bytes."""
 
 
