@@ -13,7 +13,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import cast
@@ -24,6 +24,7 @@ import zstandard
 
 from cachesaver.exchange import Request
 from cachesaver.multipart import Part, read_parts
+from cachesaver.values import value
 
 __all__ = ["Body", "parse_body", "spell_parts"]
 
@@ -33,7 +34,7 @@ _EXACT = 2**53
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Body:
     """A request body, read as far as its type allows.
 

@@ -24,6 +24,7 @@ from cachesaver.ports import Dialect
 from cachesaver.redaction import redact_text
 from cachesaver.ties import counted
 from cachesaver.unread import digest, unread_names
+from cachesaver.values import value
 
 __all__ = [
     "VERSION",
@@ -49,7 +50,7 @@ class Dropped:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@value(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
     """A recognised request and what identifies it.
 
@@ -246,7 +247,7 @@ def _kept(
             continue
         _note(dropped, f"body.{path}", why)
     _forget_credentials(members, dialect, dropped)
-    for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
+    for name in [name for name, said in members.items() if _is_default(dialect, name, said)]:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
     return parsed.spell(_by_rules(members, dialect, rules, dropped))
