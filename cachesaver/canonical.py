@@ -178,7 +178,7 @@ def _has_two_spellings(value: object) -> bool:
     """Tell whether a float that is an integer stands anywhere in *value*."""
     left: list[Any] = [value]
     for each in left:
-        kind: type[Any] = type(each)
+        kind = type(each)  # pyright: ignore[reportUnknownVariableType]  # any
         if kind is dict:
             left += each.values()
         elif kind is list:
