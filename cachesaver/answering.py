@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -108,7 +109,10 @@ class Answering:
         self._gathers = {
             blocking: gathers and gathers(blocking=blocking) for blocking in (True, False)
         }
+        self._glance = Policy.RECALL if chosen.window.is_turn else Policy.STORED
         self._notes = store if isinstance(store, KeepsErrors) else None
+        self._nearest = functools.partial(nearest, store)
+        self._advice: Callable[[], str] = getattr(store, "advice", str)
         self._hosts = chosen.hosts
         self._relay = Relay(
             url=chosen.gateway if relays else "", name=self._named, upstreams=chosen.upstreams
@@ -275,18 +279,18 @@ class Answering:
             inputs=inputs_of(question, rules=self.settings.rules) if fixed else (),
             policy=self._policy,
             now=time.time(),
-            nearest=lambda canonical: nearest(self.store, canonical),
+            nearest=self._nearest,
             limits=self._limits,
             numbering=self._numbering,
             together=(
                 together := self._gathers[blocking] and not fixed and self._can_be_shared(question)
             ),
-            glance=Policy.RECALL if self.settings.window.is_turn else Policy.STORED,
+            glance=self._glance,
             age=place().age if together else 0,
             settle=self._settle,
             notes=self._notes,
             sealed=self._replays,
-            advice=getattr(self.store, "advice", str),
+            advice=self._advice,
         )
 
     def _can_be_shared(self, question: Question) -> bool:

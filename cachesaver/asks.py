@@ -13,6 +13,7 @@ from cachesaver.limits import Limits
 from cachesaver.lineage import Drawn
 from cachesaver.numbering import Numbering, without_ours
 from cachesaver.ports import KeepsErrors, Policy, Run
+from cachesaver.values import value
 
 __all__ = ["Ask", "Purchase", "Source", "Through"]
 
@@ -53,7 +54,7 @@ def _unsettled(reply: Reply | AsyncReply, purchase: Purchase) -> None:
     """Nobody keeps books."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One request on its way through.
 

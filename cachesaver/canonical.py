@@ -13,10 +13,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -24,6 +24,7 @@ import zstandard
 
 from cachesaver.exchange import Request
 from cachesaver.multipart import Part, read_parts
+from cachesaver.values import value
 
 __all__ = ["Body", "parse_body", "spell_parts"]
 
@@ -33,7 +34,7 @@ _EXACT = 2**53
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Body:
     """A request body, read as far as its type allows.
 
@@ -61,8 +62,10 @@ def parse_body(request: Request) -> Body:
     content = _decoded(request)
     if content is None:
         return Body(is_json=False, canonical=_raw(request.body))
+    if content[:1] == b"{":  # as nearly always
+        return _json(content)
     kind = (request.header("content-type") or "").lower()
-    if content[:1] == b"{" or "json" in kind or not kind:
+    if "json" in kind or not kind:
         return _json(content)
     if kind.startswith("application/x-www-form-urlencoded"):
         pairs = parse_qsl(content.decode("latin-1"), keep_blank_values=True)
@@ -167,7 +170,22 @@ def _no_constant(losses: list[str]) -> Callable[[str], float]:
 
 
 def _spell(value: object) -> bytes:
-    return orjson.dumps(_one_number(value), option=orjson.OPT_SORT_KEYS)
+    spelt = _one_number(value) if _has_two_spellings(value) else value
+    return orjson.dumps(spelt, option=orjson.OPT_SORT_KEYS)
+
+
+def _has_two_spellings(value: object) -> bool:
+    """Tell whether a float that is an integer stands anywhere in *value*."""
+    left: list[Any] = [value]
+    for each in left:
+        kind = type(each)  # pyright: ignore[reportUnknownVariableType]  # any
+        if kind is dict:
+            left += each.values()
+        elif kind is list:
+            left += each
+        elif kind is float and each.is_integer():
+            return True
+    return False
 
 
 def _one_number(value: object) -> object:

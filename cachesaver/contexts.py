@@ -143,7 +143,7 @@ _KNOWN: WeakKeyDictionary[object, Place] = WeakKeyDictionary()
 
 def here() -> Place:
     """Return the place of the task, job or thread that runs now."""
-    return _here(_current_task())
+    return _here(running()[0])
 
 
 def _here(task: object) -> Place:
@@ -325,9 +325,9 @@ class Family(Kin):
         if explicit := REQUEST_ID.get():
             return self.named(explicit, fingerprint, count)
         place = here()
-        known = self in place.nodes
-        node = place.asking(self, fingerprint)
-        if not known:
+        node = place.nodes.get(self)
+        if node is None:
+            node = place.asking(self, fingerprint)
             _ASKED.set((place, frozenset(list(place.nodes))))
         return draw(node, fingerprint, count, taker=place.owner and place.owner())
 

@@ -115,18 +115,18 @@ class Engine:
 
     def run(self, steps: Steps[T], line: Line[BlockingSend]) -> T:
         """Carry *steps* out to their end in this thread, sending through *line*."""
-        resume = _sending(steps, None)
+        result: object = None
+        error: BaseException | None = None
         while True:
             try:
-                effect = resume()
+                effect = steps.send(result) if error is None else steps.throw(error)
             except StopIteration as stop:
-                return cast("T", stop.value)
+                given: T = stop.value
+                return given
             try:
-                result = self._perform(effect, line)
-            except BaseException as error:  # noqa: BLE001  # the steps decide what it means
-                resume = _throwing(steps, line.noted(effect, error))
-            else:
-                resume = _sending(steps, result)
+                result, error = self._perform(effect, line), None
+            except BaseException as raised:  # noqa: BLE001  # the steps decide what it means
+                error = line.noted(effect, raised)
 
     async def arun(self, steps: Steps[T], line: Line[AsyncSend]) -> T:
         """Carry *steps* out to their end on the running event loop, sending through *line*."""

@@ -24,6 +24,7 @@ from cachesaver.ports import Dialect
 from cachesaver.redaction import redact_text
 from cachesaver.ties import counted
 from cachesaver.unread import digest, unread_names
+from cachesaver.values import value
 
 __all__ = [
     "VERSION",
@@ -49,7 +50,7 @@ class Dropped:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@value(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
     """A recognised request and what identifies it.
 
@@ -204,6 +205,8 @@ def _is_unread(dialect: Dialect) -> bool:
 def _headers(request: Request, dialect: Dialect, dropped: list[Dropped] | None) -> list[bytes]:
     """The answer-shaping headers, sorted; the rest of them are transport or credentials."""
     shaping = dialect.headers.intersection(request.header_names)
+    if not shaping and dropped is None and not _is_unread(dialect):  # as nearly always
+        return []
     lines = [f"{name}: {_values(request, name)}".encode() for name in sorted(shaping)]
     if _is_unread(dialect):
         unread = shaping.union(unread_names(request))
@@ -246,7 +249,10 @@ def _kept(
             continue
         _note(dropped, f"body.{path}", why)
     _forget_credentials(members, dialect, dropped)
-    for name in [name for name, value in members.items() if _is_default(dialect, name, value)]:
+    may_state = None in members.values() or not members.keys().isdisjoint(dialect.defaults)
+    for name in [*members] if may_state else ():
+        if not _is_default(dialect, name, members[name]):
+            continue
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
     return parsed.spell(_by_rules(members, dialect, rules, dropped))

@@ -36,7 +36,7 @@ class _Ordinals:
     )
 
     def take(self, taker: object) -> int:
-        for ordinal in sorted(self._returned):
+        for ordinal in sorted(self._returned) if self._returned else ():
             if _may_take(taker, self._returned[ordinal]):
                 del self._returned[ordinal]
                 return ordinal
@@ -126,9 +126,12 @@ def draw(
     """
     key = f"{explicit}\0{fingerprint}"
     ordinals = node.take(key, count, taker)
-    kind = ("named", node.id, explicit) if explicit else ("drawn", node.id)
+    if explicit:
+        told = _told("named", node.id, explicit, fingerprint)
+    else:  # as `_told` has it, for every call comes past here
+        told = f"5:drawn{len(node.id)}:{node.id}{len(fingerprint)}:{fingerprint}"
     return Drawn(
-        ids=tuple([_digest(*kind, fingerprint, str(n), size=32) for n in ordinals]),
+        ids=tuple([_hashed(f"{told}{len(str(n))}:{n}", size=32) for n in ordinals]),
         _node=node,
         _key=key,
         _ordinals=ordinals,
@@ -136,9 +139,16 @@ def draw(
     )
 
 
-def _digest(*parts: str, size: int = 16) -> str:
-    told = "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(told, digest_size=size).hexdigest()
+def _digest(*parts: str) -> str:
+    return _hashed(_told(*parts), size=16)
+
+
+def _told(*parts: str) -> str:
+    return "".join([f"{len(part)}:{part}" for part in parts])
+
+
+def _hashed(told: str, *, size: int) -> str:
+    return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
 def root(slot: str) -> Node:

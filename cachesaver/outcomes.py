@@ -17,11 +17,12 @@ from cachesaver.exchange import AsyncReply, Reply, Response, Sample
 from cachesaver.identity import Question, questions_body
 from cachesaver.numbering import numbered
 from cachesaver.ports import Dialect, Policy
+from cachesaver.values import value
 
 __all__ = ["Got", "Outcome", "Passing", "Served", "not_recorded", "show"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Served:
     """An answer known whole. *sources*: one for each sample, in the order of *indexes*."""
 
@@ -56,7 +57,7 @@ class Passing:
 Outcome = Served | Passing | Through
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Got:
     """What one draw came to."""
 

@@ -42,17 +42,18 @@ def answer(ask: Ask) -> Steps[Outcome]:
     """
     if ask.question.dialect.deterministic:
         return (yield from look_up(ask))
-    hand = yield from _hand(ask)
-    if (refusal := recorded_refusal(hand.grants)) is not None:
-        hand.lay_down()
-        yield from release(ask, hand.leads)
-        return refusal
-    if any(grant.index < 0 for grant in hand.grants):
-        ask.drawn.give_back()
-        raise _missed(ask, free=sum(grant.index >= 0 for grant in hand.grants))
+    hand = yield from (_hand(ask) if ask.together else _alone(ask, ask.policy, ask.drawn.ids))
+    if (hits := _hits(hand)) is None:
+        if (refusal := recorded_refusal(hand.grants)) is not None:
+            hand.lay_down()
+            yield from release(ask, hand.leads)
+            return refusal
+        if any(grant.index < 0 for grant in hand.grants):
+            ask.drawn.give_back()
+            raise _missed(ask, free=sum(grant.index >= 0 for grant in hand.grants))
     leads = list(hand.leads)
     try:
-        return (yield from _answer(ask, hand, leads))
+        return (yield from (_answer(ask, hand, leads) if hits is None else show(ask, hits)))
     except GeneratorExit:
         raise  # nobody is left to perform a release
     except BaseException:
@@ -71,8 +72,6 @@ def _missed(ask: Ask, *, free: int) -> NotRecordedError:
 
 def _hand(ask: Ask) -> Steps[Hand]:
     """Have an index assigned to each draw: of what is stored at once, of what is missing together."""
-    if not ask.together:
-        return (yield from _alone(ask, ask.policy, ask.drawn.ids))
     known = (yield from _stored(ask)) if ask.policy is Policy.RESERVE else {}
     missing = tuple([draw for draw in ask.drawn.ids if draw not in known])
     if not missing:
@@ -91,9 +90,11 @@ def _alone(ask: Ask, policy: Policy, draws: Sequence[str]) -> Steps[Hand]:
 
 def _leads(ask: Ask, draws: Sequence[str], grants: Sequence[Grant]) -> tuple[Lead, ...]:
     return tuple(
-        Lead(index=grant.index, token=grant.token, draw=draw, run=ask.run)
-        for draw, grant in zip(draws, grants, strict=True)
-        if grant.token
+        [
+            Lead(index=grant.index, token=grant.token, draw=draw, run=ask.run)
+            for draw, grant in zip(draws, grants, strict=True)
+            if grant.token
+        ]
     )
 
 
@@ -163,6 +164,16 @@ def _named(run: Run, draw: str) -> str:
 
 
 # --- what it comes to
+
+
+def _hits(hand: Hand) -> list[Got] | None:
+    """Return what was dealt where that is all there is to say: a sample for each draw."""
+    got: list[Got] = []
+    for grant in hand.grants:
+        if grant.sample is None or grant.refusal is not None:
+            return None
+        got.append(Got(grant.index, grant.sample, Source.HIT))
+    return None if hand.leads else got
 
 
 def _answer(ask: Ask, hand: Hand, leads: list[Lead]) -> Steps[Outcome]:

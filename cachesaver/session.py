@@ -80,8 +80,11 @@ class Session:
         self.ignores: Callable[[str], bool] = (
             dialects.is_ordinary if is_of_any_host else _nothing_is
         )
+        self._may_be_asked = _nothing_may
         if self._replays:
-            importlib.import_module("cachesaver.suspicion")  # not at the first call
+            from cachesaver.suspicion import may_be_asked
+
+            self._may_be_asked = may_be_asked
         if chosen.budget is not None:
             self._answers()  # what has to be there to keep it must be missed now
 
@@ -221,11 +224,8 @@ class Session:
         return self._relays and self._wants(method, *self._answers().behind(host, path))
 
     def _wants(self, method: str, host: str, path: str) -> bool:
-        if self._replays:
-            from cachesaver.suspicion import may_be_asked
-
-            if may_be_asked(method, host, path, self._hosts):
-                return True  # to be refused, where it cannot be answered
+        if self._may_be_asked(method, host, path, self._hosts):
+            return True  # to be refused, where it cannot be answered
         if method not in _POST:
             return False
         return self._asks_match or dialects.wants(host, path, hosts=self._hosts)
@@ -309,6 +309,10 @@ class Session:
 
 
 def _nothing_is(path: str) -> bool:  # noqa: ARG001  # as `dialects.is_ordinary`
+    return False
+
+
+def _nothing_may(method: str, host: str, path: str, hosts: tuple[str, ...]) -> bool:  # noqa: ARG001  # as `suspicion.may_be_asked`
     return False
 
 

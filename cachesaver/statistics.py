@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from cachesaver.asks import Ask, Purchase, Source
@@ -109,8 +109,10 @@ class Tally:
 
 def _saved(ask: Ask, outcome: Served) -> list[Mapping[str, object]]:
     """Return the usage of what had not to be bought."""
-    given = zip(outcome.sources, outcome.samples, strict=True)
-    free = [sample for source, sample in given if source is not Source.FETCHED]
+    free: Sequence[Sample] = outcome.samples
+    if Source.FETCHED in outcome.sources:
+        given = zip(outcome.sources, outcome.samples, strict=True)
+        free = [sample for source, sample in given if source is not Source.FETCHED]
     if len(free) > 1:
         dialect = ask.question.dialect
         try:

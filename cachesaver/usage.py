@@ -209,6 +209,8 @@ def _read(usage: Mapping[str, object], spelling: Spelling) -> Tokens:
 
 
 def _sum(usage: Mapping[str, object], paths: Sequence[Path]) -> int:
+    if len(paths) == 1:  # as nearly always
+        return _at(usage, paths[0]) or 0
     return sum([_at(usage, path) or 0 for path in paths])
 
 
@@ -223,11 +225,11 @@ def _at(usage: Mapping[str, object], path: Path) -> int | None:
         if not isinstance(found, Mapping):
             return None
         found = cast("Mapping[str, object]", found).get(name)
-    if found is None:  # as most of them are
+    if type(found) is int and 0 <= found < _BOUND:  # as all of them are, but for the odd one
+        return found
+    if found is None or isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < _BOUND:
-        return None
-    return int(found)
+    return int(found) if 0 <= found < _BOUND else None
 
 
 _BOUND = 10**15

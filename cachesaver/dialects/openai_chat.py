@@ -59,7 +59,7 @@ OPENAI_LABELS: Mapping[str, str] = MappingProxyType(
 `user` (https://github.com/letta-ai/letta, its OpenAI-compatible endpoint), LiteLLM the deployment from
 `metadata.tags` (https://docs.litellm.ai/docs/proxy/reject_clientside_metadata_tags)."""
 
-_NOT_INDEPENDENT = ("best_of", "use_beam_search")
+_NOT_INDEPENDENT = frozenset({"best_of", "use_beam_search"})
 """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (extra parameters)."""
 
 _MOST = 4096
@@ -109,7 +109,7 @@ class CompatibleChat(ChoicesDialect):
             and has_messages(body)
             and self._has_model(request, body)
             and (asked_n(body) or self.most + 1) <= self.most
-            and not any(body.get(field) for field in _NOT_INDEPENDENT)
+            and (_NOT_INDEPENDENT.isdisjoint(body) or not any(map(body.get, _NOT_INDEPENDENT)))
             and body.get("deferred") is not True
         )
 
