@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -183,9 +183,10 @@ class _View:
     def _transport_for_url(self, _url: object) -> object:
         return self._cachesaver_transport
 
-    @property
-    def __class__(self) -> type:
-        return type(self._cachesaver_client)
+    # What every call asks for, by the shortest way:
+    cookies = property(operator.attrgetter("_cachesaver_client.cookies"))
+    _default_encoding = property(operator.attrgetter("_cachesaver_client._default_encoding"))
+    __class__ = property(operator.attrgetter("_cachesaver_client.__class__"))  # pyright: ignore[reportIncompatibleMethodOverride]  # only read
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cachesaver_client, name)
@@ -228,7 +229,7 @@ def _is_patched(lib: Any, layer: object, name: str) -> bool:
     plain = plain_function(function)
     if plain is None:
         return _is_replaced(lib, kind, name, function)
-    return _is_known_as_replaced(lib, kind, name, plain)
+    return _is_known_as_replaced(lib, cast("Hashable", kind), name, plain)
 
 
 def _is_replaced(lib: Any, kind: type, name: str, function: object) -> bool:

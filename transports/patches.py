@@ -345,15 +345,15 @@ def is_mock(function: object, own: frozenset[str] | None) -> bool:
 
 
 def plain_function(method: object) -> FunctionType | None:
-    """Return the function that *method* is of, where what it runs, and names as wrapped, cannot change.
+    """Return the function that *method* is of, or that layers of ours lie on, where it wraps nothing.
 
-    None where that is no plain function, or a wrapper of what may be given another thing to wrap.
+    What it runs cannot change, and nothing of ours hangs on it: it may be remembered. None where it
+    is anything else.
     """
     function: object = method.__func__ if type(method) is MethodType else method
-    layer = function
-    while type(layer) is FunctionType:
-        layer = layer.__dict__.get("__wrapped__")
-    return cast("FunctionType", function) if layer is None else None
+    while (made := _known(function)) is not None:
+        function = made.original
+    return function if type(function) is FunctionType and not function.__dict__ else None
 
 
 def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
