@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from cachesaver.asks import Source, Through
 from cachesaver.effects import Steps
@@ -30,9 +31,10 @@ def reply(
     """Return what a blocking client is to see; what is stored at *pace*, None: at once."""
     match outcome:
         case Served():
-            return _whole(_shown(outcome), pace=_pace(outcome, pace))
+            return _whole(outcome.response, _shown(outcome), pace=_pace(outcome, pace))
         case Through(reply=live, read=Response() as read):
-            return _whole(_marked(read, outcome), native=None if live is None else live.native)
+            native = None if live is None else live.native
+            return _whole(read, _marked(read, outcome), native=native)
         case Through(reply=Reply() as live):
             live.headers = (*live.headers, cache_status(outcome))
             return live
@@ -73,10 +75,10 @@ def async_reply(
     """Return what an async client is to see; see `reply`."""
     match outcome:
         case Served():
-            return _async_whole(_shown(outcome), pace=_pace(outcome, pace))
+            return _async_whole(outcome.response, _shown(outcome), pace=_pace(outcome, pace))
         case Through(reply=live, read=Response() as read):
             native = None if live is None else live.native
-            return _async_whole(_marked(read, outcome), native=native)
+            return _async_whole(read, _marked(read, outcome), native=native)
         case Through(reply=AsyncReply() as live):
             live.headers = (*live.headers, cache_status(outcome))
             return live
@@ -156,33 +158,24 @@ def cache_status(outcome: Outcome) -> tuple[str, str]:
     return "cache-status", f"cachesaver; {said}"
 
 
-def _shown(outcome: Served) -> Response:
-    """The response with framing that fits it: a length, unless it is a recorded stream."""
+_OLD: Final = frozenset({"content-length", "cache-status"})
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+
+
+def _shown(outcome: Served) -> Headers:
+    """The headers with framing that fits the body: a length, unless it is a recorded stream."""
     response = outcome.response
-    kept = without_headers(response.headers, ("content-length", "cache-status"))
-    framing: Headers = ()
+    kept = without_headers(response.headers, _OLD)
     if len(response.chunks) <= 1 and response.content_type != "text/event-stream":
-        framing = (("content-length", str(len(response.body))),)
-    return Response(
-        status=response.status,
-        headers=(*kept, *framing, cache_status(outcome)),
-        chunks=response.chunks,
-        offsets=response.offsets,
-        reason=response.reason,
-    )
+        length = ("content-length", str(len(response.body)))
+        return (*kept, length, cache_status(outcome))
+    return (*kept, cache_status(outcome))
 
 
-def _marked(read: Response, outcome: Through) -> Response:
-    """A live response that was read to see whether it could be kept, and could not."""
-    kept = without_headers(read.headers, ("content-length", "transfer-encoding"))
-    length = ("content-length", str(len(read.body)))
-    return Response(
-        status=read.status,
-        headers=(*kept, length, cache_status(outcome)),
-        chunks=read.chunks,
-        offsets=read.offsets,
-        reason=read.reason,
-    )
+def _marked(read: Response, outcome: Through) -> Headers:
+    """Those of a live response that was read to see whether it could be kept, and could not."""
+    kept = without_headers(read.headers, _FRAMING)
+    return (*kept, ("content-length", str(len(read.body))), cache_status(outcome))
 
 
 def _pace(outcome: Served, pace: float | None) -> float | None:
@@ -195,18 +188,20 @@ def _pace(outcome: Served, pace: float | None) -> float | None:
 
 def told(response: Response) -> Reply:
     """Return *response*, which is ours, for a blocking client."""
-    return _whole(response)
+    return _whole(response, response.headers)
 
 
 def async_told(response: Response) -> AsyncReply:
     """Return *response*, which is ours, for an async client."""
-    return _async_whole(response)
+    return _async_whole(response, response.headers)
 
 
-def _whole(response: Response, native: object = None, pace: float | None = None) -> Reply:
+def _whole(
+    response: Response, headers: Headers, native: object = None, pace: float | None = None
+) -> Reply:
     return Reply(
         status=response.status,
-        headers=response.headers,
+        headers=headers,
         chunks=at_once(response) if pace is None else paced(response, pace),
         close=_nothing,
         reason=response.reason,
@@ -216,11 +211,11 @@ def _whole(response: Response, native: object = None, pace: float | None = None)
 
 
 def _async_whole(
-    response: Response, native: object = None, pace: float | None = None
+    response: Response, headers: Headers, native: object = None, pace: float | None = None
 ) -> AsyncReply:
     return AsyncReply(
         status=response.status,
-        headers=response.headers,
+        headers=headers,
         chunks=at_once_async(response) if pace is None else paced_async(response, pace),
         close=_anothing,
         reason=response.reason,

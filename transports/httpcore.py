@@ -131,7 +131,7 @@ def _wants(gate: Gate, request: httpcore.Request) -> bool:
     # A switch of protocols is no exchange of messages.
     if any(name.lower() == b"upgrade" for name, _ in request.headers):
         return False
-    return not is_let_through(method, lambda: _url(request))
+    return not is_let_through(method, _url, request)
 
 
 def _url(request: httpcore.Request) -> str:

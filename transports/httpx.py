@@ -9,7 +9,8 @@ here; whatever is needed of one is taken from the module that is handed in.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+import operator
+from collections.abc import Awaitable, Callable, Hashable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -34,6 +35,7 @@ from cachesaver.transports.patches import (
     is_mock,
     network_is_mocked,
     patch,
+    plain_function,
 )
 from cachesaver.transports.sights import is_let_through, is_unseen, let_through
 from cachesaver.transports.streams import AsyncBody, Body, finish
@@ -89,13 +91,15 @@ _SendOne = Callable[..., Any]
 
 
 def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
+    path_of = _path_of(lib)
+
     @functools.wraps(original)
     def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
         if (
-            not _is_ignored(gate, request)  # every call of the process comes past here
+            not gate.ignores(path_of(request))  # every call of the process comes past here
             and active()
             and _wants(gate, request)
-            and _is_new(request)
+            and not is_let_through(request.method, _url, request)
         ):
             inner = self._transport_for_url(request.url)
             if _is_left_to(lib, gate, inner):
@@ -113,13 +117,15 @@ _SendOneLater = Callable[..., Awaitable["httpx.Response"]]
 def _async(
     lib: Any, gate: Gate, original: _SendOneLater, active: Callable[[], bool]
 ) -> _SendOneLater:
+    path_of = _path_of(lib)
+
     @functools.wraps(original)
     def _send_single_request(self: Any, request: httpx.Request) -> Awaitable[httpx.Response]:
         if (
-            not _is_ignored(gate, request)
+            not gate.ignores(path_of(request))
             and active()
             and _wants(gate, request)
-            and _is_new(request)
+            and not is_let_through(request.method, _url, request)
         ):
             return answered(self, request)
         return original(
@@ -137,13 +143,11 @@ def _async(
     return as_coroutine_function(_send_single_request)
 
 
-def _is_ignored(gate: Gate, request: httpx.Request) -> bool:
-    url: Any = request.url
-    try:
-        path = url._uri_reference.path  # noqa: SLF001  # as below
-    except AttributeError:
-        return False
-    return gate.ignores(path)
+def _path_of(lib: Any) -> Callable[[httpx.Request], str]:
+    """Return what tells the path of a request, percent-encoded."""
+    if hasattr(lib.URL(""), "_uri_reference"):
+        return operator.attrgetter("url._uri_reference.path")  # as below; calls nothing of ours
+    return lambda request: request.url.raw_path.decode()
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:
@@ -163,10 +167,6 @@ def _wants(gate: Gate, request: httpx.Request) -> bool:
     return "upgrade" not in request.headers and "target" not in request.extensions
 
 
-def _is_new(request: httpx.Request) -> bool:
-    return not is_let_through(request.method, lambda: _url(request))
-
-
 def _url(request: httpx.Request) -> str:
     return ours(request, b"").url
 
@@ -174,22 +174,29 @@ def _url(request: httpx.Request) -> str:
 class _View:
     """A client as it is, but for the transport it offers."""
 
-    __slots__ = ("_cachesaver_client", "_transport_for_url")
+    __slots__ = ("_cachesaver_client", "_cachesaver_transport")
 
     def __init__(self, client: object, transport: object) -> None:
-        def offer(_url: object) -> object:
-            return transport
+        _set_client(self, client)
+        _set_transport(self, transport)
 
-        object.__setattr__(self, "_cachesaver_client", client)
-        object.__setattr__(self, "_transport_for_url", offer)
+    def _transport_for_url(self, _url: object) -> object:
+        return self._cachesaver_transport
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == "_transport_for_url":
-            return object.__getattribute__(self, name)
-        return getattr(object.__getattribute__(self, "_cachesaver_client"), name)
+    # What every call asks for, by the shortest way:
+    cookies = property(operator.attrgetter("_cachesaver_client.cookies"))
+    _default_encoding = property(operator.attrgetter("_cachesaver_client._default_encoding"))
+    __class__ = property(operator.attrgetter("_cachesaver_client.__class__"))  # pyright: ignore[reportIncompatibleMethodOverride]  # only read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cachesaver_client, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        setattr(object.__getattribute__(self, "_cachesaver_client"), name, value)
+        setattr(self._cachesaver_client, name, value)
+
+
+_set_client = vars(_View)["_cachesaver_client"].__set__
+_set_transport = vars(_View)["_cachesaver_transport"].__set__
 
 
 # --- whose call it is
@@ -199,40 +206,59 @@ def _is_left_to(lib: Any, gate: Gate, inner: object) -> bool:
     """Tell whether the call is *inner*'s alone: it asks a gate by itself, or it is a mock."""
     if isinstance(inner, (CachesaverTransport, AsyncCachesaverTransport)):
         return True
-    mocks = (lib.MockTransport, lib.ASGITransport, lib.WSGITransport)
-    return not gate.through_mocks and _mocked(lib, inner, mocks)
+    return not gate.through_mocks and _mocked(lib, inner, _own_mocks(lib))
 
 
 def _mocked(lib: Any, inner: object, mocks: tuple[type, ...] = ()) -> bool:
     """Tell whether a mock has patched itself into *inner*, or what it sends through is one of *mocks*."""
-    return network_is_mocked() or any(
-        isinstance(layer, mocks)
-        or _is_patched(lib, layer, "handle_request")
-        or _is_patched(lib, layer, "handle_async_request")
-        for layer in _layers(lib, inner)
-    )
+    if network_is_mocked():
+        return True
+    for layer in _layers(lib, inner):
+        if isinstance(layer, mocks) or _is_patched(lib, layer, "handle_request"):
+            return True
+        if _is_patched(lib, layer, "handle_async_request"):
+            return True
+    return False
 
 
 def _is_patched(lib: Any, layer: object, name: str) -> bool:
     function: object = getattr(layer, name, None)
     if function is None:
         return False
-    owner = next((c for c in type(layer).__mro__ if name in vars(c)), type(layer))
+    kind = type(layer)
+    plain = plain_function(function)
+    if plain is None:
+        return _is_replaced(lib, kind, name, function)
+    return _is_known_as_replaced(lib, cast("Hashable", kind), name, plain)
+
+
+def _is_replaced(lib: Any, kind: type, name: str, function: object) -> bool:
+    owner = next((c for c in kind.__mro__ if name in vars(c)), kind)
     package = owner.__module__.partition(".")[0]
     # Somebody's own transport may answer as it likes; only one that is a mock by name is a mock.
     own = _packages(lib) if package in _packages(lib) else None
     return package in MOCKS or is_mock(function, own)
 
 
-def _layers(lib: Any, inner: object, depth: int = 4) -> Iterator[object]:
-    """Iterate *inner*, the transports it holds, and the connection pool at the bottom."""
-    yield inner
+_is_known_as_replaced = functools.lru_cache(maxsize=64)(_is_replaced)
+"""The same of a plain function, which says so for ever."""
+
+
+def _layers(lib: Any, inner: object, depth: int = 4) -> list[object]:
+    """Return *inner*, the transports it holds, and the connection pool at the bottom."""
+    layers = [inner]
     held: dict[str, object] = getattr(inner, "__dict__", {})
     for name, value in tuple(held.items()) if depth else ():
         if name == "_pool":
-            yield value
+            layers.append(value)
         elif isinstance(value, (lib.BaseTransport, lib.AsyncBaseTransport)):
-            yield from _layers(lib, value, depth - 1)
+            layers += _layers(lib, value, depth - 1)
+    return layers
+
+
+@functools.cache
+def _own_mocks(lib: Any) -> tuple[type, ...]:
+    return (lib.MockTransport, lib.ASGITransport, lib.WSGITransport)
 
 
 @functools.cache

@@ -73,14 +73,20 @@ def obstacle(request: httpx.Request) -> str:
 
 def ours(request: httpx.Request, body: bytes) -> Request:
     """Return *request* as it goes out, with *body* as the body read from its stream."""
-    url = request.url
     return Request(
-        method=request.method,
-        # Not str(url): that has userinfo (which went into a header) and fragment.
-        url=(url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii"),
-        headers=text(request.headers.raw),
-        body=body,
+        method=request.method, url=_sent(request.url), headers=text(request.headers.raw), body=body
     )
+
+
+def _sent(url: httpx.URL) -> str:
+    """Return *url* as it goes out: less userinfo (which went into a header) and fragment."""
+    given: Any = url
+    try:
+        parts = given._uri_reference  # noqa: SLF001  # or all of this would be encoded, and decoded again
+    except AttributeError:
+        return (url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii")
+    query = "" if parts.query is None else f"?{parts.query}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path or '/'}{query}"
 
 
 def twin(lib: Any, request: httpx.Request, asked: Request, wanted: Request) -> httpx.Request:

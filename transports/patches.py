@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FunctionType, MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final, TypeVar, cast
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "network_is_mocked",
     "patch",
     "patch_all",
+    "plain_function",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., object])
@@ -343,6 +344,18 @@ def is_mock(function: object, own: frozenset[str] | None) -> bool:
     return True
 
 
+def plain_function(method: object) -> FunctionType | None:
+    """Return the function that *method* is of, or that layers of ours lie on, where it wraps nothing.
+
+    What it runs cannot change, and nothing of ours hangs on it: it may be remembered. None where it
+    is anything else.
+    """
+    function: object = method.__func__ if type(method) is MethodType else method
+    while (made := _known(function)) is not None:
+        function = made.original
+    return function if type(function) is FunctionType and not function.__dict__ else None
+
+
 def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
     """Tell whether a mock has put itself in the place of *instance*'s method *name*.
 
@@ -358,9 +371,8 @@ def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:
 
 def network_is_mocked() -> bool:
     """Tell whether a mock has taken the place of `socket.socket`."""
-    import socket
-
-    return socket.socket.__module__.partition(".")[0] in MOCKS
+    socket: Any = sys.modules.get("socket")
+    return socket is not None and socket.socket.__module__.partition(".")[0] in MOCKS
 
 
 def _in_child() -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, TypeVarTuple
 from urllib.parse import unquote, urlsplit
 
 from cachesaver.ports import Gate
 
 __all__ = ["is_let_through", "is_unseen", "let_through"]
+
+_Ts = TypeVarTuple("_Ts")
 
 _Sight = tuple[str, str, int | None, str]
 
@@ -49,13 +51,13 @@ def let_through(method: str, url: str) -> Generator[None]:
             _LET_THROUGH.reset(token)
 
 
-def is_let_through(method: str, url: Callable[[], str]) -> bool:
-    """Tell whether a hook further up has let the call of *method* and *url()* through.
+def is_let_through(method: str, url: Callable[[*_Ts], str], *of: *_Ts) -> bool:
+    """Tell whether a hook further up has let the call of *method* and *url* (of *of*) through.
 
     *url* is asked only where anything was let through.
     """
     marked = _LET_THROUGH.get()
-    return bool(marked) and _sight(method, url()) in marked
+    return bool(marked) and _sight(method, url(*of)) in marked
 
 
 def _sight(method: str, url: str) -> _Sight:

@@ -26,7 +26,7 @@ __all__ = [
 
 _NOT_MODIFIED: Final = 304
 _BODILESS: Final = frozenset({204, _NOT_MODIFIED})
-_FRAMING: Final = ("content-length", "transfer-encoding")
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 def text(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -114,11 +114,18 @@ class _NoConnection:
         return None
 
 
+_NO_CONNECTION: Final = _NoConnection()
+
+
 def extensions(shown: Reply | AsyncReply) -> dict[str, object]:
     """Return what a response tells about how it came, for one that came over no connection."""
-    phrase = {"reason_phrase": shown.reason.encode("ascii", "ignore")} if shown.reason else {}
-    version = shown.http_version.encode("ascii", "ignore")
-    return {"http_version": version, "network_stream": _NoConnection(), **phrase}
+    told: dict[str, object] = {
+        "http_version": shown.http_version.encode("ascii", "ignore"),
+        "network_stream": _NO_CONNECTION,
+    }
+    if shown.reason:
+        told["reason_phrase"] = shown.reason.encode("ascii", "ignore")
+    return told
 
 
 def framed(shown: Reply | AsyncReply) -> Headers:

@@ -82,7 +82,7 @@ def _layer(lib: Any, gate: Gate, original: _Urlopen, active: Callable[[], bool])
         # Bound, not called with a pool in front: a tracer's layer may be no function.
         live = bound(original, self)
         call = call_of(method, url, *args, **kwargs)
-        if is_let_through(method, lambda: absolute(lib, self, url)):
+        if is_let_through(method, absolute, lib, self, url):
             return live(**call)
         if _is_left(lib, gate, self, call, mocked=mocked):
             with let_through(method, absolute(lib, self, url)):

@@ -193,7 +193,7 @@ def asynchronous(
         if not active() or not wants(self, method, url):
             return await live(method, url, *args, **kwargs)
         call = call_of(method, url, *args, **kwargs)
-        if is_let_through(method, lambda: absolute(lib, self, url)):
+        if is_let_through(method, absolute, lib, self, url):
             return await live(**call)
         if is_left(self, call, mocked=mocked):
             with let_through(method, absolute(lib, self, url)):

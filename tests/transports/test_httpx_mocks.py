@@ -87,6 +87,20 @@ def test_nothing_is_mocked(lib: Any, gate: HitGate) -> None:
     assert (ask(lib), aask(lib), len(gate.asked)) == (b"kept", b"kept", 2)
 
 
+def test_a_mock_that_comes_and_goes_is_seen_each_time(
+    lib: Any, gate: HitGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handle(*_: object) -> Any:
+        return lib.Response(200, content=b"mocked")
+
+    before = ask(lib)
+    with monkeypatch.context() as patched:
+        patched.setattr(lib.HTTPTransport, "handle_request", handle)
+        during = ask(lib)
+
+    assert (before, during, ask(lib), len(gate.asked)) == (b"kept", b"mocked", b"kept", 2)
+
+
 def test_the_clients_own_mock_transports_answer(lib: Any, gate: HitGate) -> None:
     answers = [
         ask(lib, transport=_mocked(lib)),

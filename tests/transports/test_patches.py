@@ -17,7 +17,13 @@ import pytest
 import wrapt
 
 from cachesaver.transports import patches
-from cachesaver.transports.patches import author, is_mock, network_is_mocked, patch
+from cachesaver.transports.patches import (
+    author,
+    is_mock,
+    network_is_mocked,
+    patch,
+    plain_function,
+)
 
 OWN = frozenset({"acme"})
 
@@ -420,3 +426,34 @@ def test_a_function_is_called_as_it_is_and_what_is_none_is_bound_first() -> None
 
     assert patches.method_of(plain) is plain
     assert patches.method_of(layer)("a", 1, b=2) == ("a", str, (1,), {"b": 2})
+
+
+def test_of_a_method_the_function_beneath_our_layers_is_known_for_what_it_is_for_ever() -> None:
+    class Shop:
+        def order(self) -> None: ...
+
+    def layer(inner: Any, _: Callable[[], bool]) -> Any:
+        @functools.wraps(inner)
+        def order(self: object) -> None:
+            inner(self)
+
+        return order
+
+    original = vars(Shop)["order"]
+    alone = plain_function(Shop().order)
+    undo = patch(Shop, "order", layer)
+    beneath = plain_function(Shop().order)
+    undo()
+
+    assert (alone, beneath) == (original, original)
+
+
+def test_what_wraps_another_or_is_no_function_is_known_for_nothing() -> None:
+    def order(*_: object) -> None: ...
+
+    def inner(*_: object) -> None: ...
+
+    proxy: Any = cast("Any", wrapt).FunctionWrapper(order, inner)
+    above = functools.wraps(proxy)(inner)
+
+    assert [plain_function(each) for each in (proxy, above, mock.Mock(), Any, None)] == [None] * 5
