@@ -86,10 +86,9 @@ _MISSING = (-1, Outcome.MISSING)
 
 _OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
 
+_READABLE = (Slot.STORED, Slot.FLYING)
 
-_READABLE = frozenset({Slot.STORED, Slot.FLYING})
-
-_AT_ONCE = frozenset({Slot.STORED})
+_AT_ONCE = (Slot.STORED,)
 
 
 def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:

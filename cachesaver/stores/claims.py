@@ -197,7 +197,10 @@ class Claims(Slots):
 
     def lowest_with(self, slots: Container[Slot]) -> int | None:
         """See `assignment.View.lowest_with`."""
-        for index in range(self.lowest_free(), self._top()):
+        first = self.lowest_free()
+        if self.slot(first) in slots:  # mostly: then nobody need ask how far it goes on
+            return first
+        for index in range(first + 1, self._top()):
             if self.is_free(index) and self.slot(index) in slots:
                 return index
         return None
