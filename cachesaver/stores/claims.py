@@ -116,6 +116,9 @@ class Slots:
 Known = tuple[int | None, int | None]
 """What the namespace remembers of a draw, and what anybody was given last."""
 
+Hints = tuple[int, int, int]
+"""See `_HINTS`."""
+
 
 class Claims(Slots):
     """`assignment.View` of two transactions, and what changes the claims of one run.
@@ -140,6 +143,8 @@ class Claims(Slots):
         self._run = self._space.taken + self._print
         self._taken = self._run + b"t"
         self.stale = False
+        self._noted: Hints | None = None
+        self._hints: Hints | None = None
         self._fresh: dict[bytes, dict[bytes, int]] = {}
         self._known: dict[bytes, Known] = {}
         self._holds: dict[bytes, bytes | None] = {}
@@ -179,8 +184,7 @@ class Claims(Slots):
 
     def lowest_free(self) -> int:
         """See `assignment.View.lowest_free`."""
-        before = self._hints()
-        cursor, given_up, seen = before
+        cursor, given_up, seen = self._read_hints()
         if seen != (freed := self._freed()):
             cursor = 0
         first = None
@@ -191,8 +195,7 @@ class Claims(Slots):
             given_up, first = given_up - 1, None
         while not self.is_free(cursor):
             cursor += 1
-        if before != (cursor, given_up, freed):
-            self._put_hints(cursor, given_up, freed)
+        self._hints = cursor, given_up, freed
         return cursor if first is None else min(cursor, first)
 
     def lowest_with(self, slots: Container[Slot]) -> int | None:
@@ -232,6 +235,13 @@ class Claims(Slots):
             self._keep(name, news)
         if self._replicate is not None:
             self._own(index, self._replicate)
+        if self._hints is not None and self._hints[0] == index:
+            self._hints = index + 1, *self._hints[1:]
+
+    def settle(self) -> None:
+        """Note where whoever draws next is to look for free indexes; when all is done."""
+        if self._hints is not None and self._hints != self._noted:
+            self._claims.put(self._run + b"s", _HINTS.pack(*self._hints))
 
     def name_namespace(self, name: str) -> None:
         """Note that there is a namespace *name*."""
@@ -247,8 +257,8 @@ class Claims(Slots):
         if name is None:
             return
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
-            cursor, given_up, seen = self._hints()
-            self._put_hints(cursor, given_up + 1, seen)
+            cursor, given_up, seen = self._read_hints()
+            self._hints = cursor, given_up + 1, seen
         hold = self._hold(name)
         _, before, latest = (NONE,) * 3 if hold is None else _HOLD.unpack(hold)
         news = {self._space.remembered: before}
@@ -295,12 +305,11 @@ class Claims(Slots):
         count: int = 0 if freed is None else INDEX.unpack(freed)[0]
         return count
 
-    def _hints(self) -> tuple[int, int, int]:
-        hints = self._claims.get(self._run + b"s")
-        return (0, 0, 0) if hints is None else _HINTS.unpack(hints)
-
-    def _put_hints(self, cursor: int, given_up: int, seen: int) -> None:
-        self._claims.put(self._run + b"s", _HINTS.pack(cursor, given_up, seen))
+    def _read_hints(self) -> Hints:
+        if self._hints is None:
+            hints = self._claims.get(self._run + b"s")
+            self._hints = self._noted = (0, 0, 0) if hints is None else _HINTS.unpack(hints)
+        return self._hints
 
     def _first_given_up(self) -> int | None:
         prefix = self._run + b"f"

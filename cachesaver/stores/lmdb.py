@@ -88,7 +88,9 @@ class LmdbStore:
                 view.name_namespace(run.namespace)
             if untouched:
                 members.touch(claims, keys.run_prefix(run.id))
-            return view, _grants(view, draws, policy)
+            grants = _grants(view, draws, policy)
+            view.settle()
+            return view, grants
 
         view, grants = opened.claim(work)
         opened.named.add(run.namespace)
@@ -189,6 +191,7 @@ class LmdbStore:
             )
             if view.end_lease(index, token) and not keeps:
                 view.give_up(index)
+                view.settle()
             return view.stale
 
         if opened.claim(work):
