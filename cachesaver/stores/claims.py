@@ -59,9 +59,9 @@ class Slots:
         self._claims = claims
         self._samples = samples
         self._tables = tables
-        self._fingerprint = fingerprint
         self._owner = owner
         self._print = keys.digest(fingerprint)
+        self._head = keys.fingerprint_key(fingerprint) + b"\0"
         self.found: dict[int, Sample] = {}
         self.leads = False
         self.damaged: list[tuple[int, str]] = []
@@ -71,7 +71,8 @@ class Slots:
         if index in self.found:
             return Slot.STORED
         try:
-            sample = read_sample(self._samples, self._tables.samples, self._fingerprint, index)
+            key = self._head + INDEX.pack(index)
+            sample = read_sample(self._samples, self._tables.samples, key)
         except ValueError as damage:
             self.damaged.append((index, str(damage)))
             sample = None
@@ -105,10 +106,9 @@ class Slots:
         """Return what is above every index ever reserved or stored."""
         reserved = self._claims.get(b"X" + self._print)
         top: int = 0 if reserved is None else NUMBER.unpack(reserved)[0]
-        head = keys.fingerprint_key(self._fingerprint) + b"\0"
         with self._samples.cursor(db=self._tables.samples) as cursor:
-            above = cursor.set_range(head + b"\xff" * INDEX.size)
-            if (cursor.prev() if above else cursor.last()) and cursor.key().startswith(head):
+            above = cursor.set_range(self._head + b"\xff" * INDEX.size)
+            if (cursor.prev() if above else cursor.last()) and cursor.key().startswith(self._head):
                 top = max(top, keys.split_sample_key(cursor.key())[1] + 1)
         return top
 
@@ -169,8 +169,7 @@ class Claims(Slots):
 
     def bought(self, draw: str) -> int | None:
         """See `assignment.View.bought`."""
-        key = keys.bought_key(self._fingerprint, draw)
-        return read_index(self._samples, self._tables.bought, key)
+        return read_index(self._samples, self._tables.bought, self._head + keys.digest(draw))
 
     def is_free(self, index: int) -> bool:
         """See `assignment.View.is_free`."""

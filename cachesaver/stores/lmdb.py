@@ -277,8 +277,9 @@ class LmdbStore:
         return opened
 
     def _readable(self, samples: Transaction, fingerprint: str, index: int) -> Sample | None:
+        key = keys.sample_key(fingerprint, index)
         try:
-            return read_sample(samples, self._opened().tables.samples, fingerprint, index)
+            return read_sample(samples, self._opened().tables.samples, key)
         except ValueError as damage:
             _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
             return None
