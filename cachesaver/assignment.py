@@ -84,8 +84,6 @@ Decision = tuple[int, Outcome]
 
 _MISSING = (-1, Outcome.MISSING)
 
-_OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
-
 _READABLE = (Slot.STORED, Slot.FLYING)
 
 _AT_ONCE = (Slot.STORED,)
@@ -121,13 +119,15 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
         index = _any(view, policy)
     if index is None:
         return _MISSING
-    outcome = _OUTCOMES[view.slot(index)]
-    if outcome is Outcome.LEAD and policy in _RESERVES_NOTHING:
-        return _MISSING
-    return index, outcome
+    slot = view.slot(index)
+    if slot is Slot.STORED:
+        return index, Outcome.HIT
+    if slot is Slot.FLYING:
+        return index, Outcome.WAIT
+    return _MISSING if policy in _RESERVES_NOTHING else (index, Outcome.LEAD)
 
 
-_RESERVES_NOTHING = frozenset({Policy.STORED, Policy.RECALL})
+_RESERVES_NOTHING = (Policy.STORED, Policy.RECALL)
 
 
 def _memories(view: View) -> tuple[Callable[[str], int | None], ...]:
