@@ -84,9 +84,13 @@ Decision = tuple[int, Outcome]
 
 _MISSING = (-1, Outcome.MISSING)
 
-_READABLE = (Slot.STORED, Slot.FLYING)
+# Members of enums, looked up once: each time costs 0.1 to 0.2 us (Python 3.11).
+_READ, _FRESH, _RECALL, _APART = Policy.READ, Policy.FRESH, Policy.RECALL, Policy.APART
+_EMPTY, _FLYING, _STORED, _HIT = Slot.EMPTY, Slot.FLYING, Slot.STORED, Outcome.HIT
 
-_AT_ONCE = (Slot.STORED,)
+_READABLE = (_STORED, _FLYING)
+
+_AT_ONCE = (_STORED,)
 
 
 def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:
@@ -115,14 +119,14 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
     before took.
     """
     index = _own(view, draw, policy)
-    if index is None and policy is not Policy.RECALL:
+    if index is None and policy is not _RECALL:
         index = _any(view, policy)
     if index is None:
         return _MISSING
     slot = view.slot(index)
-    if slot is Slot.STORED:
-        return index, Outcome.HIT
-    if slot is Slot.FLYING:
+    if slot is _STORED:
+        return index, _HIT
+    if slot is _FLYING:
         return index, Outcome.WAIT
     return _MISSING if policy in _RESERVES_NOTHING else (index, Outcome.LEAD)
 
@@ -140,7 +144,7 @@ def _own(view: View, draw: str, policy: Policy) -> int | None:
     index = view.held(draw)
     if index is not None and _serves(view, index, policy):
         return index
-    if policy is Policy.FRESH:
+    if policy is _FRESH:
         return None
     for recall in _memories(view):
         index = recall(draw)
@@ -152,18 +156,18 @@ def _own(view: View, draw: str, policy: Policy) -> int | None:
 def _serves(view: View, index: int, policy: Policy) -> bool:
     # An empty slot keeps its draw, so that a crashed run resumes where it was; but not from those
     # who could not fill it.
-    if policy is Policy.READ:
-        return view.slot(index) is not Slot.EMPTY
-    return policy is not Policy.APART or view.slot(index) is Slot.STORED
+    if policy is _READ:
+        return view.slot(index) is not _EMPTY
+    return policy is not _APART or view.slot(index) is _STORED
 
 
 def _any(view: View, policy: Policy) -> int | None:
     """Return the index for a draw that has none of its own, if there is one."""
-    if policy is Policy.READ:
+    if policy is _READ:
         return view.lowest_with(_READABLE)
-    if policy is Policy.FRESH:
+    if policy is _FRESH:
         return view.next_new()
-    if policy is Policy.APART:
+    if policy is _APART:
         index = view.lowest_with(_AT_ONCE)
         return view.next_new() if index is None else index
     return view.lowest_free()

@@ -31,6 +31,9 @@ from cachesaver.stores.leases import Lease
 
 __all__ = ["Claims", "Slots"]
 
+_STORED = Slot.STORED
+"""Looked up once, as in `assignment`."""
+
 _HOLD = struct.Struct("<qqq")
 """Index; what the namespace remembered before; what the draw had been given last, anywhere."""
 
@@ -69,7 +72,7 @@ class Slots:
     def slot(self, index: int) -> Slot:
         """See `assignment.View.slot`; a damaged record is as good as none."""
         if index in self.found:
-            return Slot.STORED
+            return _STORED
         try:
             key = self._head + INDEX.pack(index)
             sample = read_sample(self._samples, self._tables.samples, key)
@@ -78,7 +81,7 @@ class Slots:
             sample = None
         if sample is not None:
             self.found[index] = sample
-            return Slot.STORED
+            return _STORED
         lease = read_lease(self._claims, self._lease_key(index))
         return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
 

@@ -331,11 +331,12 @@ def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
 
 def _grant(view: Claims, draw: str, policy: Policy) -> Grant:
     index, outcome = assign(view, draw, policy)
-    if outcome is Outcome.MISSING:
+    if index < 0:
         return Grant(index=-1)
     view.take(draw, index)
-    token = view.lead(index) if outcome is Outcome.LEAD else ""
-    return Grant(index=index, sample=view.found.get(index), token=token)
+    if (sample := view.found.get(index)) is not None:
+        return Grant(index=index, sample=sample)
+    return Grant(index=index, token=view.lead(index) if outcome is Outcome.LEAD else "")
 
 
 def _walk(
