@@ -84,12 +84,13 @@ Decision = tuple[int, Outcome]
 
 _MISSING = (-1, Outcome.MISSING)
 
-_OUTCOMES = {Slot.EMPTY: Outcome.LEAD, Slot.FLYING: Outcome.WAIT, Slot.STORED: Outcome.HIT}
+# Members of enums, looked up once: each time costs 0.1 to 0.2 us (Python 3.11).
+_READ, _FRESH, _RECALL, _APART = Policy.READ, Policy.FRESH, Policy.RECALL, Policy.APART
+_EMPTY, _FLYING, _STORED, _HIT = Slot.EMPTY, Slot.FLYING, Slot.STORED, Outcome.HIT
 
+_READABLE = (_STORED, _FLYING)
 
-_READABLE = frozenset({Slot.STORED, Slot.FLYING})
-
-_AT_ONCE = frozenset({Slot.STORED})
+_AT_ONCE = (_STORED,)
 
 
 def in_turn(view: View, draws: Sequence[str]) -> Sequence[int]:
@@ -118,17 +119,19 @@ def assign(view: View, draw: str, policy: Policy) -> Decision:
     before took.
     """
     index = _own(view, draw, policy)
-    if index is None and policy is not Policy.RECALL:
+    if index is None and policy is not _RECALL:
         index = _any(view, policy)
     if index is None:
         return _MISSING
-    outcome = _OUTCOMES[view.slot(index)]
-    if outcome is Outcome.LEAD and policy in _RESERVES_NOTHING:
-        return _MISSING
-    return index, outcome
+    slot = view.slot(index)
+    if slot is _STORED:
+        return index, _HIT
+    if slot is _FLYING:
+        return index, Outcome.WAIT
+    return _MISSING if policy in _RESERVES_NOTHING else (index, Outcome.LEAD)
 
 
-_RESERVES_NOTHING = frozenset({Policy.STORED, Policy.RECALL})
+_RESERVES_NOTHING = (Policy.STORED, Policy.RECALL)
 
 
 def _memories(view: View) -> tuple[Callable[[str], int | None], ...]:
@@ -141,7 +144,7 @@ def _own(view: View, draw: str, policy: Policy) -> int | None:
     index = view.held(draw)
     if index is not None and _serves(view, index, policy):
         return index
-    if policy is Policy.FRESH:
+    if policy is _FRESH:
         return None
     for recall in _memories(view):
         index = recall(draw)
@@ -153,18 +156,18 @@ def _own(view: View, draw: str, policy: Policy) -> int | None:
 def _serves(view: View, index: int, policy: Policy) -> bool:
     # An empty slot keeps its draw, so that a crashed run resumes where it was; but not from those
     # who could not fill it.
-    if policy is Policy.READ:
-        return view.slot(index) is not Slot.EMPTY
-    return policy is not Policy.APART or view.slot(index) is Slot.STORED
+    if policy is _READ:
+        return view.slot(index) is not _EMPTY
+    return policy is not _APART or view.slot(index) is _STORED
 
 
 def _any(view: View, policy: Policy) -> int | None:
     """Return the index for a draw that has none of its own, if there is one."""
-    if policy is Policy.READ:
+    if policy is _READ:
         return view.lowest_with(_READABLE)
-    if policy is Policy.FRESH:
+    if policy is _FRESH:
         return view.next_new()
-    if policy is Policy.APART:
+    if policy is _APART:
         index = view.lowest_with(_AT_ONCE)
         return view.next_new() if index is None else index
     return view.lowest_free()

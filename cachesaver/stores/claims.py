@@ -31,6 +31,9 @@ from cachesaver.stores.leases import Lease
 
 __all__ = ["Claims", "Slots"]
 
+_STORED = Slot.STORED
+"""Looked up once, as in `assignment`."""
+
 _HOLD = struct.Struct("<qqq")
 """Index; what the namespace remembered before; what the draw had been given last, anywhere."""
 
@@ -59,9 +62,9 @@ class Slots:
         self._claims = claims
         self._samples = samples
         self._tables = tables
-        self._fingerprint = fingerprint
         self._owner = owner
         self._print = keys.digest(fingerprint)
+        self._head = keys.fingerprint_key(fingerprint) + b"\0"
         self.found: dict[int, Sample] = {}
         self.leads = False
         self.damaged: list[tuple[int, str]] = []
@@ -69,15 +72,16 @@ class Slots:
     def slot(self, index: int) -> Slot:
         """See `assignment.View.slot`; a damaged record is as good as none."""
         if index in self.found:
-            return Slot.STORED
+            return _STORED
         try:
-            sample = read_sample(self._samples, self._tables.samples, self._fingerprint, index)
+            key = self._head + INDEX.pack(index)
+            sample = read_sample(self._samples, self._tables.samples, key)
         except ValueError as damage:
             self.damaged.append((index, str(damage)))
             sample = None
         if sample is not None:
             self.found[index] = sample
-            return Slot.STORED
+            return _STORED
         lease = read_lease(self._claims, self._lease_key(index))
         return Slot.FLYING if lease is not None and lease.is_up(self._owner) else Slot.EMPTY
 
@@ -105,16 +109,18 @@ class Slots:
         """Return what is above every index ever reserved or stored."""
         reserved = self._claims.get(b"X" + self._print)
         top: int = 0 if reserved is None else NUMBER.unpack(reserved)[0]
-        head = keys.fingerprint_key(self._fingerprint) + b"\0"
         with self._samples.cursor(db=self._tables.samples) as cursor:
-            above = cursor.set_range(head + b"\xff" * INDEX.size)
-            if (cursor.prev() if above else cursor.last()) and cursor.key().startswith(head):
+            above = cursor.set_range(self._head + b"\xff" * INDEX.size)
+            if (cursor.prev() if above else cursor.last()) and cursor.key().startswith(self._head):
                 top = max(top, keys.split_sample_key(cursor.key())[1] + 1)
         return top
 
 
 Known = tuple[int | None, int | None]
 """What the namespace remembers of a draw, and what anybody was given last."""
+
+Hints = tuple[int, int, int]
+"""See `_HINTS`."""
 
 
 class Claims(Slots):
@@ -140,6 +146,8 @@ class Claims(Slots):
         self._run = self._space.taken + self._print
         self._taken = self._run + b"t"
         self.stale = False
+        self._noted: Hints | None = None
+        self._hints: Hints | None = None
         self._fresh: dict[bytes, dict[bytes, int]] = {}
         self._known: dict[bytes, Known] = {}
         self._holds: dict[bytes, bytes | None] = {}
@@ -164,8 +172,7 @@ class Claims(Slots):
 
     def bought(self, draw: str) -> int | None:
         """See `assignment.View.bought`."""
-        key = keys.bought_key(self._fingerprint, draw)
-        return read_index(self._samples, self._tables.bought, key)
+        return read_index(self._samples, self._tables.bought, self._head + keys.digest(draw))
 
     def is_free(self, index: int) -> bool:
         """See `assignment.View.is_free`."""
@@ -179,8 +186,7 @@ class Claims(Slots):
 
     def lowest_free(self) -> int:
         """See `assignment.View.lowest_free`."""
-        before = self._hints()
-        cursor, given_up, seen = before
+        cursor, given_up, seen = self._read_hints()
         if seen != (freed := self._freed()):
             cursor = 0
         first = None
@@ -191,13 +197,15 @@ class Claims(Slots):
             given_up, first = given_up - 1, None
         while not self.is_free(cursor):
             cursor += 1
-        if before != (cursor, given_up, freed):
-            self._put_hints(cursor, given_up, freed)
+        self._hints = cursor, given_up, freed
         return cursor if first is None else min(cursor, first)
 
     def lowest_with(self, slots: Container[Slot]) -> int | None:
         """See `assignment.View.lowest_with`."""
-        for index in range(self.lowest_free(), self._top()):
+        first = self.lowest_free()
+        if self.slot(first) in slots:  # mostly: then nobody need ask how far it goes on
+            return first
+        for index in range(first + 1, self._top()):
             if self.is_free(index) and self.slot(index) in slots:
                 return index
         return None
@@ -229,6 +237,13 @@ class Claims(Slots):
             self._keep(name, news)
         if self._replicate is not None:
             self._own(index, self._replicate)
+        if self._hints is not None and self._hints[0] == index:
+            self._hints = index + 1, *self._hints[1:]
+
+    def settle(self) -> None:
+        """Note where whoever draws next is to look for free indexes; when all is done."""
+        if self._hints is not None and self._hints != self._noted:
+            self._claims.put(self._run + b"s", _HINTS.pack(*self._hints))
 
     def name_namespace(self, name: str) -> None:
         """Note that there is a namespace *name*."""
@@ -244,8 +259,8 @@ class Claims(Slots):
         if name is None:
             return
         if self._claims.put(b"%bf%b" % (self._run, packed), b"", overwrite=False):
-            cursor, given_up, seen = self._hints()
-            self._put_hints(cursor, given_up + 1, seen)
+            cursor, given_up, seen = self._read_hints()
+            self._hints = cursor, given_up + 1, seen
         hold = self._hold(name)
         _, before, latest = (NONE,) * 3 if hold is None else _HOLD.unpack(hold)
         news = {self._space.remembered: before}
@@ -292,12 +307,11 @@ class Claims(Slots):
         count: int = 0 if freed is None else INDEX.unpack(freed)[0]
         return count
 
-    def _hints(self) -> tuple[int, int, int]:
-        hints = self._claims.get(self._run + b"s")
-        return (0, 0, 0) if hints is None else _HINTS.unpack(hints)
-
-    def _put_hints(self, cursor: int, given_up: int, seen: int) -> None:
-        self._claims.put(self._run + b"s", _HINTS.pack(cursor, given_up, seen))
+    def _read_hints(self) -> Hints:
+        if self._hints is None:
+            hints = self._claims.get(self._run + b"s")
+            self._hints = self._noted = (0, 0, 0) if hints is None else _HINTS.unpack(hints)
+        return self._hints
 
     def _first_given_up(self) -> int | None:
         prefix = self._run + b"f"

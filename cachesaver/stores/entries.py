@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import lmdb
 
 from cachesaver.exchange import Sample
-from cachesaver.stores import keys, records
+from cachesaver.stores import records
 from cachesaver.stores.keys import HEAD, INDEX
 from cachesaver.stores.leases import Lease
 
@@ -58,20 +58,19 @@ class Tables(NamedTuple):
     memory: Table
 
 
-def read_sample(txn: Transaction, table: Table, fingerprint: str, index: int) -> Sample | None:
-    """Return the sample at *index*, or None when there is none.
+def read_sample(txn: Transaction, table: Table, key: bytes) -> Sample | None:
+    """Return the sample under *key*, or None when there is none.
 
     Raises:
         ValueError: There is a record, but a damaged one.
     """
-    key = keys.sample_key(fingerprint, index)
-    record = txn.get(key, db=table)
+    record = txn.get(key, None, table)
     return None if record is None else records.decode(records.unseal(key, record))
 
 
 def read_index(txn: Transaction, table: Table, key: bytes) -> int | None:
     """Return the sealed number under *key*; None when there is none, or a damaged one."""
-    record = txn.get(key, db=table)
+    record = txn.get(key, None, table)  # not by keyword: that costs a dict, four times a draw
     if record is None:
         return None
     try:

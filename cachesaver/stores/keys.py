@@ -77,9 +77,11 @@ _WIDEST = 255
 @functools.lru_cache(maxsize=4096)
 def digest(*parts: str) -> bytes:
     """Return 16 bytes that stand for *parts*, whatever these hold."""
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    framed = [b"%d:%b" % (len(part), part) for part in encoded]
-    return blake2b(b"".join(framed), digest_size=16).digest()
+    framed = b""
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        framed += b"%d:%b" % (len(encoded), encoded)
+    return blake2b(framed, digest_size=16).digest()
 
 
 @functools.lru_cache(maxsize=256)

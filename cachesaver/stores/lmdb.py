@@ -88,7 +88,9 @@ class LmdbStore:
                 view.name_namespace(run.namespace)
             if untouched:
                 members.touch(claims, keys.run_prefix(run.id))
-            return view, _grants(view, draws, policy)
+            grants = _grants(view, draws, policy)
+            view.settle()
+            return view, grants
 
         view, grants = opened.claim(work)
         opened.named.add(run.namespace)
@@ -189,6 +191,7 @@ class LmdbStore:
             )
             if view.end_lease(index, token) and not keeps:
                 view.give_up(index)
+                view.settle()
             return view.stale
 
         if opened.claim(work):
@@ -274,8 +277,9 @@ class LmdbStore:
         return opened
 
     def _readable(self, samples: Transaction, fingerprint: str, index: int) -> Sample | None:
+        key = keys.sample_key(fingerprint, index)
         try:
-            return read_sample(samples, self._opened().tables.samples, fingerprint, index)
+            return read_sample(samples, self._opened().tables.samples, key)
         except ValueError as damage:
             _log.warning("%s", _damage(self._path, fingerprint, index, str(damage)))
             return None
@@ -327,11 +331,12 @@ def _grants(view: Claims, draws: Sequence[str], policy: Policy) -> list[Grant]:
 
 def _grant(view: Claims, draw: str, policy: Policy) -> Grant:
     index, outcome = assign(view, draw, policy)
-    if outcome is Outcome.MISSING:
+    if index < 0:
         return Grant(index=-1)
     view.take(draw, index)
-    token = view.lead(index) if outcome is Outcome.LEAD else ""
-    return Grant(index=index, sample=view.found.get(index), token=token)
+    if (sample := view.found.get(index)) is not None:
+        return Grant(index=index, sample=sample)
+    return Grant(index=index, token=view.lead(index) if outcome is Outcome.LEAD else "")
 
 
 def _walk(

@@ -195,13 +195,14 @@ def _sealed(filling: Filling) -> bytes | Exception:
 def _put(txn: Transaction, tables: Tables, filling: Filling, record: bytes) -> Sample:
     """Put a sealed sample where there is none that can be read; return what is there then."""
     fingerprint = filling.fingerprint
+    key = keys.sample_key(fingerprint, filling.index)
     try:
-        winner = read_sample(txn, tables.samples, fingerprint, filling.index)
+        winner = read_sample(txn, tables.samples, key)
     except ValueError:
         winner = None  # damaged: bought again
     if winner is not None:
         return winner
-    txn.put(keys.sample_key(fingerprint, filling.index), record, db=tables.samples)
+    txn.put(key, record, db=tables.samples)
     _put_once(
         txn,
         tables.bought,
