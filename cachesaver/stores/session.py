@@ -63,12 +63,12 @@ class Session:
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a read transaction on the samples; repeated if need be."""
-        while True:
-            try:
-                with self.lock, self.samples.env.begin() as samples:
-                    return work(samples)
-            except lmdb.Error as error:
-                self._overcome(error, self.samples)
+
+        def attempt() -> T:
+            with self.lock, self.samples.env.begin() as samples:
+                return work(samples)
+
+        return self._repeat(attempt, self.samples)
 
     def claim(self, work: Callable[[Transaction, Transaction], T]) -> T:
         """Return what *work* makes of a write transaction on the claims and a read on the samples.
@@ -76,34 +76,34 @@ class Session:
         The samples are read as they are after the claims are locked, so that a slot is never seen
         without both its sample and the lease it had until then. *work* may be repeated.
         """
-        while True:
-            try:
-                with (
-                    self.lock,
-                    self.claims.env.begin(write=True) as claims,
-                    self.samples.env.begin() as samples,
-                ):
-                    return work(claims, samples)
-            except lmdb.Error as error:
-                self._overcome(error, self.claims)
+
+        def attempt() -> T:
+            with (
+                self.lock,
+                self.claims.env.begin(write=True) as claims,
+                self.samples.env.begin() as samples,
+            ):
+                return work(claims, samples)
+
+        return self._repeat(attempt, self.claims)
 
     def look(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a read transaction on the claims; repeated if need be."""
-        while True:
-            try:
-                with self.lock, self.claims.env.begin() as claims:
-                    return work(claims)
-            except lmdb.Error as error:
-                self._overcome(error, self.claims)
+
+        def attempt() -> T:
+            with self.lock, self.claims.env.begin() as claims:
+                return work(claims)
+
+        return self._repeat(attempt, self.claims)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Return what *work* makes of a durable transaction on the samples; repeated if need be."""
-        while True:
-            try:
-                with self.writing, self.samples.env.begin(write=True) as samples:
-                    return work(samples)
-            except lmdb.Error as error:
-                self._overcome(error, self.samples)
+
+        def attempt() -> T:
+            with self.writing, self.samples.env.begin(write=True) as samples:
+                return work(samples)
+
+        return self._repeat(attempt, self.samples)
 
     def transfer(self, work: Callable[[Transaction, Transaction], T]) -> T:
         """Return what *work* makes of a durable transaction on the samples and a read on the claims.
@@ -111,17 +111,17 @@ class Session:
         The claims are read as they are after the samples are locked: of two who copy them, who
         comes later copies what is newer. *work* may be repeated.
         """
-        while True:
-            try:
-                with (
-                    self.writing,
-                    self.samples.env.begin(write=True) as samples,
-                    self.lock,
-                    self.claims.env.begin() as claims,
-                ):
-                    return work(samples, claims)
-            except lmdb.Error as error:
-                self._overcome(error, self.samples)
+
+        def attempt() -> T:
+            with (
+                self.writing,
+                self.samples.env.begin(write=True) as samples,
+                self.lock,
+                self.claims.env.begin() as claims,
+            ):
+                return work(samples, claims)
+
+        return self._repeat(attempt, self.samples)
 
     def size(self) -> int:
         """Return the bytes all files take on disk."""
@@ -155,22 +155,21 @@ class Session:
         self.samples.abandon()
         del self.tables
 
-    def _overcome(self, error: lmdb.Error, environment: Environment) -> None:
-        """Make what failed with *error*, on *environment*, go well the next time.
-
-        Raises:
-            StoreError: It cannot.
-        """
-        if not isinstance(error, (lmdb.MapResizedError, lmdb.MapFullError)):
-            raise StoreError(
-                f"the store in {self.path} failed: {error}.", location=str(self.path)
-            ) from error
-        with self.writing, self.lock:
-            if isinstance(error, lmdb.MapFullError):
-                environment.grow()
-            else:
-                self.samples.adopt()
-                self.claims.adopt()
+    def _repeat(self, attempt: Callable[[], T], environment: Environment) -> T:
+        while True:
+            try:
+                return attempt()
+            except lmdb.MapResizedError:
+                with self.writing, self.lock:
+                    self.samples.adopt()
+                    self.claims.adopt()
+            except lmdb.MapFullError:
+                with self.writing, self.lock:
+                    environment.grow()
+            except lmdb.Error as error:
+                raise StoreError(
+                    f"the store in {self.path} failed: {error}.", location=str(self.path)
+                ) from error
 
     def _claims_path(self) -> Path:
         return self.path / f"{directory.CLAIMS}{_LAYOUT}-{_boot()}.mdb"
