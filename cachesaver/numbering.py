@@ -162,9 +162,7 @@ def without_ours(request: Request, *, numbers: bool = False) -> Request:
 
 
 def _ours(request: Request) -> set[str]:
-    if _OURS not in "\n".join(
-        request.header_names
-    ):  # as nearly always, and every call comes past here
+    if _OURS not in "\n".join(request.header_names):  # as nearly always
         return set()
     return {name for name in request.header_names if name.startswith(_OURS)}
 
