@@ -145,7 +145,7 @@ def _async(
 
 def _path_of(lib: Any) -> Callable[[httpx.Request], str]:
     """Return what tells the path of a request, percent-encoded."""
-    if hasattr(lib.URL(""), "_uri_reference"):
+    if hasattr(getattr(lib.URL(""), "_uri_reference", None), "netloc"):  # from httpx 0.24 on
         return operator.attrgetter("url._uri_reference.path")  # as below; calls nothing of ours
     return lambda request: request.url.raw_path.decode()
 

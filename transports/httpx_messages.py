@@ -83,10 +83,17 @@ def _sent(url: httpx.URL) -> str:
     given: Any = url
     try:
         parts = given._uri_reference  # noqa: SLF001  # or all of this would be encoded, and decoded again
-    except AttributeError:
-        return (url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii")
+        netloc: str = parts.netloc
+    except AttributeError:  # httpx before 0.24
+        return _written(url)
+    if type(given).__base__ is not object:  # somebody's own kind of URL may say otherwise
+        return _written(url)
     query = "" if parts.query is None else f"?{parts.query}"
-    return f"{parts.scheme}://{parts.netloc}{parts.path or '/'}{query}"
+    return f"{parts.scheme}://{netloc}{parts.path or '/'}{query}"
+
+
+def _written(url: httpx.URL) -> str:
+    return (url.raw_scheme + b"://" + url.netloc + url.raw_path).decode("ascii")
 
 
 def twin(lib: Any, request: httpx.Request, asked: Request, wanted: Request) -> httpx.Request:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -262,6 +263,57 @@ def test_a_url_that_is_made_otherwise_is_read_by_its_properties(lib: Any) -> Non
     adapter.transport(lib, gate, inner).handle_request(request)
 
     assert gate.looked == [("POST", "provider.test", "/v1/x?y")]
+
+
+def test_a_url_of_httpx_before_0_24_is_read_by_its_properties() -> None:
+    """Given parts without `netloc`, and no path where none was given, then they are left alone."""
+
+    class Url:
+        _uri_reference = SimpleNamespace(
+            scheme="http", host="provider.test", path=None, query="q=1"
+        )
+        raw_scheme, netloc, raw_path = b"http", b"provider.test", b"/?q=1"
+
+        def __init__(self, _: str) -> None: ...
+
+    def call(_: Any, request: httpx.Request) -> httpx.Request:
+        return request
+
+    class Older:
+        URL = Url
+
+        class Client:
+            _send_single_request = call
+
+        class AsyncClient(Client):
+            _send_single_request = call
+
+    class Ignoring(FakeGate):
+        def ignores(self, path: str) -> bool:
+            looked.append(path)
+            return True
+
+    looked = list[str]()
+    request = httpx.Request("POST", "http://provider.test")
+    request.url = cast("Any", Url("http://provider.test"))
+    with hooked(Older, Ignoring()):
+        sent = cast("Any", Older.Client())._send_single_request(request)
+
+    assert (sent, looked) == (request, ["/?q=1"])
+    assert httpx_messages.ours(request, b"").url == "http://provider.test/?q=1"
+
+
+def test_what_somebodys_own_kind_of_url_sends_is_what_is_asked(lib: Any) -> None:
+    class Raw(lib.URL):  # type: ignore[misc]  # of whichever it is
+        raw_path = b"/v1/a%2Fb|c"
+
+    gate = HitGate(KEPT)
+    with hooked(lib, gate), lib.Client() as client:
+        request = client.build_request("POST", URL)
+        request.url = Raw(URL)
+        client.send(request)
+
+    assert [asked.url for asked in gate.asked] == ["http://provider.test/v1/a%2Fb|c"]
 
 
 def test_one_module_is_hooked_at_a_time(server: LoopbackServer) -> None:
