@@ -227,7 +227,8 @@ def _is_patched(lib: Any, layer: object, name: str) -> bool:
         return False
     kind = type(layer)
     plain = plain_function(function)
-    if plain is None:
+    # Of other classes nothing is remembered: they come and go, and what they inherit may change.
+    if plain is None or kind.__module__ not in _packages(lib):
         return _is_replaced(lib, kind, name, function)
     return _is_known_as_replaced(lib, cast("Hashable", kind), name, plain)
 
@@ -241,7 +242,7 @@ def _is_replaced(lib: Any, kind: type, name: str, function: object) -> bool:
 
 
 _is_known_as_replaced = functools.lru_cache(maxsize=64)(_is_replaced)
-"""The same of a plain function, which says so for ever."""
+"""The same of a plain function in a class of the library, which says so for ever."""
 
 
 def _layers(lib: Any, inner: object, depth: int = 4) -> list[object]:

@@ -347,13 +347,15 @@ def is_mock(function: object, own: frozenset[str] | None) -> bool:
 def plain_function(method: object) -> FunctionType | None:
     """Return the function that *method* is of, or that layers of ours lie on, where it wraps nothing.
 
-    What it runs cannot change, and nothing of ours hangs on it: it may be remembered. None where it
-    is anything else.
+    What it runs cannot change, and nothing hangs on it, neither of ours nor what a mock has recorded:
+    it may be remembered. None where it is anything else.
     """
     function: object = method.__func__ if type(method) is MethodType else method
     while (made := _known(function)) is not None:
         function = made.original
-    return function if type(function) is FunctionType and not function.__dict__ else None
+    if type(function) is not FunctionType or function.__dict__ or function.__closure__:
+        return None
+    return None if function.__defaults__ or function.__kwdefaults__ else function
 
 
 def is_patched(instance: object, name: str, own: frozenset[str]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -99,6 +101,84 @@ def test_a_mock_that_comes_and_goes_is_seen_each_time(
         during = ask(lib)
 
     assert (before, during, ask(lib), len(gate.asked)) == (b"kept", b"mocked", b"kept", 2)
+
+
+def test_a_mock_that_is_gone_is_held_by_nobody(lib: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mocked(recorded: set[object], *, by_default: bool) -> Any:
+        def handle(*_: object, kept: object = recorded if by_default else None) -> Any:
+            return lib.Response(200, content=b"mocked")
+
+        def closed(*_: object) -> Any:
+            recorded.add("a call")
+            return lib.Response(200, content=b"mocked")
+
+        return handle if by_default else closed
+
+    class Recorded(set[object]): ...
+
+    left = list[weakref.ref[Recorded]]()
+    for by_default in (False, True):
+        recorded = Recorded()
+        left.append(weakref.ref(recorded))
+        with monkeypatch.context() as patched:
+            handle = mocked(recorded, by_default=by_default)
+            patched.setattr(lib.HTTPTransport, "handle_request", handle)
+            assert ask(lib) == b"mocked"
+        del recorded, handle, patched
+    gc.collect()
+
+    assert [each() for each in left] == [None, None]
+
+
+def test_somebodys_own_transport_that_is_gone_is_held_by_nobody(lib: Any) -> None:
+    class Own(lib.BaseTransport):  # type: ignore[misc]  # of whichever it is
+        def handle_request(self, request: Any) -> Any:
+            raise NotImplementedError
+
+    assert ask(lib, transport=Own()) == b"kept"
+    left = weakref.ref(Own)
+    del Own
+    gc.collect()
+
+    assert left() is None
+
+
+def test_one_function_is_a_mock_by_where_it_was_put(
+    lib: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a transport of one's own, then it may do as it likes, but what it inherits may not."""
+    own: Any = type("Own", (lib.HTTPTransport,), {})
+    answers = list[bytes]()
+    for owner in (own, lib.HTTPTransport):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, "handle_request", _plain_mock(lib), raising=False)
+            answers.append(ask(lib, transport=own()))
+
+    assert answers == [b"kept", b"mocked"]
+
+
+def _plain_mock(lib: Any) -> Any:
+    return _mock_of_httpx if lib is httpx else _mock_of_httpx2
+
+
+def _mock_of_httpx(*_: object) -> httpx.Response:
+    return httpx.Response(200, content=b"mocked")
+
+
+def _mock_of_httpx2(*_: object) -> httpx2.Response:
+    return httpx2.Response(200, content=b"mocked")
+
+
+def test_a_transport_need_not_be_of_a_class_that_can_be_a_key(lib: Any) -> None:
+    class Equal(type):
+        def __eq__(cls, other: object) -> bool:
+            return cls is other
+
+        __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # so it is
+
+    own: Any = Equal("Own", (lib.BaseTransport,), {"handle_request": _plain_mock(lib)})
+
+    assert ask(lib, transport=own()) == b"kept"
 
 
 def test_the_clients_own_mock_transports_answer(lib: Any, gate: HitGate) -> None:

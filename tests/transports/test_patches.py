@@ -457,3 +457,16 @@ def test_what_wraps_another_or_is_no_function_is_known_for_nothing() -> None:
     above = functools.wraps(proxy)(inner)
 
     assert [plain_function(each) for each in (proxy, above, mock.Mock(), Any, None)] == [None] * 5
+
+
+def test_a_function_on_which_something_hangs_is_not_for_remembering() -> None:
+    recorded = object()
+
+    def closed(*_: object) -> object:
+        return recorded
+
+    def given(_: object = recorded) -> None: ...
+
+    def named(*, _: object = recorded) -> None: ...
+
+    assert [plain_function(each) for each in (closed, given, named)] == [None] * 3
