@@ -194,6 +194,9 @@ class _View:
     def __setattr__(self, name: str, value: object) -> None:
         setattr(self._cachesaver_client, name, value)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:  # who copies it copies the client
+        return self._cachesaver_client.__reduce_ex__(protocol)
+
 
 _set_client = vars(_View)["_cachesaver_client"].__set__
 _set_transport = vars(_View)["_cachesaver_transport"].__set__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import io
 import logging
@@ -192,6 +193,7 @@ def test_the_original_can_use_its_client(lib: Any, monkeypatch: pytest.MonkeyPat
 
     def send(self: Any, request: Any) -> Any:
         assert isinstance(self, lib.Client)
+        assert type(copy.copy(self)) is lib.Client
         self.count = getattr(self, "count", 0) + 1
         return original(self, request)
 
