@@ -176,6 +176,9 @@ class _View:
 
     __slots__ = ("_cachesaver_client", "_cachesaver_transport")
 
+    _cachesaver_client: Any
+    _cachesaver_transport: object
+
     def __init__(self, client: object, transport: object) -> None:
         _set_client(self, client)
         _set_transport(self, transport)
