@@ -250,9 +250,8 @@ def _kept(
         _note(dropped, f"body.{path}", why)
     _forget_credentials(members, dialect, dropped)
     may_state = None in members.values() or not members.keys().isdisjoint(dialect.defaults)
-    for name in [*members] if may_state else ():
-        if not _is_default(dialect, name, members[name]):
-            continue
+    stated = [n for n, v in members.items() if _is_default(dialect, n, v)] if may_state else ()
+    for name in stated:
         del members[name]
         _note(dropped, f"body.{name}", "states the documented default")
     return parsed.spell(_by_rules(members, dialect, rules, dropped))

@@ -126,12 +126,10 @@ def draw(
     """
     key = f"{explicit}\0{fingerprint}"
     ordinals = node.take(key, count, taker)
-    if explicit:
-        told = _told("named", node.id, explicit, fingerprint)
-    else:  # as `_told` has it, for every call comes past here
-        told = f"5:drawn{len(node.id)}:{node.id}{len(fingerprint)}:{fingerprint}"
+    kind = ("named", node.id, explicit) if explicit else ("drawn", node.id)
+    told = _told(*kind, fingerprint)
     return Drawn(
-        ids=tuple([_hashed(f"{told}{len(str(n))}:{n}", size=32) for n in ordinals]),
+        ids=tuple([_hashed(told + _told(str(n)), size=32) for n in ordinals]),
         _node=node,
         _key=key,
         _ordinals=ordinals,
