@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def gaps(url: str, until: threading.Event) -> list[float]:
 
 
 @contextlib.contextmanager
-def no_collection() -> Iterator[None]:
+def no_collection() -> Generator[None]:
     """Look for no garbage: this process would wait for itself, and not for the server."""
     gc.disable()
     try:
