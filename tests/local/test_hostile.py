@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -156,9 +156,8 @@ LARGE: dict[str, tuple[str, dict[str, Any]]] = {
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Running]:
     """`cachesaver local serve`, which has a process of its own, as those have who use it."""
     folder = tmp_path_factory.mktemp("models")
-    for name, model in (("tiny", tiny.model("llama")), ("tiny-bert", local_app.bert())):
-        model.save_pretrained(folder / name)
-        local_app.tokenizer().save_pretrained(folder / name)
+    local_app.save(tiny.model("llama"), folder / "tiny")
+    local_app.save(local_app.bert(), folder / "tiny-bert")
     with servers.run(
         "cachesaver local serve",
         sys.executable,
@@ -168,6 +167,13 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Runnin
         settings={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as running:
         yield running
+
+
+@pytest.fixture(params=["command", "server"])
+def url(request: pytest.FixtureRequest) -> str:
+    """That of the command, and of a server in this program, which the one who asks holds up too."""
+    running: servers.Running | Server = request.getfixturevalue(request.param)
+    return running.url
 
 
 def gaps(url: str, until: threading.Event) -> list[float]:
@@ -181,16 +187,6 @@ def gaps(url: str, until: threading.Event) -> list[float]:
     return [after - before for before, after in pairwise(answered)]
 
 
-@contextlib.contextmanager
-def no_collection() -> Generator[None]:
-    """Look for no garbage: this process would wait for itself, and not for the server."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def send(url: str, path: str, content: bytes) -> tuple[int, Any]:
     """Post *content* in one go, which leaves the thread that asks for health alone."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
@@ -202,17 +198,19 @@ def send(url: str, path: str, content: bytes) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_health_is_told_while_a_large_body_is_read(
-    command: servers.Running, kind: str, record_property: Callable[[str, object], None]
+    url: str, kind: str, record_property: Callable[[str, object], None]
 ) -> None:
     path, body = LARGE[kind]
     name = "tiny-bert" if path == "/v1/embeddings" else "tiny"
     content = json.dumps({"model": name, **body}).encode()
     over = threading.Event()
+    gc.collect()
+    gc.freeze()  # as the command line has it, and as tests have it from their beginning
 
-    with no_collection(), concurrent.futures.ThreadPoolExecutor(1) as pool:
-        probing = pool.submit(gaps, command.url, over)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        probing = pool.submit(gaps, url, over)
         try:
-            status, answer = send(command.url, path, content)
+            status, answer = send(url, path, content)
         finally:
             over.set()
         told = sorted(probing.result())

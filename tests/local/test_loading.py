@@ -32,16 +32,14 @@ from cachesaver.local.loading import load
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "little"
-    tiny.model("llama").save_pretrained(folder)
-    local_app.tokenizer().save_pretrained(folder)
+    local_app.save(tiny.model("llama"), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "little-bert"
-    local_app.bert().save_pretrained(folder)
-    local_app.tokenizer().save_pretrained(folder)
+    local_app.save(local_app.bert(), folder)
     return folder
 
 
@@ -149,8 +147,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 def test_what_neither_continues_nor_reads_texts_is_refused(tmp_path: Path, name: str) -> None:
     make, why = REFUSED[name]
     made = make()
-    made.save_pretrained(tmp_path)
-    local_app.tokenizer().save_pretrained(tmp_path)
+    local_app.save(made, tmp_path)
 
     with pytest.raises(UnsupportedModelError, match=rf"{type(made).__name__}\) cannot .*{why}"):
         load(str(tmp_path))
@@ -171,8 +168,7 @@ def test_weights_that_are_missing_are_named(tmp_path: Path, family: str) -> None
 
 
 def test_weights_that_are_tied_are_not_missing(tmp_path: Path) -> None:
-    tiny.model("llama", tie_word_embeddings=True).save_pretrained(tmp_path)
-    local_app.tokenizer().save_pretrained(tmp_path)
+    local_app.save(tiny.model("llama", tie_word_embeddings=True), tmp_path)
 
     load(str(tmp_path)).writer.close()
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +21,16 @@ from cachesaver.local.encoding import TextEncoder
 from cachesaver.local.loading import serve
 from cachesaver.local.server import Server
 
-__all__ = ["FOREVER", "TEMPLATE", "bert", "served_encoder", "served_writer", "start", "tokenizer"]
+__all__ = [
+    "FOREVER",
+    "TEMPLATE",
+    "bert",
+    "save",
+    "served_encoder",
+    "served_writer",
+    "start",
+    "tokenizer",
+]
 
 FOREVER = Params(max_tokens=500, ignore_end=True, seed=1)
 
@@ -64,6 +74,12 @@ def bert() -> Any:
 
 def served_encoder(name: str = "tiny-bert") -> Served:
     return Served(name=name, tongue=Tongue(tokenizer()), encoder=TextEncoder(bert()))
+
+
+def save(model: Any, folder: Path) -> None:
+    """Put *model* into *folder* with the tokenizer, as `load` and the command line take it."""
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
 
 
 def start(**options: Any) -> Server:
