@@ -8,7 +8,7 @@ without a pool are not seen. Neither library is imported here.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -45,7 +45,8 @@ NAME: str = "httpcore"
 MODULES: tuple[str, ...] = ("httpcore", "httpcore2")
 
 
-_Handle = Callable[..., Any]
+_Handle = Callable[..., "httpcore.Response"]
+_HandleLater = Callable[..., Awaitable["httpcore.Response"]]
 
 
 def hook(module: ModuleType, gate: Gate) -> Callable[[], None]:
@@ -75,7 +76,7 @@ def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool
             or not _wants(gate, request)
             or not isinstance(request.stream, Iterable)
         ):
-            return cast("httpcore.Response", untouched(self, request))
+            return untouched(self, request)
         live = bound(original, self)
         going = request
         if not _is_mocked(lib, gate, self, _HANDLE):
@@ -90,7 +91,9 @@ def _blocking(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool
     return handle_request
 
 
-def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) -> _Handle:
+def _async(
+    lib: Any, gate: Gate, original: _HandleLater, active: Callable[[], bool]
+) -> _HandleLater:
     untouched = method_of(original)
 
     @functools.wraps(original)
@@ -101,7 +104,7 @@ def _async(lib: Any, gate: Gate, original: _Handle, active: Callable[[], bool]) 
             or not _wants(gate, request)
             or not isinstance(request.stream, AsyncIterable)
         ):
-            return cast("httpcore.Response", await untouched(self, request))
+            return await untouched(self, request)
         live = bound(original, self)
         going = request
         if not _is_mocked(lib, gate, self, _AHANDLE):
@@ -179,7 +182,7 @@ def _answer(
 
 
 async def _aanswer(
-    lib: Any, gate: Gate, request: httpcore.Request, body: bytes, handle: _Handle
+    lib: Any, gate: Gate, request: httpcore.Request, body: bytes, handle: _HandleLater
 ) -> httpcore.Response:
     asked = ours(request, body)
 

@@ -81,16 +81,17 @@ def async_transport(
 # --- hooking
 
 
-_SendOne = Callable[..., Any]
+_SendOne = Callable[..., "httpx.Response"]
 
 
 def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], bool]) -> _SendOne:
-    path_of = _path_of(lib)
+    has_parts = _has_parts(lib)
 
     @functools.wraps(original)
-    def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
+    def _send_single_request(self: Any, request: Any) -> httpx.Response:
         if (
-            not gate.ignores(path_of(request))  # every call of the process comes past here
+            # Every call of the process comes past here: so nothing is called that need not be.
+            not gate.ignores(request.url._uri_reference.path if has_parts else _path(request))  # noqa: SLF001
             and active()
             and _wants(gate, request)
             and not is_let_through(request.method, _url, request)
@@ -98,9 +99,9 @@ def _blocking(lib: Any, gate: Gate, original: _SendOne, active: Callable[[], boo
             inner = self._transport_for_url(request.url)
             if _is_left_to(lib, gate, inner):
                 with let_through(request.method, _url(request)):
-                    return cast("httpx.Response", original(self, request))
+                    return original(self, request)
             self = _View(self, _Answering(lib, gate, inner))
-        return cast("httpx.Response", original(self, request))
+        return original(self, request)
 
     return _send_single_request
 
@@ -111,12 +112,12 @@ _SendOneLater = Callable[..., Awaitable["httpx.Response"]]
 def _async(
     lib: Any, gate: Gate, original: _SendOneLater, active: Callable[[], bool]
 ) -> _SendOneLater:
-    path_of = _path_of(lib)
+    has_parts = _has_parts(lib)
 
     @functools.wraps(original)
-    def _send_single_request(self: Any, request: httpx.Request) -> Awaitable[httpx.Response]:
+    def _send_single_request(self: Any, request: Any) -> Awaitable[httpx.Response]:
         if (
-            not gate.ignores(path_of(request))
+            not gate.ignores(request.url._uri_reference.path if has_parts else _path(request))  # noqa: SLF001
             and active()
             and _wants(gate, request)
             and not is_let_through(request.method, _url, request)
@@ -137,11 +138,13 @@ def _async(
     return as_coroutine_function(_send_single_request)
 
 
-def _path_of(lib: Any) -> Callable[[httpx.Request], str]:
-    """Return what tells the path of a request, percent-encoded."""
-    if hasattr(getattr(lib.URL(""), "_uri_reference", None), "netloc"):  # from httpx 0.24 on
-        return operator.attrgetter("url._uri_reference.path")  # as below; calls nothing of ours
-    return lambda request: request.url.raw_path.decode()
+def _has_parts(lib: Any) -> bool:
+    """Tell whether a URL of *lib* keeps its parts, percent-encoded, where httpx has them since 0.24."""
+    return hasattr(getattr(lib.URL(""), "_uri_reference", None), "netloc")
+
+
+def _path(request: httpx.Request) -> str:
+    return request.url.raw_path.decode()
 
 
 def _wants(gate: Gate, request: httpx.Request) -> bool:

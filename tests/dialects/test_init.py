@@ -623,8 +623,47 @@ def test_whatever_packages_come_and_go_no_path_of_theirs_is_ordinary(
             has_endpoint = re.search(f"(?:{ends})\\Z", path) is not None
 
             assert not (has_endpoint and is_ordinary(path))
+            assert is_ordinary(path) == is_ordinary(path)  # what is known is what was found
             assert not (has_endpoint and is_ordinary(f"{path}?key=/orders"))
             assert not (is_ordinary(path) and wants("h.test", path))
+
+
+def test_ordinary_paths_are_known_again_and_not_without_end() -> None:
+    """Given more paths than are to be kept, long ones and queries, then few are, and all are told right."""
+    forget()
+    for number in range(3000):
+        assert is_ordinary(f"/orders/{number}")
+        assert is_ordinary(f"/orders?number={number}")
+        assert is_ordinary("/orders" * 100 + f"/{number}")
+
+    kept = registry._ordinary  # pyright: ignore[reportPrivateUsage]
+
+    assert 0 < len(kept) <= 1024
+    assert all("?" not in path and len(path) < 256 for path in kept)
+    assert is_ordinary("/orders/2999")
+    assert "/orders/2999" in kept
+    assert not is_ordinary("/v1/chat/completions")
+
+
+def test_who_looked_before_a_package_came_does_not_speak_after_it(
+    other_packages: dict[str, object],
+) -> None:
+    """Given a path that is looked at while dialects are looked for anew, then it is looked at anew."""
+
+    class Slow(str):
+        """Somebody else is quick while its end is looked at."""
+
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> str:
+            other_packages["acme"] = type("Late", (Acme,), {"endpoints": ("/late",)})
+            forget()
+            return super().__getitem__(key)
+
+    assert is_ordinary(Slow("/late"))
+
+    assert not is_ordinary("/late")
+    assert wants("x.test", "/late")
 
 
 @pytest.mark.parametrize("path", ["/orders/{}/", "/channels/{}/messages", "/boards/{}:move"])
