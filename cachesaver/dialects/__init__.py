@@ -162,7 +162,7 @@ def _is_named(host: str, hosts: tuple[str, ...]) -> bool:
 _ordinary: set[str] = set()
 """Paths of which `is_ordinary` has said so."""
 
-_MANY = 1024
+_MANY = 128
 """How many of them are known at once."""
 
 _LONG = 256

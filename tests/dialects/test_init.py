@@ -638,7 +638,7 @@ def test_ordinary_paths_are_known_again_and_not_without_end() -> None:
 
     kept = registry._ordinary  # pyright: ignore[reportPrivateUsage]
 
-    assert 0 < len(kept) <= 1024
+    assert 0 < len(kept) <= 128
     assert all("?" not in path and len(path) < 256 for path in kept)
     assert is_ordinary("/orders/2999")
     assert "/orders/2999" in kept
