@@ -8,6 +8,7 @@ a second session of the same run goes on counting where the first one stopped.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from weakref import ref
 
@@ -21,7 +22,12 @@ __all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 """Set by torchrun, Slurm, Open MPI, MPICH and PMIx to the number of a worker process."""
 
-_RUN, _SLOT, _TELLER = "CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"
+_RUN = "CACHESAVER_RUN"
+"""One variable for all that is told: requests goes through the whole environment at every call, and each
+variable costs it several microseconds."""
+
+_TOLD = re.compile(r"(.*);slot=(.*);pid=(\d+)", re.DOTALL)
+"""The id of the run, the place of the parent in it, and its process id; by hand, the id alone is told."""
 
 _lock = Lock()
 _BEFORE: dict[str, str | None] = {}
@@ -36,11 +42,18 @@ def inherited() -> str:
 
     What this very process has announced is for its children, not for its own next session.
     """
-    return "" if _is_told_here() else os.environ.get(_RUN, "")
+    return "" if _is_told_here() else _told()[0]
+
+
+def _told(said: str | None = None) -> tuple[str, str, str]:
+    """Return run, slot and process id as *said* (None: the environment) tells them; empty: it does not."""
+    said = os.environ.get(_RUN, "") if said is None else said
+    found = _TOLD.fullmatch(said)
+    return (found[1], found[2], found[3]) if found else (said, "", "")
 
 
 def _is_told_here() -> bool:
-    return os.environ.get(_TELLER) == str(os.getpid())
+    return _told()[2] == str(os.getpid())
 
 
 def announce(run: str, slot: str) -> None:
@@ -48,10 +61,8 @@ def announce(run: str, slot: str) -> None:
 
     *slot* is empty while it is not known (`is_unnumbered`): they hang under our parent's then.
     """
-    told = {_RUN: run, _SLOT: slot or os.environ.get(_SLOT, ""), _TELLER: str(os.getpid())}
-    for name in told:
-        _BEFORE.setdefault(name, os.environ.get(name))
-    os.environ.update(told)
+    _BEFORE.setdefault(_RUN, os.environ.get(_RUN))
+    os.environ[_RUN] = f"{run};slot={slot or _told()[1]};pid={os.getpid()}"
 
 
 def retract() -> None:
@@ -99,9 +110,10 @@ class Runs:
     """
 
     def __init__(self, store: Store, owner: str, joined: str = "", *, apart: str = "") -> None:
+        joined = _told(joined)[0]  # somebody may hand on what the environment says
         self._started = not (joined or inherited())
         # Nobody knows when the next one comes that was given the id by hand.
-        self._lasting = bool(joined) or bool(inherited() and not os.environ.get(_TELLER))
+        self._lasting = bool(joined) or bool(inherited() and not _told()[2])
         self.id = joined or inherited() or os.urandom(16).hex()
         self._store = store
         self._owner = owner
@@ -186,7 +198,8 @@ class Runs:
     def _place(self) -> str:
         if self._apart:
             return f"{self._apart}/{self._store.join(self._counted, owner=self._owner)}"
-        parent = self._above or (_BEFORE if _is_told_here() else os.environ).get(_SLOT) or ""
+        above = _told((_BEFORE.get(_RUN) or "") if _is_told_here() else None)
+        parent = self._above or above[1]
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""
         if identity := _identity():

@@ -22,7 +22,7 @@ from cachesaver.runs import RANKS, Runs, announce, inherited, is_unnumbered, ret
 from cachesaver.stores.memory import MemoryStore
 from cachesaver.stores.processes import here
 
-NAMES = ("CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID")
+NAMES = ("CACHESAVER_RUN",)
 
 
 @pytest.fixture(autouse=True)
@@ -39,23 +39,31 @@ def told() -> dict[str, str]:
     return {name: os.environ[name] for name in NAMES if name in os.environ}
 
 
-def started_by(monkeypatch: pytest.MonkeyPatch, **said: str) -> None:
-    """Make this process look like a child of one that announced *said*."""
-    for name, value in {"pid": "1", **said}.items():
-        monkeypatch.setenv(f"CACHESAVER_{name.upper()}", value)
+def started_by(
+    monkeypatch: pytest.MonkeyPatch, run: str = "", slot: str = "", pid: str = "1"
+) -> None:
+    """Make this process look like a child of one that announced this."""
+    monkeypatch.setenv("CACHESAVER_RUN", f"{run};slot={slot};pid={pid}")
 
 
 class TestTelling:
     def test_children_are_told_and_we_are_not(self) -> None:
         announce("the-run", "0")
 
-        assert told() == {
-            "CACHESAVER_RUN": "the-run",
-            "CACHESAVER_SLOT": "0",
-            "CACHESAVER_PID": str(os.getpid()),
-        }
+        assert told() == {"CACHESAVER_RUN": f"the-run;slot=0;pid={os.getpid()}"}
         assert inherited() == ""
         assert _child("from cachesaver.runs import inherited; print(inherited())") == "the-run"
+
+    @pytest.mark.parametrize(
+        "run", ["the-run", "job 7", "a;b", "a;slot=b", ";pid=3", "x;slot=1;pid=y"]
+    )
+    def test_whatever_a_run_is_called_it_is_told(self, run: str) -> None:
+        """Given an id that looks like what is told beside it, then children join it, as who hands it on."""
+        announce(run, "rank 3/1")
+
+        assert _child("from cachesaver.runs import inherited; print(inherited())") == run
+        assert Runs(MemoryStore(), here(), os.environ["CACHESAVER_RUN"]).id == run
+        assert Runs(MemoryStore(), here(), run).id == run
 
     def test_the_environment_is_left_as_it_was(self) -> None:
         before = dict(os.environ)
@@ -71,7 +79,7 @@ class TestTelling:
         before = dict(os.environ)
 
         announce("ours", "3/1")
-        assert told()["CACHESAVER_RUN"] == "ours"
+        assert told()["CACHESAVER_RUN"].startswith("ours;slot=3/1;")
         retract()
         retract()
 
@@ -337,8 +345,8 @@ class TestPlaces:
         [
             ({}, ["0/1", "0/2"]),
             ({"RANK": "3"}, ["rank 3/1", "rank 3/2"]),
-            ({"CACHESAVER_SLOT": "2"}, ["2/1", "2/2"]),
-            ({"CACHESAVER_SLOT": "rank 3", "RANK": "3"}, ["rank 3/1", "rank 3/2"]),
+            ({"CACHESAVER_RUN": ";slot=2;pid=1"}, ["2/1", "2/2"]),
+            ({"CACHESAVER_RUN": ";slot=rank 3;pid=1", "RANK": "3"}, ["rank 3/1", "rank 3/2"]),
         ],
         ids=["alone", "of a rank", "told", "told by a rank"],
     )
@@ -427,10 +435,11 @@ class TestBeforeMultiprocessingNumbers:
     def test_until_then_children_are_told_of_the_place_above(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("CACHESAVER_SLOT", "5")
+        started_by(monkeypatch, run="parents", slot="5")
 
         announce("r", "")
-        said = os.environ["CACHESAVER_SLOT"]
+        said = os.environ["CACHESAVER_RUN"]
         retract()
 
-        assert said == os.environ["CACHESAVER_SLOT"] == "5"
+        assert said == f"r;slot=5;pid={os.getpid()}"
+        assert os.environ["CACHESAVER_RUN"] == "parents;slot=5;pid=1"

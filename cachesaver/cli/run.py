@@ -103,8 +103,6 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_CONCURRENCY": str(chosen.max_concurrency or ""),
         "CACHESAVER_BUDGET": str(chosen.budget or ""),
         "CACHESAVER_RUN": joined,
-        "CACHESAVER_SLOT": "",
-        "CACHESAVER_PID": "",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
     return {**inherited, **told}

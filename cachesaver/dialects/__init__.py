@@ -52,9 +52,11 @@ def dialects() -> tuple[Dialect, ...]:
 
 def forget() -> None:
     """Forget what was found: the dialects of other packages are looked for anew."""
-    global _tails  # noqa: PLW0603  # see `_known_tails`
+    global _tails, _ordinary  # noqa: PLW0603  # see `_known_tails`
     _tails = None
-    _forget_ordinary()
+    _ordinary = (
+        set()
+    )  # not cleared: who looked before, and is slow, must not write into what holds now
     for known in (dialects, _candidates, _wants, _is_named, _end, _by_endpoint):
         known.cache_clear()
 
@@ -78,8 +80,8 @@ def is_ordinary(path: str) -> bool:
     """Tell, by the path alone, that `wants` says no of it on any host but those the user named.
 
     False tells nothing. Every call of the process comes past here: in a tenth of a microsecond where the
-    path was seen before, and in a third where it is new, as those with ids in them are every time. What
-    counts as much is that little else is touched: a call finds all of it out of the cache.
+    path is known, and in a third where it is new, as those with ids in them are every time. What counts as
+    much is that little else is touched: a call finds all of it out of the cache.
 
     *path*: As `wants` takes it.
     """
@@ -95,17 +97,9 @@ def is_ordinary(path: str) -> bool:
     for mark in marks:  # `all` would make a generator
         if mark in bare:
             return False
-    if bare is path and len(path) < _LONG:  # with a query, it is hardly ever asked for again
-        if len(seen) >= _MANY:
-            _forget_ordinary()
+    if len(seen) < _MANY and bare is path and len(path) < _LONG:  # a query hardly comes again
         seen.add(path)
     return True
-
-
-def _forget_ordinary() -> None:
-    """Begin anew, not by `clear`: who looked before, and is slow, must not write into what holds now."""
-    global _ordinary  # noqa: PLW0603  # as above
-    _ordinary = set()
 
 
 def recognise(
@@ -160,10 +154,10 @@ def _is_named(host: str, hosts: tuple[str, ...]) -> bool:
 
 
 _ordinary: set[str] = set()
-"""Paths of which `is_ordinary` has said so."""
+"""The first paths of which `is_ordinary` has said so: a program asks for some again and again."""
 
 _MANY = 128
-"""How many of them are known at once."""
+"""How many are kept. No later one takes an earlier one's place: where all are new, all would pay for it."""
 
 _LONG = 256
 """A path as long as this is not kept."""

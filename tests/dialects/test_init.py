@@ -640,8 +640,8 @@ def test_ordinary_paths_are_known_again_and_not_without_end() -> None:
 
     assert 0 < len(kept) <= 128
     assert all("?" not in path and len(path) < 256 for path in kept)
+    assert {"/orders/0", "/orders/1"} < kept
     assert is_ordinary("/orders/2999")
-    assert "/orders/2999" in kept
     assert not is_ordinary("/v1/chat/completions")
 
 

@@ -461,8 +461,7 @@ class TestHowItDraws:
     @pytest.fixture(autouse=True)
     def _numbered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nothing of an outer run is inherited."""
-        for name in ("CACHESAVER_RUN", "CACHESAVER_SLOT", "CACHESAVER_PID"):
-            monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv("CACHESAVER_RUN", raising=False)
 
     @staticmethod
     def index(http: httpx2.Client, url: str, **headers: str) -> str:
