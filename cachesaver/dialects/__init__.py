@@ -163,7 +163,7 @@ _LONG = 256
 """A path as long as this is not kept."""
 
 _Tails = tuple[slice, frozenset[str], tuple[str, ...], tuple[str, ...]]
-"""What paths of endpoints end in. A plain tuple: one with names takes ten times as long to take apart.
+"""What paths of endpoints end in. A plain tuple: one with names takes six times as long to take apart.
 
 As many last characters as the shortest of the ends has; what these are (nearly all other paths are told by
 them, for a third of what the ends take); the ends in full; what else is in a path whose end varies.
