@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import NamedTuple
 from weakref import ref
 
 from cachesaver.contexts import Family
@@ -17,7 +18,7 @@ from cachesaver.locks import Lock
 from cachesaver.places import Place
 from cachesaver.ports import Run, Store
 
-__all__ = ["RANKS", "Runs", "announce", "inherited", "is_unnumbered", "retract"]
+__all__ = ["RANKS", "Runs", "announce", "id_in", "inherited", "is_unnumbered", "retract"]
 
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 """Set by torchrun, Slurm, Open MPI, MPICH and PMIx to the number of a worker process."""
@@ -42,18 +43,33 @@ def inherited() -> str:
 
     What this very process has announced is for its children, not for its own next session.
     """
-    return "" if _is_told_here() else _told()[0]
+    return "" if _is_told_here() else _told().run
 
 
-def _told(said: str | None = None) -> tuple[str, str, str]:
-    """Return run, slot and process id as *said* (None: the environment) tells them; empty: it does not."""
-    said = os.environ.get(_RUN, "") if said is None else said
-    found = _TOLD.fullmatch(said)
-    return (found[1], found[2], found[3]) if found else (said, "", "")
+def id_in(said: str) -> str:
+    """Return the id of the run in *said*: that alone, or all that the environment tells child processes."""
+    return _parsed(said).run
+
+
+class _Told(NamedTuple):
+    """What a process is told: its run, its parent's place in it and process id. Empty: it is not."""
+
+    run: str
+    slot: str = ""
+    pid: str = ""
+
+
+def _told() -> _Told:
+    return _parsed(os.environ.get(_RUN))
+
+
+def _parsed(said: str | None) -> _Told:
+    found = _TOLD.fullmatch(said or "")
+    return _Told(*found.groups()) if found else _Told(said or "")
 
 
 def _is_told_here() -> bool:
-    return _told()[2] == str(os.getpid())
+    return _told().pid == str(os.getpid())
 
 
 def announce(run: str, slot: str) -> None:
@@ -62,7 +78,7 @@ def announce(run: str, slot: str) -> None:
     *slot* is empty while it is not known (`is_unnumbered`): they hang under our parent's then.
     """
     _BEFORE.setdefault(_RUN, os.environ.get(_RUN))
-    os.environ[_RUN] = f"{run};slot={slot or _told()[1]};pid={os.getpid()}"
+    os.environ[_RUN] = f"{run};slot={slot or _told().slot};pid={os.getpid()}"
 
 
 def retract() -> None:
@@ -110,10 +126,10 @@ class Runs:
     """
 
     def __init__(self, store: Store, owner: str, joined: str = "", *, apart: str = "") -> None:
-        joined = _told(joined)[0]  # somebody may hand on what the environment says
+        joined = id_in(joined)  # somebody may hand on what the environment says
         self._started = not (joined or inherited())
         # Nobody knows when the next one comes that was given the id by hand.
-        self._lasting = bool(joined) or bool(inherited() and not _told()[2])
+        self._lasting = bool(joined) or bool(inherited() and not _told().pid)
         self.id = joined or inherited() or os.urandom(16).hex()
         self._store = store
         self._owner = owner
@@ -198,8 +214,8 @@ class Runs:
     def _place(self) -> str:
         if self._apart:
             return f"{self._apart}/{self._store.join(self._counted, owner=self._owner)}"
-        above = _told((_BEFORE.get(_RUN) or "") if _is_told_here() else None)
-        parent = self._above or above[1]
+        told = _parsed(_BEFORE.get(_RUN)) if _is_told_here() else _told()
+        parent = self._above or told.slot
         rank = next((os.environ[name] for name in RANKS if os.environ.get(name)), "")
         ranked = f"rank {rank}" if rank else ""
         if identity := _identity():

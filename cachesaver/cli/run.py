@@ -31,6 +31,7 @@ from pathlib import Path
 
 from cachesaver.cli.options import add_session_options, session_options
 from cachesaver.errors import ConfigurationError
+from cachesaver.runs import id_in
 from cachesaver.settings import Mode, settings
 from cachesaver.stores import folder_of, open_store
 from cachesaver.stores.processes import here
@@ -88,7 +89,7 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
     chosen = settings(**session_options(arguments))
     store = str(chosen.store)
     path = folder_of(store)
-    joined = arguments.joined or os.urandom(16).hex()
+    joined = id_in(arguments.joined or "") or os.urandom(16).hex()
     if chosen.mode is not Mode.LIVE:
         _enter(store, joined, lasting=bool(arguments.joined))
     told = {

@@ -53,12 +53,11 @@ def dialects() -> tuple[Dialect, ...]:
 def forget() -> None:
     """Forget what was found: the dialects of other packages are looked for anew."""
     global _tails, _ordinary  # noqa: PLW0603  # see `_known_tails`
-    _tails = None
-    _ordinary = (
-        set()
-    )  # not cleared: who looked before, and is slow, must not write into what holds now
     for known in (dialects, _candidates, _wants, _is_named, _end, _by_endpoint):
         known.cache_clear()
+    _tails = None
+    # Not cleared: who looked before, and is slow, must not write into what holds now.
+    _ordinary = set()
 
 
 def wants(host: str, path: str, *, hosts: Sequence[str] = ()) -> bool:

@@ -124,6 +124,12 @@ class TestTheEnvironment:
         assert outer["CACHESAVER_RUN"] not in inner["CACHESAVER_RUN"]
         assert ";slot=" not in inner["CACHESAVER_RUN"], "its place in the outer run"
 
+    def test_a_run_is_joined_by_what_its_processes_are_told(self) -> None:
+        """Given what a child process finds in its environment, handed on, then the run is that one."""
+        told = environment("--store", "memory://", "--run", "job 7;slot=0;pid=1")
+
+        assert told["CACHESAVER_RUN"] == "job 7"
+
     def test_the_users_pythonpath_is_kept_behind_ours(self) -> None:
         inherited = {"PYTHONPATH": os.pathsep.join(("a", "b")), "OTHER": "kept"}
 
