@@ -54,6 +54,30 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return ended
 
 
+class Clock:
+    """Tells the time *ahead* seconds from now.
+
+    Only to a store: servers beside a test sleep by `time.monotonic`, and would sleep for a week.
+    """
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What tells an LMDB store the time."""
+    found = Clock()
+    monkeypatch.setattr("cachesaver.stores.lmdb.time", found)
+    monkeypatch.setattr("cachesaver.stores.members.time", found)
+    return found
+
+
 @pytest.fixture
 def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be done beside writing but what the test does. Wanted before the store is."""
@@ -225,39 +249,36 @@ class TestRuns:
         assert len(opened.look(lambda claims: list(walk(claims, prefix)))) > 1900
 
     def test_a_lasting_one_is_kept_for_a_week_without_a_draw(
-        self, store: LmdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, store: LmdbStore, tmp_path: Path, clock: Clock
     ) -> None:
         store.enter("job", "m", owner=here(), lasting=True)
         draw(store, a_run("job"), "a")
         store.leave("job", "m")
-        now = time.time()
 
-        monkeypatch.setattr(time, "time", lambda: now + KEPT - 60)
+        clock.ahead = KEPT - 60
         store.collect()
         kept = left(tmp_path)
-        monkeypatch.setattr(time, "time", lambda: now + KEPT + 60)
+        clock.ahead = KEPT + 60
         store.collect()
 
         assert kept == [keys.run_prefix("job")]
         assert left(tmp_path) == []
 
     def test_a_draw_makes_it_young_again(
-        self, store: LmdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, store: LmdbStore, tmp_path: Path, clock: Clock
     ) -> None:
         store.enter("job", "m", owner=here(), lasting=True)
         store.leave("job", "m")
-        now, start = time.time(), time.monotonic()
 
-        monkeypatch.setattr(time, "time", lambda: now + KEPT - 60)
-        monkeypatch.setattr(time, "monotonic", lambda: start + KEPT - 60)
+        clock.ahead = KEPT - 60
         draw(store, a_run("job"), "a")
-        monkeypatch.setattr(time, "time", lambda: now + KEPT + 60)
+        clock.ahead = KEPT + 60
         store.collect()
 
         assert left(tmp_path) == [keys.run_prefix("job")]
 
     def test_what_was_taken_after_a_run_was_forgotten_ages_too(
-        self, store: LmdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, store: LmdbStore, tmp_path: Path, clock: Clock
     ) -> None:
         """Given a process that draws on though another one, out of order, has ended its run."""
         draw(store, a_run("one"), "a")
@@ -266,9 +287,9 @@ class TestRuns:
         other.leave("one", "m")
         draw(store, a_run("one"), "b")
         store.collect()
-        kept, now = left(tmp_path), time.time()
+        kept = left(tmp_path)
 
-        monkeypatch.setattr(time, "time", lambda: now + KEPT + 60)
+        clock.ahead = KEPT + 60
         store.collect()
 
         assert kept == [keys.run_prefix("one")]
