@@ -106,7 +106,9 @@ def prepared(inherited: Mapping[str, str], arguments: argparse.Namespace) -> dic
         "CACHESAVER_RUN": joined,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BOOT), inherited.get("PYTHONPATH")))),
     }
-    return {**inherited, **told}
+    # What is not said is left out: clients that go through the environment at every call pay for each.
+    kept = {name: value for name, value in inherited.items() if name not in told}
+    return kept | {name: value for name, value in told.items() if value}
 
 
 def _enter(store: str, joined: str, *, lasting: bool) -> None:

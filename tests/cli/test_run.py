@@ -67,7 +67,7 @@ class TestTheEnvironment:
         assert told["CACHESAVER_HOSTS"] == "x.test,y.test"
         assert told["CACHESAVER_STRICT"] == told["CACHESAVER_QUIET"] == "1"
         assert told["CACHESAVER_RUN"] == "job 7"
-        assert told["CACHESAVER_REPLICATE"] == ""
+        assert "CACHESAVER_REPLICATE" not in told
         assert told["CACHESAVER_STORE"] == str(tmp_path / "pool"), "the program may change folders"
 
     def test_a_replicate_is_told_or_inherited(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,10 +86,16 @@ class TestTheEnvironment:
         assert told["CACHESAVER_CONCURRENCY"] == "8"
         assert told["CACHESAVER_BUDGET"] == "5 usd, 100 calls"
 
-    def test_without_guards_nothing_is_guarded(self) -> None:
-        told = environment("--store", "memory://")
+    def test_what_is_not_said_is_left_out(self) -> None:
+        inherited = {"CACHESAVER_BUDGET": "1", "CACHESAVER_STRICT": "1", "OTHER": ""}
 
-        assert told["CACHESAVER_CONCURRENCY"] == told["CACHESAVER_BUDGET"] == ""
+        told = environment("--store", "memory://", inherited=inherited)
+
+        assert told["OTHER"] == ""
+        assert {name for name in told if name.startswith("CACHESAVER_")} == {
+            *("CACHESAVER_AUTOSTART", "CACHESAVER_MODE", "CACHESAVER_NAMESPACE"),
+            *("CACHESAVER_RUN", "CACHESAVER_STORE"),
+        }
 
     def test_guards_are_inherited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CACHESAVER_CONCURRENCY", "3")
