@@ -18,6 +18,9 @@ PASSING = Row(
     passes="nobody sees it",
     apart={"warm": "never", "cassette": "never"},
 )
+UNSEEN = Row(
+    way="sync", client="reqwest", hook="", passes="nobody sees it", apart={"warm": "never"}
+)
 
 RAISED: Any = {"raised": "sdk.Error", "own": True, "told": "no", "stored": 0, "hasty": True}
 AGAIN: Any = {"said": "an answer", "once": True, "first": True}
@@ -43,7 +46,7 @@ def seen() -> dict[str, Any]:
         "stream": {**stream, "calls": 0, "stored": 0},
         "complaints": [],
     }
-    recorded = {"cold": cold, "stream": stream, "unused": 0}
+    recorded: dict[str, Any] = {"cold": cold, "stream": stream, "complaints": [], "unused": 0}
     acts = {
         "live": live,
         "first": first,
@@ -92,6 +95,8 @@ WRONG: dict[str, tuple[str, str, Any]] = {
     "a call that was not recorded": ("cassette", "recorded/cold/stored", 1),
     "a replay that broke": ("cassette", "replayed/stream", {"broken": "Traceback\nValueError: x"}),
     "an answer that nobody asked for": ("cassette", "replayed/unused", 1),
+    "a warning while recording": ("cassette", "recorded/complaints", ["the store failed"]),
+    "a warning while replaying": ("cassette", "replayed/complaints", ["the store failed"]),
     "another answer to the retry": ("cancel", "first/cancel/said/broke, retried/said", "other"),
 }
 
@@ -144,6 +149,42 @@ def test_what_passes_through_must_be_as_live_and_nowhere() -> None:
     told["first"]["seen"] = ["httpx on httpx"]
 
     assert "cold" in faults(PASSING, told)
+
+
+def unseen() -> dict[str, Any]:
+    """What was seen of calls that no hook sees."""
+    told = seen()
+    for act in ("cold", "stream", "error", "timeout", "cancel"):
+        told["first"][act]["stored"] = 0
+    told["first"]["seen"] = []
+    told["recorded"]["cold"]["stored"] = 0
+    told["replayed"] = {
+        "cold": {"broken": "Traceback\nEscapeError: x"},
+        "complaints": ["cachesaver: POST http://x.test was not reached, by sdk: it asks a model."],
+    }
+    return told
+
+
+def test_what_nobody_sees_is_refused_by_a_replay() -> None:
+    assert faults(UNSEEN, unseen()) == {}
+
+
+ESCAPES: dict[str, tuple[str, Any]] = {
+    "one that left by a replay": ("replayed/cold", {"said": ["one", "two"]}),
+    "one that failed by itself": ("replayed/complaints", []),
+    "one that was refused for another reason": ("replayed/complaints", ["the store failed"]),
+    "one that was refused before": ("recorded/cold", {"broken": "Traceback\nEscapeError: x"}),
+    "one that was recorded": ("recorded/cold/stored", 1),
+    "a warning while recording": ("recorded/complaints", ["the store failed"]),
+}
+
+
+@pytest.mark.parametrize("wrong", ESCAPES)
+def test_what_nobody_sees_and_is_not_refused_is_told(wrong: str) -> None:
+    told = unseen()
+    put(told, *ESCAPES[wrong])
+
+    assert faults(UNSEEN, told).keys() == {"cassette"}
 
 
 def test_what_does_not_apply_is_not_judged() -> None:

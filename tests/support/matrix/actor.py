@@ -14,7 +14,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +97,13 @@ def _with_us(
     way: Way, provider: Provider, store: Path, hosts: list[str], names: tuple[str, ...]
 ) -> dict[str, Any]:
     provider.reset()
-    heard = Heard()
-    logging.getLogger("cachesaver").addHandler(heard)
-    with cachesaver.install(
-        namespace="a", store=store, hosts=hosts, strict=True, quiet=True
-    ) as session:
+    with (
+        _hearing() as complaints,
+        cachesaver.install("a", store=store, hosts=hosts, strict=True, quiet=True) as session,
+    ):
         seen = _watched(session)
         told = {name: _performed(name, way, provider, session) for name in names}
-    logging.getLogger("cachesaver").removeHandler(heard)
-    return told | {"complaints": heard.lines, "seen": sorted(seen)}
+    return told | {"complaints": complaints, "seen": sorted(seen)}
 
 
 def _with_cassette(
@@ -112,9 +111,23 @@ def _with_cassette(
 ) -> dict[str, Any]:
     provider.reset()
     path, mode = store.with_suffix(".cassette"), "none" if process == "replayed" else "once"
-    with cachesaver.use_cassette(path, record_mode=mode, hosts=hosts) as cassette:
+    with (
+        _hearing() as complaints,
+        cachesaver.use_cassette(path, record_mode=mode, hosts=hosts) as cassette,
+    ):
         told = {name: _performed(name, way, provider, cassette.session) for name in AGAIN}
-    return told | {"unused": len(cassette.store.unused)}
+    return told | {"complaints": complaints, "unused": len(cassette.store.unused)}
+
+
+@contextmanager
+def _hearing() -> Generator[list[str]]:
+    """Yield what we complain of."""
+    heard = Heard()
+    logging.getLogger("cachesaver").addHandler(heard)
+    try:
+        yield heard.lines
+    finally:
+        logging.getLogger("cachesaver").removeHandler(heard)
 
 
 def _watched(session: Any) -> set[str]:

@@ -24,7 +24,10 @@ def judge(row: Row, acts: Mapping[str, Act]) -> dict[str, str]:
     columns = [column for column in COLUMNS if column not in row.apart]
     told = dict[str, Iterator[str]]()
     for column in columns:
-        told[column] = _passing(column, acts) if row.passes else _FAULTS[column](acts)
+        if row.is_refused(column):
+            told[column] = _refused(acts)
+        else:
+            told[column] = _passing(column, acts) if row.passes else _FAULTS[column](acts)
     faults = {column: "; ".join(found) for column, found in told.items()}
     if seen := "; ".join(_seen_by_others(row, acts["first"]["seen"])):
         faults["cold"] = "; ".join(filter(None, (seen, faults["cold"])))
@@ -47,6 +50,20 @@ def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
         yield from _differing("", _unseen(live["said"]), _unseen(first["said"]))
     if first.get("stored"):
         yield f"{first['stored']} stored"
+
+
+def _refused(acts: Mapping[str, Act]) -> Iterator[str]:
+    """Tell where what nobody sees was not let out while a cassette was recorded, or was by its replay."""
+    recorded, replayed = acts["recorded"], acts["replayed"]
+    yield from recorded["complaints"]
+    yield from _broken(recorded["cold"])
+    if recorded["cold"].get("stored"):
+        yield f"{recorded['cold']['stored']} recorded"
+    if "broken" not in replayed["cold"] or not any(map(_REFUSAL.search, replayed["complaints"])):
+        yield "not refused by a replay"
+
+
+_REFUSAL = re.compile(r"^cachesaver: POST \S+ was not reached, by ")
 
 
 def _unseen(said: Any) -> Any:
@@ -89,6 +106,8 @@ def _stream(acts: Mapping[str, Act]) -> Iterator[str]:
 
 def _cassette(acts: Mapping[str, Act]) -> Iterator[str]:
     recorded, replayed = acts["recorded"], acts["replayed"]
+    yield from recorded["complaints"]
+    yield from replayed["complaints"]
     for program in ("cold", "stream"):
         yield from _broken(recorded[program], replayed[program])
         if "broken" not in recorded[program] and "broken" not in replayed[program]:

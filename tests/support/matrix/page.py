@@ -83,4 +83,6 @@ def _verdict(found: Found, column: str, notes: _Notes) -> str:
         return f"n/a {notes.mark(found.row.apart[column])}"
     if found.faults[column]:
         return f"**no** {notes.mark(found.faults[column])}"
+    if found.row.is_refused(column):
+        return "refused"
     return "as live" if found.row.passes else "yes"

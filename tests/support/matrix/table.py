@@ -32,6 +32,10 @@ class Row:
     apart: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     passes: str = ""
 
+    def is_refused(self, column: str) -> bool:
+        """Tell whether what *column* wants cannot be had, and must be refused."""
+        return column == "cassette" and bool(self.passes) and column not in self.apart
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sdk:
@@ -67,8 +71,8 @@ _NO_STREAM: Mapping[str, str] = MappingProxyType({"stream": "it has no streams"}
 _NONE_HERE: Mapping[str, str] = MappingProxyType({"stream": "not called as a stream here"})
 
 _RUST = (
-    "sent by litellm's own Rust (reqwest), which no hook sees: use the gateway, or leave it out of "
-    '`mode="replay"`'
+    "sent by litellm's own Rust (reqwest), which no hook answers: use the gateway. Nothing is recorded, "
+    'and `mode="replay"` refuses it'
 )
 _JOBS = (
     "a prediction is a job that is started and polled, whose state a store cannot know: "
@@ -77,8 +81,12 @@ _JOBS = (
 
 
 def _passing(way: str, client: str, hook: str, why: str, **apart: str) -> Row:
-    """Return a row of what is sent as if we were not there, so that nothing of it is ever warm."""
-    missing = {**dict.fromkeys(("warm", "cassette"), "it is never stored"), **apart}
+    """Return a row of what is sent as if we were not there, so that nothing of it is ever warm.
+
+    Where *hook* sees it, a replay lets it out too: it may be anybody's. Else a replay refuses it.
+    """
+    never = ("warm", "cassette") if hook else ("warm",)
+    missing = {**dict.fromkeys(never, "it is never stored"), **apart}
     return Row(way=way, client=client, hook=hook, passes=why, apart=MappingProxyType(missing))
 
 
