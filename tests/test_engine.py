@@ -195,8 +195,12 @@ def lead_then(*effects: Effect[Any]) -> Steps[Any]:
     try:
         for effect in effects:
             last = yield from effect
-    finally:
+    except GeneratorExit:
+        raise  # nobody is left to perform a release
+    except BaseException:
         yield from release(grant.token)
+        raise
+    yield from release(grant.token)
     return last
 
 
@@ -518,9 +522,14 @@ class TestLeaving:
 def _leading_to_fill() -> Steps[Sample]:
     (grant,) = yield from acquire()
     try:
-        return (yield from fill(grant.token))
-    finally:
+        kept = yield from fill(grant.token)
+    except GeneratorExit:
+        raise  # nobody is left to perform a release
+    except BaseException:
         yield from release(grant.token)
+        raise
+    yield from release(grant.token)
+    return kept
 
 
 class _Pause:
