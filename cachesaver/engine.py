@@ -279,9 +279,23 @@ class Engine:
     def _book(self, effect: Effect[Any], line: Line[Any], loop: object) -> object:
         """The effects that take microseconds and never wait."""
         match effect:
-            case Acquire() | Look() | Poll():
+            case Acquire():
                 self._clear()
-                return self._granted(effect, line, loop)
+                grants = self.store.acquire(
+                    effect.run,
+                    effect.fingerprint,
+                    effect.draws,
+                    owner=self.owner,
+                    policy=effect.policy,
+                )
+                return self._led(effect, grants, line, loop)
+            case Look():
+                self._clear()
+                return self._looked(effect, line, loop)
+            case Poll():
+                self._clear()
+                grant = self.store.poll(effect.fingerprint, effect.index, owner=self.owner)
+                return self._led(effect, (grant,), line, loop)[0]
             case Release():
                 self._leases.release(effect)
                 return None
@@ -297,30 +311,6 @@ class Engine:
             case _:
                 raise TypeError(f"no one knows how to perform {effect!r}")
 
-    def _granted(
-        self, effect: Acquire | Look | Poll, line: Line[Any], loop: object
-    ) -> Grant | tuple[Grant, ...]:
-        """What the store says of a slot or of several; those that it gives to us are led from now on."""
-        store, owner = self.store, self.owner
-        match effect:
-            case Acquire(run=run, fingerprint=fingerprint, draws=draws, policy=policy):
-                grants = store.acquire(run, fingerprint, draws, owner=owner, policy=policy)
-                for grant in grants:
-                    if grant.token:
-                        self._leases.lead(run, fingerprint, grant, line, loop)
-                return grants
-            case Look(run=run, fingerprints=fingerprints, leads=leads):
-                grants = store.look(fingerprints, owner=owner, leads=leads)
-                for fingerprint, grant in zip(fingerprints, grants, strict=True):
-                    if grant.token:
-                        self._leases.lead(run, fingerprint, grant, line, loop)
-                return grants
-            case Poll(run=run, fingerprint=fingerprint, index=index):
-                grant = store.poll(fingerprint, index, owner=owner)
-                if grant.token:
-                    self._leases.lead(run, fingerprint, grant, line, loop)
-                return grant
-
     def _clear(self) -> None:
         if not self._later.empty():  # as it nearly always is, and every call comes past here
             with contextlib.suppress(Empty):
@@ -328,6 +318,21 @@ class Engine:
                     self.settle(self._later.get_nowait())
         if self._leases.owed:
             self._leases.release_owed()
+
+    def _looked(self, effect: Look, line: Line[Any], loop: object) -> tuple[Grant, ...]:
+        grants = self.store.look(effect.fingerprints, owner=self.owner, leads=effect.leads)
+        for fingerprint, grant in zip(effect.fingerprints, grants, strict=True):
+            if grant.token:
+                self._leases.lead(effect.run, fingerprint, grant, line, loop)
+        return grants
+
+    def _led(
+        self, effect: Acquire | Poll, grants: tuple[Grant, ...], line: Line[Any], loop: object
+    ) -> tuple[Grant, ...]:
+        for grant in grants:
+            if grant.token:
+                self._leases.lead(effect.run, effect.fingerprint, grant, line, loop)
+        return grants
 
 
 def _sending(steps: Steps[Any], result: object) -> Resume:

@@ -251,10 +251,11 @@ class TestFilling:
 class Notes:
     """Keeps errors as it is told to."""
 
-    keeps = True
-
     def __init__(self, note: Callable[[], Future[Sample]]) -> None:
         self._note = note
+
+    def keeps(self, status: int) -> bool:
+        return status == SAMPLE.response.status
 
     def note(self, fingerprint: str, sample: Sample, *, question: bytes) -> Future[Sample]:
         assert (fingerprint, sample, question) == ("f", SAMPLE, b"q")
