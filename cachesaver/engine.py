@@ -1,7 +1,7 @@
 """Carries out what the pipeline wants: a blocking and an async half of the same few effects.
 
-Store calls, sends, reading and waiting happen here and nowhere above. The halves differ in how they
-send, read and wait; the bookkeeping between is shared.
+Store calls, sends, reading and waiting happen here, or in what this is made of, and nowhere above.
+The halves differ in how they send, read and wait; the bookkeeping between is shared.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import functools
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
@@ -39,12 +38,13 @@ from cachesaver.effects import (
     Wait,
 )
 from cachesaver.errors import StoreError
-from cachesaver.exchange import AsyncReply, Reply, Sample
+from cachesaver.exchange import AsyncReply, Reply
 from cachesaver.flights import Flights, leader
 from cachesaver.guards import Guards
+from cachesaver.leases import Leases
 from cachesaver.locks import when_free
 from cachesaver.options import Window
-from cachesaver.ports import AsyncSend, Grant, Run, Store
+from cachesaver.ports import AsyncSend, Grant, Store
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.sending import Abandoned, Line, Sender, read, read_async, settle, settled_if_lost
 from cachesaver.windows import Gathering
@@ -61,21 +61,8 @@ _GRACE = 1.0
 """Seconds after which one who waits for a flight of this process looks whether its leader has been
 lost to the garbage collector, which cannot say so itself."""
 
-
 _TOO_LONG = 600.0
 """Seconds after which one who waits for a flight goes alone: whoever leads it may have forgotten it."""
-
-
-_USUAL = 0.5
-"""Seconds that a call takes, while none has been seen to end."""
-
-_TWICE = 2.0
-"""A call whose caller was cancelled is waited for by others until it has lasted twice as long as calls
-do: it may be about to answer, or its caller may have gone because it hangs."""
-
-
-_FADING = 0.9
-"""What is left, with each call, of how long an earlier one took."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -97,19 +84,15 @@ class Engine:
     flights: Flights = field(default_factory=Flights)
     window: Window = field(default_factory=Window)
     guards: Guards = field(default_factory=Guards)
+    _leases: Leases = field(init=False)
     _gathering: Gathering = field(init=False)
     _sender: Sender = field(init=False)
     _later: SimpleQueue[Steps[Any]] = field(default_factory=SimpleQueue["Steps[Any]"])
-    _held: dict[str, Release] = field(default_factory=dict[str, "Release"])
-    """By its token, what would give up each lease that is ours."""
-    _owed: list[Release] = field(default_factory=list[Release])
-    """Leases that the store failed to give up."""
     _pid: int = field(default_factory=os.getpid)
-    _longest: float = 0.0
-    """Seconds that calls took of late; 0 while none has ended."""
 
     def __post_init__(self) -> None:
         """Open the desk."""
+        self._leases = Leases(store=self.store, flights=self.flights, complain=self.complain)
         self._gathering = Gathering(window=self.window, flights=self.flights)
         self._sender = Sender(guards=self.guards, tidy=self._clear)
 
@@ -168,35 +151,10 @@ class Engine:
                 with contextlib.suppress(BaseException):  # its own, which nobody is there to see
                     sleeping.detach(line.discard(going.result())).leave()
             else:
-                self._let_go_later(line, self._patience(begun))
+                self._leases.release_later(line, time.perf_counter() - begun)
             raise
-        self._longest = max(time.perf_counter() - begun, self._longest * _FADING)
+        self._leases.lasted(time.perf_counter() - begun)
         return going.result()
-
-    def _patience(self, begun: float) -> float:
-        """Return for how much longer a call is worth waiting for that was *begun* for who has left."""
-        usual = self._longest or _USUAL
-        return max(0.0, usual * _TWICE - (time.perf_counter() - begun))
-
-    def _let_go_later(self, line: Line[AsyncSend], patience: float) -> None:
-        """Give the leases of *line* up in time, whose caller has gone; a late answer is kept.
-
-        Whoever asks again waits *patience* for the call that is under way, and no longer: its
-        caller may have gone because it hangs. Others whose draws are in it may wait for it.
-        """
-
-        def let_go() -> None:
-            if any(errand.waiting for errand in line.errands):
-                self._let_go_later(line, max(patience, _GRACE))
-                return
-            for token in tuple(line.leases):
-                if token in self._held:
-                    self._release(self._held[token])
-
-        if sleeping.has_loop():
-            sleeping.later(patience, let_go)
-        else:  # the loop has ended, and the call with it
-            when_free(let_go)
 
     async def _by_itself(self, resume: Resume, steps: Steps[T], line: Line[AsyncSend]) -> T:
         outcome = await self._drive(resume, steps, line, here=False)
@@ -221,8 +179,7 @@ class Engine:
 
         For the end of a session, whose process lives on and would hold them for ever.
         """
-        for release in tuple(self._held.values()):
-            self._release(release)
+        self._leases.release_all()
 
     def _settle(self, resume: Resume, steps: Steps[Any]) -> None:
         if os.getpid() != self._pid:
@@ -244,7 +201,7 @@ class Engine:
                 with settled_if_lost(head):
                     return read(cast("Reply", head))
             case Fill() | Keep() | Note():
-                return self._kept(effect, self._filled(effect))
+                return self._leases.kept(effect, self._leases.fill(effect))
             case Wait():
                 if not self._is_worth_it(effect, line, None, None):
                     return False
@@ -268,9 +225,9 @@ class Engine:
                 with settled_if_lost(head):
                     return await read_async(cast("AsyncReply", head))
             case Fill() | Keep() | Note():
-                for future in (filled := self._filled(effect)):
+                for future in (filled := self._leases.fill(effect)):
                     await sleeping.until_done(future)
-                return self._kept(effect, filled)
+                return self._leases.kept(effect, filled)
             case Wait():
                 if not self._is_worth_it(effect, line, sleeping.running_loop(), current_context()):
                     return False
@@ -340,7 +297,7 @@ class Engine:
                 grant = self.store.poll(effect.fingerprint, effect.index, owner=self.owner)
                 return self._led(effect, (grant,), line, loop)[0]
             case Release():
-                self._release(effect)
+                self._leases.release(effect)
                 return None
             case Deal():
                 unclaimed = self._gathering.deal(effect)
@@ -359,27 +316,14 @@ class Engine:
             with contextlib.suppress(Empty):
                 while True:
                     self.settle(self._later.get_nowait())
-        if self._owed:
-            owed, self._owed = self._owed, []
-            while owed and self._give_up(owed.pop()) is None:
-                pass  # the next one will fail as this one did
-            self._owed += owed
-
-    def _give_up(self, effect: Release) -> StoreError | None:
-        """Release for good: what fails now (a full disk) is tried again, for nobody else will."""
-        slot = (effect.fingerprint, effect.index)
-        try:
-            self.store.release(effect.run, *slot, effect.token, keeps=effect.keeps)
-        except StoreError as error:
-            self._owed.append(effect)
-            return error
-        return None
+        if self._leases.owed:
+            self._leases.release_owed()
 
     def _looked(self, effect: Look, line: Line[Any], loop: object) -> tuple[Grant, ...]:
         grants = self.store.look(effect.fingerprints, owner=self.owner, leads=effect.leads)
         for fingerprint, grant in zip(effect.fingerprints, grants, strict=True):
             if grant.token:
-                self._lead(effect.run, fingerprint, grant, line, loop)
+                self._leases.lead(effect.run, fingerprint, grant, line, loop)
         return grants
 
     def _led(
@@ -387,99 +331,8 @@ class Engine:
     ) -> tuple[Grant, ...]:
         for grant in grants:
             if grant.token:
-                self._lead(effect.run, effect.fingerprint, grant, line, loop)
+                self._leases.lead(effect.run, effect.fingerprint, grant, line, loop)
         return grants
-
-    def _lead(
-        self, run: Run, fingerprint: str, grant: Grant, line: Line[Any], loop: object
-    ) -> None:
-        slot = (fingerprint, grant.index)
-        self._held[grant.token] = Release(
-            run=run, fingerprint=fingerprint, index=grant.index, token=grant.token
-        )
-        self.flights.start(slot, loop, None if loop is None else current_context())
-        line.leases[grant.token] = slot
-
-    def _release(self, effect: Release) -> None:
-        """Give up a lease. A store that fails must not hide why: a client's error, a cancellation."""
-        if self._held.pop(effect.token, None) is None:
-            return  # it is filled, or given up already
-        error = self._give_up(effect)
-        self.flights.land((effect.fingerprint, effect.index))
-        if error is not None:
-            self.complain(error)
-
-    def _filled(self, effect: Fill | Keep | Note) -> list[Future[Sample]]:
-        if isinstance(effect, Note):
-            return [self._note(effect)]
-        return [self._fill(each) for each in _fills(effect)]
-
-    def _kept(self, effect: Fill | Keep | Note, filled: list[Future[Sample]]) -> object:
-        if isinstance(effect, Note):
-            if (error := filled[0].exception()) is not None:
-                self.complain(_of_store(error))
-            return None
-        held = zip(_fills(effect), filled, strict=True)
-        kept = tuple([self._held_by(fill, future.result) for fill, future in held])
-        return kept[0] if isinstance(effect, Fill) else kept
-
-    def _held_by(self, effect: Fill, result: Callable[[], Sample]) -> Sample:
-        """What the slot holds now; the bought sample itself where the store fails to tell."""
-        try:
-            return result()
-        except Exception as error:  # noqa: BLE001  # a store of anyone's: the call is paid for
-            self.complain(_of_store(error))
-            return effect.sample
-
-    def _note(self, effect: Note) -> Future[Sample]:
-        try:
-            return effect.notes.note(effect.fingerprint, effect.sample, question=effect.question)
-        except Exception as error:  # noqa: BLE001  # told like one that comes later
-            future = Future[Sample]()
-            future.set_exception(error)
-            return future
-
-    def _fill(self, effect: Fill) -> Future[Sample]:
-        """Hand a sample to the store: from now on its slot is given up only where that fails.
-
-        Whoever leaves while it is being written must not: another would buy what is paid for.
-        """
-        slot = (effect.fingerprint, effect.index)
-        self._held.pop(effect.token, None)
-        try:
-            future = self.store.fill(*slot, effect.token, effect.sample, question=effect.question)
-        except Exception as error:  # noqa: BLE001  # told like one that comes later
-            future = Future[Sample]()
-            future.set_exception(error)
-
-        def land(filled: Future[Sample]) -> None:
-            if filled.cancelled() or filled.exception() is not None:
-                # It must not stay ours: whoever waits for it would wait for ever.
-                when_free(let_go)
-            self.flights.land(slot)
-
-        def let_go() -> None:
-            self._give_up(
-                Release(
-                    run=effect.run,
-                    fingerprint=effect.fingerprint,
-                    index=effect.index,
-                    token=effect.token,
-                )
-            )
-
-        future.add_done_callback(land)
-        return future
-
-
-def _fills(effect: Fill | Keep) -> tuple[Fill, ...]:
-    return (effect,) if isinstance(effect, Fill) else effect.fills
-
-
-def _of_store(error: BaseException) -> StoreError:
-    if isinstance(error, StoreError):
-        return error
-    return StoreError(f"{type(error).__name__}: {error}", location="")
 
 
 def _sending(steps: Steps[Any], result: object) -> Resume:

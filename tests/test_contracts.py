@@ -18,7 +18,7 @@ pytestmark = pytest.mark.source_tree
 ROOT = Path(__file__).parents[1]
 OUTER_ROOMS = {
     *("budget", "contexts", "flights", "generating", "permits", "prices", "purse", "sleeping"),
-    *("guards", "tee", "windows", "sending", "engine", "pace"),
+    *("guards", "tee", "windows", "sending", "leases", "engine", "pace"),
     *("transports", "stores", "cassettes", "ledger", "statistics"),
     *(
         "answering",

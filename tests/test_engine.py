@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import functools
 import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import pytest
 import trio
 
 from cachesaver import engine as engines
+from cachesaver import leases
 from cachesaver.batching import Errand, Hand, Lead, Seat
 from cachesaver.contexts import is_inside
 from cachesaver.effects import (
@@ -37,6 +36,7 @@ from cachesaver.exchange import AsyncReply, Reply, Request, Response, Sample
 from cachesaver.ports import AsyncSend, Grant, Policy, Run
 from cachesaver.ports import Send as BlockingSend
 from cachesaver.stores.memory import MemoryStore
+from faulty import FailingStore, SlowStore
 
 T = TypeVar("T")
 
@@ -95,57 +95,6 @@ class Connection:
 
     def _close(self) -> None:
         self.closed += 1
-
-
-class FailingStore(MemoryStore):
-    """Fails where it is told to; *later*: by its future instead of at once."""
-
-    def __init__(self, *where: str, later: bool = False) -> None:
-        super().__init__()
-        self.where = where
-        self.later = later
-
-    def fill(
-        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
-    ) -> Future[Sample]:
-        if "fill" not in self.where:
-            return super().fill(fingerprint, index, token, sample, question=question)
-        if not self.later:
-            raise StoreError("full", location="x")
-        future: Future[Sample] = Future()
-        future.set_exception(StoreError("full", location="x"))
-        return future
-
-    def release(
-        self, run: Run, fingerprint: str, index: int, token: str, *, keeps: bool = False
-    ) -> None:
-        if "release" in self.where:
-            raise StoreError("gone", location="x")
-        super().release(run, fingerprint, index, token, keeps=keeps)
-
-
-class SlowStore(MemoryStore):
-    """Fills when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = threading.Event()
-        self.pending: Callable[[], None] = lambda: None
-        self.fail: Callable[[], None] = lambda: None
-
-    def fill(
-        self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
-    ) -> Future[Sample]:
-        future: Future[Sample] = Future()
-
-        def finish() -> None:
-            done = super(SlowStore, self).fill(fingerprint, index, token, sample, question=question)
-            future.set_result(done.result())
-
-        self.pending = finish
-        self.fail = functools.partial(future.set_exception, StoreError("full", location="x"))
-        self.asked.set()
-        return future
 
 
 def made(store: MemoryStore | None = None) -> Engine:
@@ -374,19 +323,6 @@ class TestAStoreThatFails:
         (grant,) = blocking(engine, _acquiring(("other",)), Connection())
 
         assert (grant.index, bool(grant.token)) == (0, True)
-
-    def test_one_who_wants_to_know_is_told_at_once(self) -> None:
-        def complain(error: StoreError) -> None:
-            raise error
-
-        engine = Engine(store=FailingStore("fill", "release"), owner=ME, complain=complain)
-
-        def steps() -> Steps[Sample]:
-            (grant,) = yield from acquire()
-            return (yield from fill(grant.token))
-
-        with pytest.raises(StoreError, match="full"):
-            blocking(engine, steps(), Connection())
 
 
 class TestLeaving:
@@ -714,30 +650,6 @@ class TestTheEndOfASession:
         assert not is_led(engine)
         assert engine.flights.landing(SLOT) is None
 
-    def test_what_was_filled_is_not_given_up(self) -> None:
-        engine = made()
-
-        def steps() -> Steps[Sample]:
-            (grant,) = yield from acquire()
-            return (yield from fill(grant.token))
-
-        blocking(engine, steps(), Connection())
-        engine.leave()
-
-        assert [sample for _, sample in engine.store.samples("f")] == [SAMPLE]
-
-    def test_a_stream_closed_later_asks_the_store_nothing(self) -> None:
-        store = FailingStore("release")
-        told = list[StoreError]()
-        engine = Engine(store=store, owner=ME, complain=told.append)
-        (grant,) = blocking(engine, _just(acquire()), Connection())
-        engine.leave()
-        told.clear()
-
-        engine.settle(_just(release(grant.token)))
-
-        assert told == []
-
 
 class TestOutliving:
     """A call whose caller is cancelled goes on, and is kept; and is not waited for too long."""
@@ -794,7 +706,7 @@ class TestOutliving:
         (grant,) = engine.store.acquire(OTHER, "f", ["x"], owner="else", policy=Policy.RESERVE)
         assert grant.sample == SAMPLE
         assert left == ["left", "tuple" if several else "Sample"]
-        assert engine._held == {}
+        assert engine._leases.held == {}
 
     def test_nothing_more_is_begun_for_it(self) -> None:
         engine, begun = made(), list[str]()
@@ -829,8 +741,8 @@ class TestOutliving:
     def test_its_lease_is_given_up_in_time_unless_others_wait_for_it(
         self, monkeypatch: pytest.MonkeyPatch, *, others: bool
     ) -> None:
-        monkeypatch.setattr(engines, "_GRACE", 0.005)
-        monkeypatch.setattr(engines, "_USUAL", 0.005)
+        monkeypatch.setattr(leases, "_GRACE", 0.005)
+        monkeypatch.setattr(leases, "_USUAL", 0.005)
         engine, errand = made(), Errand[object](waiting={1} if others else set())
         led = list[bool]()
 

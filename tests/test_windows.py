@@ -103,7 +103,7 @@ def opened(**options: Any) -> Session:
 
 def holds_nothing(session: Session) -> bool:
     engine = session._answers()._engine
-    return not (engine._held or engine.flights._up or engine._gathering._desk._open)
+    return not (engine._leases.held or engine.flights._up or engine._gathering._desk._open)
 
 
 class TestTheWindow:

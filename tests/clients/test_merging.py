@@ -69,7 +69,7 @@ def bought(session: cachesaver.Session, provider: Rehearsal) -> None:
     """What we say was billed is what the provider billed, and nothing is held any more."""
     total = provider.calls().total
     assert session.stats().tokens_bought == total.prompt_tokens + total.completion_tokens
-    assert session._answers()._engine._held == {}
+    assert session._answers()._engine._leases.held == {}
     assert session._answers()._engine.flights._up == {}
 
 
@@ -384,7 +384,7 @@ class TestAProviderThatWillNot:
         assert [type(each) for each in failed] == [openai.APIConnectionError]
         assert len({text_of(a) for a in answers if not isinstance(a, Exception)}) == 3
         assert counts(rehearsal) == [4, 1, 1, 1]
-        assert session._answers()._engine._held == {}
+        assert session._answers()._engine._leases.held == {}
 
     def test_be_reached_is_everybodys_own_error(
         self, session: cachesaver.Session, unused_url: str
@@ -392,7 +392,7 @@ class TestAProviderThatWillNot:
         answers = asyncio.run(together(unused_url, *[CHAT] * 3))
 
         assert [type(answer) for answer in answers] == [openai.APIConnectionError] * 3
-        assert session._answers()._engine._held == {}
+        assert session._answers()._engine._leases.held == {}
         assert session._answers()._engine.flights._up == {}
 
 
@@ -442,7 +442,7 @@ class TestWhoLeaves:
                 for place in who:
                     tasks[place].cancel()
                 answers = await asyncio.gather(*tasks, return_exceptions=True)
-                await until(lambda: not session._answers()._engine._held)
+                await until(lambda: not session._answers()._engine._leases.held)
                 return answers
 
         answers = asyncio.run(main())
@@ -497,7 +497,7 @@ class TestWhoLeaves:
                 return await asyncio.gather(*(patient(client) for _ in range(3)))
 
         assert len(set(asyncio.run(main()))) == 3
-        assert session._answers()._engine._held == {}
+        assert session._answers()._engine._leases.held == {}
 
     def test_because_a_sibling_fails(
         self, rehearsal: Rehearsal, session: cachesaver.Session
@@ -550,7 +550,7 @@ class TestWhoLeaves:
             session._answers()._engine.leave()
         gc.collect()
 
-        assert session._answers()._engine._held == {}
+        assert session._answers()._engine._leases.held == {}
         assert [r.message for r in caplog.records if r.name in ("asyncio", "cachesaver")] == []
         rehearsal.latency = 0
         texts = [text_of(a) for a in asyncio.run(together(rehearsal.openai_url, *[CHAT] * 3))]
