@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import httpx
@@ -26,9 +25,12 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.waits = list[float]()
-        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr("cachesaver.pace.time", self)
         monkeypatch.setattr(sleeping, "block", self.sleep)
         monkeypatch.setattr(sleeping, "doze", self.asleep)
+
+    def perf_counter(self) -> float:
+        return self.now
 
     def sleep(self, future: None, seconds: float) -> None:
         assert future is None

@@ -123,7 +123,7 @@ class TestTheWindow:
         assert provider.asked == [5]
 
     def test_of_seconds_gathers_tasks_too(self) -> None:
-        session, provider = opened(window=0.1), Provider()
+        session, provider = opened(window=1.0), Provider()
 
         async def late(seconds: float) -> list[str]:
             await asyncio.sleep(seconds)
@@ -222,7 +222,7 @@ class TestWhoGathers:
         assert holds_nothing(session)
 
     def test_threads_gather_with_threads_and_the_tasks_of_a_loop_with_each_other(self) -> None:
-        session, provider = opened(window=0.15), Provider()
+        session, provider = opened(window=1.0), Provider()
 
         async def several() -> None:
             await asyncio.gather(*(session.aanswer(request(), provider.asend) for _ in range(3)))

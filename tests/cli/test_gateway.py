@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -106,11 +107,21 @@ def test_the_second_signal_is_in_a_hurry(started: Any, rehearsal: Rehearsal) -> 
         chunks = answer.iter_raw()  # held, or the client would hang up
         next(chunks)
         gateway.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        while _listens(gateway.url):  # until it has heard of it
+            time.sleep(0.02)
         assert gateway.process.poll() is None, "it lets what is under way end"
         status, _, said = gateway.end(signal.SIGTERM)
 
     assert (status, said) == (0, "")
+
+
+def _listens(url: str) -> bool:
+    port = urlsplit(url).port or 0
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @posix

@@ -234,7 +234,7 @@ def test_thirty_two_threads(rehearsal: Rehearsal, installed: cachesaver.Session)
 
 def test_a_sync_call_on_a_running_loop_never_waits_for_that_loop(rehearsal: Rehearsal) -> None:
     """Given a task's flight of a sample, when its loop's thread wants the same one, blocking."""
-    rehearsal.latency = 0.3
+    rehearsal.latency = 1.0  # the flight is still up when the blocking call comes
 
     async def main() -> list[str]:
         async with AsyncOpenAI(base_url=rehearsal.openai_url, api_key="k") as client:

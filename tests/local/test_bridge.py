@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def test_closing_ends_what_is_under_way(app: App, bridge: Bridge) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_is_told(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given the process id of another, as in a child, then nobody waits for a thread that is not there."""
-    monkeypatch.setattr(os, "getpid", lambda: -1)
+    monkeypatch.setattr("cachesaver.local.bridge.os", SimpleNamespace(getpid=lambda: -1))
     began = time.monotonic()
 
     with pytest.raises(ConfigurationError, match="forked"):

@@ -471,23 +471,37 @@ def world(plans: Sequence[Plan]) -> World:
 
 
 def worlds(plans: Sequence[Plan]) -> Iterator[World]:
-    """Go through every order of steps; yield every world that comes of some, once."""
+    """Go through every order of steps; yield every world that comes of some, once.
+
+    The last move of a world is made in it, and so a world that was yielded lasts until the next one is.
+    """
     known = set[str]()
     open_ends: list[tuple[tuple[int, str], ...]] = [()]
+    now = None
     while open_ends:
         made = open_ends.pop()
-        now = world(plans)
-        for move in made:
-            now.make(*move)
+        if now is None:
+            now = replayed(plans, made)
+        else:
+            now.make(*made[-1])
         if now.state in known:
+            now = None
             continue
         known.add(now.state)
         moves = list(now.moves())
         yield now
         if all(each.over for each in now.going):
+            now = None
             continue
         assert any(how == "go" for _, how in moves), f"stuck after {made}"
         open_ends += [(*made, move) for move in moves]
+
+
+def replayed(plans: Sequence[Plan], moves: Sequence[tuple[int, str]]) -> World:
+    made = world(plans)
+    for move in moves:
+        made.make(*move)
+    return made
 
 
 MEASURED = 300

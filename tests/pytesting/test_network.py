@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cachesaver.errors import EscapeError
+from cachesaver.pytesting import network
 from cachesaver.pytesting.network import blocked, forget
 from cachesaver.transports.loopback import LoopbackServer
 from lean import lean
@@ -229,13 +231,13 @@ def test_an_idle_thread_of_a_pool_is_nobodys() -> None:
         with blocked([]):
             with pytest.raises(EscapeError):
                 pool.submit(reach).result()
-            time.sleep(0.1)  # it is at rest a moment after
+            (worker,) = pool._threads
+            while not network._is_at_rest(vars(sys)["_current_frames"]()[worker.ident]):
+                time.sleep(0.001)  # it is at rest a moment after
         pool.submit(reach).result()
 
 
 def test_what_holds_for_threads_ends_with_them_or_when_it_is_forgotten() -> None:
-    from cachesaver.pytesting import network
-
     go = threading.Event()
     with blocked([]):
         thread = threading.Thread(target=go.wait)

@@ -6,10 +6,10 @@ import asyncio
 import functools
 import gc
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
@@ -128,7 +128,8 @@ def test_a_mock_is_known_by_its_author_or_by_wrapping_nothing(
 
 def test_a_mocked_socket_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     real = network_is_mocked()
-    monkeypatch.setattr(socket, "socket", type("Fake", (), {"__module__": "mocket.socket"}))
+    fake = type("Fake", (), {"__module__": "mocket.socket"})
+    monkeypatch.setitem(sys.modules, "socket", SimpleNamespace(socket=fake))
 
     assert (real, network_is_mocked()) == (False, True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,7 +119,7 @@ class TestReplaying:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         kind = type("MocketSocket", (), {"__module__": "mocket.socket"})
-        monkeypatch.setattr("socket.socket", kind)
+        monkeypatch.setitem(sys.modules, "socket", SimpleNamespace(socket=kind))
 
         assert Replaying().lets_out()
         assert not Replaying(through_mocks=True).lets_out()

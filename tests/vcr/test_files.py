@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,7 +154,9 @@ def test_a_cassette_is_whole_whatever_happens_while_it_is_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(
+            "cachesaver.cassettes.files.os", SimpleNamespace(**{**vars(os), "fsync": full})
+        )
         with pytest.raises(OSError, match="No space"):
             FilesystemPersister().save_cassette(path, recorded(), YAML)
     assert path.read_bytes() == before

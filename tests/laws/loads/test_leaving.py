@@ -45,7 +45,7 @@ def test_a_flight_that_fails_behind_its_callers_back_keeps_the_index_for_the_ret
         async with httpx2.AsyncClient(base_url=rehearsal.url, timeout=30) as client:
             return await asyncio.gather(impatient(client), another(client))
 
-    rehearsal.latency = 0.2
+    rehearsal.latency = 0.5  # it is left long before
     try:
         with cachesaver.install("a", store="memory://", quiet=True, strict=True):
             first, second = asyncio.run(main())
