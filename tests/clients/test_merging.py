@@ -22,7 +22,7 @@ from google import genai
 from google.genai import types
 
 import cachesaver
-from cachesaver import engine
+from cachesaver import leases
 from cachesaver.rehearsal import Rehearsal
 
 OpenAI: Any = openai.OpenAI
@@ -464,7 +464,7 @@ class TestWhoLeaves:
         monkeypatch: pytest.MonkeyPatch,
         who: list[int],
     ) -> None:
-        monkeypatch.setattr(engine, "_USUAL", 20.0)  # the call is waited for, however late it is
+        monkeypatch.setattr(leases, "_USUAL", 20.0)  # the call is waited for, however late it is
         rehearsal.latency = 0.6
 
         async def main() -> list[tuple[int, str]]:

@@ -21,7 +21,7 @@ from google.genai.errors import APIError
 
 import cachesaver
 from aws import Config, boto3
-from cachesaver import engine
+from cachesaver import leases
 from cachesaver.errors import ConfigurationError
 from cachesaver.gateway import Gateway
 from cachesaver.rehearsal import Rehearsal
@@ -328,7 +328,7 @@ def test_who_leaves_a_whole_answer_finds_it_in_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Given a client that gives up before the head, then what it asked for is bought and kept."""
-    monkeypatch.setattr(engine, "_USUAL", 20.0)  # the call is waited for, however late it is
+    monkeypatch.setattr(leases, "_USUAL", 20.0)  # the call is waited for, however late it is
     rehearsal.latency = 1.0
     gateway = open_gateway(upstreams={"openai": rehearsal.url})
     url = gateway.url_of("openai") + "/v1/chat/completions"
