@@ -520,7 +520,9 @@ class TestWhoLeaves:
                 with pytest.raises(ExceptionGroup):
                     await in_a_group(fail(), create(**CHAT), create(**CHAT), create(**CHAT))
                 await until(lambda: session.store.summary().samples == 3)
-                await until(lambda: not session._answers()._engine.flights._up)  # they land after that
+                await until(
+                    lambda: not session._answers()._engine.flights._up
+                )  # they land after that
 
         asyncio.run(main())
 
