@@ -18,7 +18,7 @@ import requests
 import trio
 
 import cachesaver
-from cachesaver import engine
+from cachesaver import leases
 from cachesaver.rehearsal import Rehearsal
 
 OpenAI: Any = openai.OpenAI
@@ -38,7 +38,7 @@ def text_of(answer: Any) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks what a cancelled caller had asked waits for that call a moment only."""
-    monkeypatch.setattr(engine, "_USUAL", 0.1)
+    monkeypatch.setattr(leases, "_USUAL", 0.1)
 
 
 @pytest.fixture

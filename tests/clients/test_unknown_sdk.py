@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import cachesaver
-from cachesaver import engine
+from cachesaver import leases
 from cachesaver.rehearsal import Rehearsal
 
 Told = tuple[int, bytes]
@@ -322,7 +322,7 @@ def program(
     """Each SDK in turn; who asks what a caller that left had asked waits a moment only."""
     for client in {request.param.partition(" ")[0], "httpx", "requests"}:
         pytest.importorskip(client)
-    monkeypatch.setattr(engine, "_USUAL", 0.1)
+    monkeypatch.setattr(leases, "_USUAL", 0.1)
     return Program(request.param, rehearsal, tmp_path / "pool")
 
 
