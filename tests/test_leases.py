@@ -192,31 +192,18 @@ class TestFilling:
 
     def test_a_store_that_gives_up_writing_keeps_no_slot(self) -> None:
         """Given a write that its store cancels, when it is, then the slot is given up."""
-
-        class Cancelling(MemoryStore):
-            def fill(
-                self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
-            ) -> Future[Sample]:
-                future = Future[Sample]()
-                future.cancel()
-                return future
-
-        room = Room(Cancelling())
+        store = SlowStore()
+        room = Room(store)
         (grant,) = room.led("d")
+        (filling,) = room.leases.fill(fill(grant))
 
-        room.leases.fill(fill(grant))
+        filling.cancel()
 
         assert not room.is_led()
         assert not room.is_up()
 
     def test_an_error_that_is_none_of_a_stores_is_told_as_one(self) -> None:
-        class Broken(MemoryStore):
-            def fill(
-                self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
-            ) -> Future[Sample]:
-                raise ValueError("odd")
-
-        room = Room(Broken())
+        room = Room(FailingStore("fill", error=ValueError("odd")))
         (grant,) = room.led("d")
 
         assert carried_out(room, fill(grant)) is SAMPLE

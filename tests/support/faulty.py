@@ -12,14 +12,17 @@ from cachesaver.exchange import Sample
 from cachesaver.ports import Run
 from cachesaver.stores.memory import MemoryStore
 
+__all__ = ["FailingStore", "SlowStore"]
+
 
 class FailingStore(MemoryStore):
-    """Fails where it is told to; *later*: by its future instead of at once."""
+    """Fails where it is told to; *later*: by its future instead of at once. Of *error* its fills."""
 
-    def __init__(self, *where: str, later: bool = False) -> None:
+    def __init__(self, *where: str, later: bool = False, error: Exception | None = None) -> None:
         super().__init__()
         self.where = where
         self.later = later
+        self.error = error or StoreError("full", location="x")
 
     def fill(
         self, fingerprint: str, index: int, token: str, sample: Sample, *, question: bytes
@@ -27,9 +30,9 @@ class FailingStore(MemoryStore):
         if "fill" not in self.where:
             return super().fill(fingerprint, index, token, sample, question=question)
         if not self.later:
-            raise StoreError("full", location="x")
+            raise self.error
         future: Future[Sample] = Future()
-        future.set_exception(StoreError("full", location="x"))
+        future.set_exception(self.error)
         return future
 
     def release(

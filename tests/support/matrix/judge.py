@@ -53,7 +53,7 @@ def _passing(column: str, acts: Mapping[str, Act]) -> Iterator[str]:
 
 
 def _refused(acts: Mapping[str, Act]) -> Iterator[str]:
-    """Tell where what nobody sees was not let out while a cassette was recorded, or was by its replay."""
+    """Tell where what no hook answers was stopped while a cassette was recorded, or left by its replay."""
     recorded, replayed = acts["recorded"], acts["replayed"]
     yield from recorded["complaints"]
     yield from _broken(recorded["cold"])
